@@ -1,0 +1,77 @@
+// Package audit records what happened to users, clients, sessions and keys, so
+// that an operator can tell months later who did what, when and from where.
+//
+// Events that accompany a durable change commit in the same transaction as the
+// change (the store method takes the event); events about things that changed
+// nothing durable go through a bounded [Queue]. An event never holds a token,
+// password or key: fields are identifiers, addresses and short words.
+package audit
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Kind names what happened, as `noun.verb`.
+type Kind string
+
+// The kinds of events this version writes.
+const (
+	UserRegistered      Kind = "user.registered"
+	UserCreated         Kind = "user.created"
+	UserDisabled        Kind = "user.disabled"
+	UserEnabled         Kind = "user.enabled"
+	UserDeleted         Kind = "user.deleted"
+	UserPasswordChanged Kind = "user.password-changed"
+
+	ClientDisabled Kind = "client.disabled"
+	ClientEnabled  Kind = "client.enabled"
+
+	SessionStarted  Kind = "session.started"
+	SessionRevoked  Kind = "session.revoked"
+	SessionRepeated Kind = "session.repeated"
+	SessionSkipped  Kind = "session.skipped"
+	SessionHealed   Kind = "session.healed"
+	SessionReplayed Kind = "session.replayed"
+
+	KeyPublished Kind = "key.published"
+)
+
+// Event is one row of the audit trail.
+type Event struct {
+	ID        string            // UUIDv7, set by [New]
+	At        time.Time         // database time; set by the store when zero
+	Kind      Kind              // what happened
+	Actor     string            // who did it: "user", "client", "operator" or "system"
+	UserID    string            // the user concerned, or ""
+	ClientID  string            // the client concerned, or ""
+	SessionID string            // the session concerned, or ""
+	Address   string            // where the request came from, or ""
+	UserAgent string            // at most 256 bytes of it, or ""
+	RequestID string            // the request that caused it, or ""
+	Detail    map[string]string // a few short facts, such as the generation presented; never a secret
+}
+
+// New returns an event of the given kind with a fresh id.
+func New(kind Kind, actor string) Event {
+	return Event{ID: uuid.Must(uuid.NewV7()).String(), Kind: kind, Actor: actor}
+}
+
+// Query selects events, newest first. Zero fields select everything.
+type Query struct {
+	UserID    string
+	SessionID string
+	Kind      Kind
+	Limit     int // 1 to 1000
+}
+
+// Store keeps the audit trail. It only ever appends.
+type Store interface {
+	// AppendEvents writes the events; one whose id is there already is left alone,
+	// so a batch may be sent again.
+	AppendEvents(ctx context.Context, events []Event) error
+	// Events returns the events that the query selects, newest first.
+	Events(ctx context.Context, query Query) ([]Event, error)
+}

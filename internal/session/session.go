@@ -1,0 +1,67 @@
+// Package session is one login of one user through one client, and the family
+// of refresh tokens that keeps it alive.
+//
+// The rules that decide what a presented token is worth are in rules.go: pure,
+// and checked exhaustively. token.go is the token itself, store.go what the
+// durable and the ephemeral store promise. The package protects that a session
+// never forks, that an orderly client is never logged out, and that a revoked
+// session never comes back, whatever the ephemeral store lost.
+package session
+
+import (
+	"time"
+)
+
+// Session is the durable row of one login.
+type Session struct {
+	ID       string // UUIDv7; the `sid` claim. Independent of the family's secret
+	Family   FamilyHash
+	UserID   string
+	ClientID string
+
+	CreatedAt      time.Time // database time of the login
+	AbsoluteExpiry time.Time // rotation never extends it
+	RevokedAt      time.Time // zero: not revoked
+	RevokeReason   string    // one of the Reason constants, or ""
+
+	// Checkpoint is the highest generation presented with success, as of
+	// LastSeenAt. It bounds what a flushed or rolled-back ephemeral store lets
+	// through, and never falls.
+	Checkpoint uint32
+	LastSeenAt time.Time // when the checkpoint was last written; CreatedAt at first
+
+	Address   string // where the login came from
+	UserAgent string // at most 256 bytes of it
+}
+
+// Why a session ended.
+const (
+	ReasonLogout   = "logout"
+	ReasonRevoked  = "revoked"  // RFC 7009
+	ReasonReplay   = "replay"   // a refresh token was used twice
+	ReasonPassword = "password" // the user's password changed
+	ReasonUser     = "user"     // the user was disabled or deleted
+	ReasonClient   = "client"   // the client was disabled
+	ReasonOperator = "operator"
+)
+
+// Standing is a session joined with what its user and client say of it: all
+// that a refresh needs of the durable store, in one read.
+type Standing struct {
+	Session
+	Username           string
+	UserActive         bool // neither disabled nor deleted
+	ClientEnabled      bool
+	SessionsValidAfter time.Time // sessions of the user begun before are over
+	Now                time.Time // the database's clock at the read
+}
+
+// Ended reports whether the session is over for good, for whatever reason.
+func (s Standing) Ended() bool {
+	return !s.RevokedAt.IsZero() || !s.UserActive || !s.ClientEnabled || s.CreatedAt.Before(s.SessionsValidAfter)
+}
+
+// Row is what [Decide] may know of the durable store.
+func (s Standing) Row() Row {
+	return Row{Revoked: s.Ended(), AbsoluteExpiry: s.AbsoluteExpiry, Checkpoint: s.Checkpoint}
+}

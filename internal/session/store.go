@@ -1,0 +1,81 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+)
+
+// Errors that the stores promise.
+var (
+	// ErrNotFound says that no session has that id or family.
+	ErrNotFound = errors.New("no such session")
+	// ErrUserChanged says that the user's sessions were ended, or the user
+	// disabled, between the check of the password and the start of the session.
+	ErrUserChanged = errors.New("user changed during login")
+	// ErrContended says that a state kept changing under a bounded number of tries.
+	ErrContended = errors.New("rotation state is contended")
+)
+
+// Checkpoint is a generation that was presented with success.
+type Checkpoint struct {
+	SessionID  string
+	Generation uint32
+}
+
+// Query selects sessions, newest first. Zero fields select everything.
+type Query struct {
+	UserID string
+	Live   Liveness
+	After  string // the id of the last row seen, "" for the first page
+	Limit  int    // 1 to 1000
+}
+
+// Liveness narrows a [Query].
+type Liveness int
+
+// Which sessions a query wants.
+const (
+	Any      Liveness = iota
+	LiveOnly          // neither revoked nor past the absolute expiry
+)
+
+// Store keeps sessions. A change commits its audit event in the same transaction,
+// before the method returns. Times are the database's.
+type Store interface {
+	// StartSession adds the session if the user is active and its
+	// SessionsValidAfter still equals seen; the user's row is locked meanwhile, so
+	// a revoke-all wins or comes after. It returns the session with CreatedAt,
+	// LastSeenAt and AbsoluteExpiry (CreatedAt + lifetime) set. ErrUserChanged.
+	StartSession(ctx context.Context, s Session, lifetime time.Duration, seen time.Time, event audit.Event) (Session, error)
+	// StandingByFamily reads all a refresh needs, in one primary-key read. ErrNotFound.
+	StandingByFamily(ctx context.Context, family FamilyHash) (Standing, error)
+	// SessionByID finds a session. ErrNotFound.
+	SessionByID(ctx context.Context, id string) (Session, error)
+	// Sessions lists the sessions that the query selects, newest first.
+	Sessions(ctx context.Context, query Query) ([]Session, error)
+	// RevokeSession ends the session for good. When it was revoked before, nothing
+	// changes and no event is written. ErrNotFound.
+	RevokeSession(ctx context.Context, id, reason string, event audit.Event) error
+	// SaveCheckpoints raises checkpoints, never lowers one, and sets LastSeenAt.
+	// Unknown sessions are passed over.
+	SaveCheckpoints(ctx context.Context, batch []Checkpoint) error
+}
+
+// Decider computes the next state of a session from the stored one; the second
+// value tells whether next must be stored. It is called again on the fresh state
+// when another request won the race, so it must be pure.
+type Decider func(stored State, now time.Time) (next State, write bool)
+
+// States keeps the rotation state of live sessions: the ephemeral store.
+type States interface {
+	// UpdateState reads the state of the session, calls decide on it with the
+	// store's clock, and stores what it returns if the state is still the one
+	// read; otherwise it decides again on the stored one. A missing state reads as
+	// the zero State. A stored value equal to the one to be written counts as
+	// written: the store's client may have sent it twice. The state is forgotten
+	// keep after the last write. ErrContended after a bounded number of losses.
+	UpdateState(ctx context.Context, sessionID string, keep time.Duration, decide Decider) error
+}

@@ -1,0 +1,156 @@
+package verifier
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// maxSeconds is the largest time that every JSON reader holds exactly (RFC 7493 §2.2).
+	maxSeconds = 1 << 53
+	// maxNumber bounds the text of a time before it is converted.
+	maxNumber = 32
+)
+
+// claims reads the payload. Of the claims it knows, each must have its type, and those that RFC 9068 §2.2 requires
+// must be there; what they say is checked by the verifier. Unknown claims are left alone.
+func (c compact) claims() (*Token, error) {
+	decoded, ok := decodeSegment(c.payload)
+	if !ok {
+		return nil, errNotBase64
+	}
+	token := &Token{payload: string(decoded)}
+	members, err := parseObject(token.payload)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members {
+		if err := token.set(m); err != nil {
+			return nil, err
+		}
+	}
+	return token, token.complete()
+}
+
+func (t *Token) set(m member) error {
+	ok := true
+	switch m.name {
+	case "iss":
+		t.Issuer, ok = stringOf(m.value)
+	case "sub":
+		t.Subject, ok = stringOf(m.value)
+	case "client_id":
+		t.ClientID, ok = stringOf(m.value)
+	case "sid":
+		t.SessionID, ok = stringOf(m.value)
+	case "jti":
+		t.ID, ok = stringOf(m.value)
+	case "aud":
+		t.Audience, ok = stringsOf(m.value)
+	case "scope":
+		t.Scopes, ok = scopesOf(m.value)
+	case "iat":
+		t.IssuedAt, ok = timeOf(m.value)
+	case "exp":
+		t.Expiry, ok = timeOf(m.value)
+	case "nbf":
+		t.notBefore, ok = timeOf(m.value)
+	case "auth_time":
+		t.AuthTime, ok = timeOf(m.value)
+	case "cnf":
+		return defect("it is bound to a key whose proof this service does not check (cnf)")
+	}
+	if !ok {
+		return wrongType(m.name)
+	}
+	return nil
+}
+
+// wrongType names the claim; names come from the list in set, never from outside it.
+func wrongType(claim string) defect {
+	return defect("its claim " + claim + " has a wrong type or value")
+}
+
+func (t *Token) complete() error {
+	switch {
+	case t.Issuer == "":
+		return missing("iss")
+	case t.Subject == "":
+		return missing("sub")
+	case len(t.Audience) == 0:
+		return missing("aud")
+	case t.Expiry.IsZero():
+		return missing("exp")
+	case t.IssuedAt.IsZero():
+		return missing("iat")
+	case t.ID == "":
+		return missing("jti")
+	case t.ClientID == "":
+		return missing("client_id")
+	}
+	return nil
+}
+
+func missing(claim string) defect { return defect("it lacks the claim " + claim) }
+
+// stringsOf returns a string, or an array of nothing but strings (RFC 7519 §4.1.3).
+func stringsOf(value string) ([]string, bool) {
+	if one, ok := stringOf(value); ok {
+		return []string{one}, true
+	}
+	elements, ok := elementsOf(value)
+	for i := range elements {
+		var isString bool
+		elements[i], isString = stringOf(elements[i])
+		ok = ok && isString
+	}
+	return elements, ok
+}
+
+// scopesOf splits a scope at its spaces (RFC 6749 §3.3).
+func scopesOf(value string) ([]string, bool) {
+	scope, ok := stringOf(value)
+	if !ok {
+		return nil, false
+	}
+	scopes := make([]string, 0, strings.Count(scope, " ")+1)
+	for one := range strings.SplitSeq(scope, " ") {
+		if one == "" {
+			continue
+		}
+		if !isScope(one) {
+			return nil, false
+		}
+		scopes = append(scopes, one)
+	}
+	return scopes, true
+}
+
+// isScope says whether s is a scope-token: printable ASCII but space, quote and backslash.
+func isScope(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// timeOf reads a NumericDate (RFC 7519 §2): a number of seconds, perhaps with a fraction, from 0 to 2^53. Nothing is
+// rounded into that range or wrapped around.
+func timeOf(value string) (time.Time, bool) {
+	if len(value) > maxNumber || value[0] < '0' || value[0] > '9' {
+		return time.Time{}, false
+	}
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return time.Unix(seconds, 0), seconds <= maxSeconds
+	}
+	seconds, err := strconv.ParseFloat(value, 64)
+	if err != nil || seconds >= maxSeconds {
+		return time.Time{}, false
+	}
+	whole, fraction := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(fraction*float64(time.Second))), true
+}

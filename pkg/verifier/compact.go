@@ -1,0 +1,106 @@
+package verifier
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+const (
+	// maxToken bounds a token before anything of it is decoded.
+	maxToken = 16 << 10
+	// maxKid bounds a kid; ours are thumbprints of 43 characters.
+	maxKid = 256
+)
+
+const (
+	errTooLong    = defect("it is longer than 16 KiB")
+	errNotCompact = defect("it is not a compact JWS of three parts")
+	errNotBase64  = defect("it holds a part that is not canonical base64url")
+)
+
+// compact is a JWS in compact serialization (RFC 7515 §7.1), still encoded.
+type compact struct {
+	signed                     string // header and payload with their dot
+	header, payload, signature string
+}
+
+// split cuts raw at its two dots. The dots past the third are never looked at, so a token of dots costs no more than
+// another (CVE-2025-30204).
+func split(raw string) (compact, error) {
+	if len(raw) > maxToken {
+		return compact{}, errTooLong
+	}
+	first := strings.IndexByte(raw, '.')
+	if first <= 0 {
+		return compact{}, errNotCompact
+	}
+	length := strings.IndexByte(raw[first+1:], '.')
+	if length <= 0 {
+		return compact{}, errNotCompact
+	}
+	second := first + 1 + length
+	signature := raw[second+1:]
+	if signature == "" || strings.IndexByte(signature, '.') >= 0 {
+		return compact{}, errNotCompact
+	}
+	return compact{
+		signed:    raw[:second],
+		header:    raw[:first],
+		payload:   raw[first+1 : second],
+		signature: signature,
+	}, nil
+}
+
+// decodeSegment decodes base64url without padding, and only its canonical form: one token must not have two
+// spellings (RFC 4648 §3.5).
+func decodeSegment(segment string) ([]byte, bool) {
+	// The standard decoder skips line ends, even a strict one.
+	if strings.IndexByte(segment, '\n') >= 0 || strings.IndexByte(segment, '\r') >= 0 {
+		return nil, false
+	}
+	decoded, err := base64.RawURLEncoding.DecodeString(segment)
+	if err != nil {
+		return nil, false
+	}
+	// Bits past the last whole byte must be zero: encode the last, incomplete quantum again.
+	var quantum [4]byte
+	rest := len(segment) % 4
+	base64.RawURLEncoding.Encode(quantum[:], decoded[len(decoded)-len(decoded)%3:])
+	return decoded, segment[len(segment)-rest:] == string(quantum[:rest])
+}
+
+// kid checks the header and returns the name of the key to verify with (RFC 8725 §3.1, RFC 9068 §2.1).
+func (c compact) kid() (string, error) {
+	decoded, ok := decodeSegment(c.header)
+	if !ok {
+		return "", errNotBase64
+	}
+	members, err := parseObject(string(decoded))
+	if err != nil {
+		return "", err
+	}
+	var alg, typ, kid string
+	for _, m := range members {
+		switch m.name {
+		case "alg":
+			alg, _ = stringOf(m.value)
+		case "typ":
+			typ, _ = stringOf(m.value)
+		case "kid":
+			kid, _ = stringOf(m.value)
+		case "crit", "b64": // no extension is understood (RFC 7515 §4.1.11), and a JWT has no b64 (RFC 7797 §7)
+			return "", defect("its header asks for an extension that is not supported")
+		case "jwk", "jku", "x5u", "x5c": // a token does not say which key to trust (RFC 8725 §3.10)
+			return "", defect("its header brings a key of its own")
+		}
+	}
+	switch {
+	case alg != "RS256":
+		return "", defect("its algorithm is not RS256 (alg)")
+	case !strings.EqualFold(typ, "at+jwt") && !strings.EqualFold(typ, "application/at+jwt"):
+		return "", defect("it is not an access token (typ)")
+	case kid == "" || len(kid) > maxKid:
+		return "", defect("its header does not name a key (kid)")
+	}
+	return kid, nil
+}

@@ -1,0 +1,215 @@
+package verifier
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// cooldown passes between the end of a fetch and the start of the next, after success and failure alike: it is
+	// all that tokens with invented kids can make an issuer work.
+	cooldown = 10 * time.Second
+	// fetchTimeout bounds one fetch, metadata included.
+	fetchTimeout = 5 * time.Second
+	// patience is how long into a fetch callers wait for it.
+	patience = 2 * time.Second
+	// maxWaiters bounds the callers that wait for one fetch; those beyond are told at once.
+	maxWaiters = 1024
+	// maxAge is how long after a fetch its keys serve while later fetches fail; it is the stale-if-error of the
+	// JWKS (RFC 5861 §4).
+	maxAge = 24 * time.Hour
+)
+
+var (
+	errSlow    = errors.New("the issuer has not answered yet")
+	errCrowded = errors.New("too many requests wait for the issuer's answer")
+	errOld     = errors.New("the keys are older than 24 h")
+)
+
+// keySet holds the issuer's keys. Readers take an immutable snapshot; no lock is held over I/O, and there is at most
+// one fetch, hence one goroutine, at any time.
+type keySet struct {
+	now     func() time.Time
+	log     *slog.Logger
+	source  *source // used by the goroutine of the flight alone
+	current atomic.Pointer[snapshot]
+	waiters atomic.Int32
+
+	mu     sync.Mutex // guards flight, and writes of current
+	flight *flight    // the fetch under way, or nil
+}
+
+// snapshot is what is known after a fetch. It never changes.
+type snapshot struct {
+	keys      map[string]*rsa.PublicKey // by kid; nil until a fetch succeeds
+	fetchedAt time.Time
+	refreshAt time.Time // from here on a call starts a refresh in the background
+	expiresAt time.Time // from here on a call waits for it, unless the last fetch failed
+	retryAt   time.Time // no fetch before
+	err       error     // of the last fetch; nil if it succeeded
+}
+
+// flight is one fetch; done closes at its end, patience when callers should stop waiting.
+type flight struct{ done, patience <-chan struct{} }
+
+func newKeySet(now func() time.Time, log *slog.Logger, source *source) *keySet {
+	s := &keySet{now: now, log: log, source: source}
+	s.current.Store(&snapshot{})
+	return s
+}
+
+// key returns the key named kid. Its errors are errUnknownKey, where a fetch succeeded and had no such key, and
+// [ErrKeysUnavailable], where it could not be looked up.
+func (s *keySet) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
+	now := s.now()
+	known := s.current.Load()
+	if key := known.key(kid, now); key != nil {
+		if now.Before(known.refreshAt) {
+			return key, nil
+		}
+		if now.Before(known.expiresAt) || known.err != nil {
+			s.refresh(now)
+			return key, nil
+		}
+	}
+	problem := s.wait(ctx, s.refresh(now))
+
+	known = s.current.Load()
+	if key := known.key(kid, now); key != nil {
+		return key, nil
+	}
+	if problem == nil {
+		problem = known.problem(now)
+	}
+	if problem != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, problem)
+	}
+	return nil, errUnknownKey
+}
+
+func (s *keySet) ready() error {
+	now := s.now()
+	known := s.current.Load()
+	if !now.Before(known.refreshAt) {
+		s.refresh(now)
+	}
+	if known.usable(now) {
+		return nil
+	}
+	problem := known.err
+	if problem == nil {
+		problem = errSlow
+	}
+	return fmt.Errorf("%w: %w", ErrKeysUnavailable, problem)
+}
+
+// retryAfter is how long a caller should wait before a new attempt has a chance.
+func (s *keySet) retryAfter() time.Duration {
+	left := s.current.Load().retryAt.Sub(s.now())
+	return min(max(left, time.Second), cooldown)
+}
+
+// refresh returns the fetch under way, a new one, or nil during the cool-down.
+func (s *keySet) refresh(now time.Time) *flight {
+	if now.Before(s.current.Load().retryAt) { // the flood of unknown kids ends here, without the lock
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flight == nil && !now.Before(s.current.Load().retryAt) {
+		s.flight = s.launch(now)
+	}
+	return s.flight
+}
+
+// launch starts a fetch. It runs under a context of its own: the caller that needed it first may go, others wait.
+func (s *keySet) launch(now time.Time) *flight {
+	fetching, stop := context.WithTimeout(context.Background(), fetchTimeout)
+	waiting, cancel := context.WithTimeout(context.Background(), patience)
+	done := make(chan struct{})
+	go func() {
+		defer stop()
+		defer cancel()
+		defer close(done)
+		s.land(s.source.fetch(fetching, now))
+	}()
+	return &flight{done: done, patience: waiting.Done()}
+}
+
+// land ends the flight and publishes what it brought. A failure keeps the keys there are.
+func (s *keySet) land(found published, err error) {
+	if err != nil {
+		s.log.Warn("the issuer's keys could not be read", "issuer", s.source.issuer, "error", err,
+			"keys_kept", len(s.current.Load().keys))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flight = nil
+	now := s.now()
+	next := *s.current.Load()
+	next.retryAt, next.err = now.Add(cooldown), err
+	if err == nil {
+		next.keys, next.fetchedAt = found.keys, now
+		next.expiresAt = now.Add(found.maxAge)
+		// Jitter: the replicas of a service must not ask in step for ever.
+		next.refreshAt = now.Add(found.maxAge * time.Duration(75+rand.IntN(15)) / 100)
+	}
+	s.current.Store(&next)
+}
+
+// wait waits for f, if there is one, but no longer than ctx and the patience of f allow.
+func (s *keySet) wait(ctx context.Context, f *flight) error {
+	if f == nil {
+		return nil
+	}
+	defer s.waiters.Add(-1)
+	if s.waiters.Add(1) > maxWaiters {
+		return errCrowded
+	}
+	select {
+	case <-f.done:
+		return nil
+	case <-f.patience:
+		if f.landed() { // both may be over
+			return nil
+		}
+		return errSlow
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (f *flight) landed() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *snapshot) usable(now time.Time) bool {
+	return s.keys != nil && now.Before(s.fetchedAt.Add(maxAge))
+}
+
+func (s *snapshot) key(kid string, now time.Time) *rsa.PublicKey {
+	if !s.usable(now) {
+		return nil
+	}
+	return s.keys[kid]
+}
+
+// problem says why the absence of a key proves nothing.
+func (s *snapshot) problem(now time.Time) error {
+	if s.err != nil || s.usable(now) {
+		return s.err
+	}
+	return errOld
+}

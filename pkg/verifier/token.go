@@ -1,0 +1,72 @@
+package verifier
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Token is an access token that was verified. It does not hold the token's own text, so it may be logged.
+type Token struct {
+	Issuer    string    // iss
+	Subject   string    // sub: the user, or the client where it acts for itself
+	ClientID  string    // client_id: who asks on the subject's behalf
+	SessionID string    // sid: the login the token comes from; empty if it has none
+	ID        string    // jti
+	Audience  []string  // aud, ours among them
+	Scopes    []string  // scope, in the token's order
+	IssuedAt  time.Time // iat
+	Expiry    time.Time // exp
+	AuthTime  time.Time // auth_time: when the user last proved who they are; zero if the token does not say
+
+	notBefore time.Time // nbf; zero without
+	payload   string    // the claims as they were signed
+}
+
+// Has says whether the token grants scope, to the byte. A nil token grants nothing.
+func (t *Token) Has(scope string) bool {
+	return t != nil && slices.Contains(t.Scopes, scope)
+}
+
+// Claims decodes all claims into a struct or map, for those that have no field here:
+//
+//	var mine struct{ Roles []string `json:"roles"` }
+//	err := token.Claims(&mine)
+//
+// It fails on claims that differ only in letter case, since encoding/json would not tell them apart.
+func (t *Token) Claims(into any) error {
+	if t == nil {
+		return errors.New("decode claims: there is no token")
+	}
+	members, err := parseObject(t.payload)
+	if err != nil {
+		return fmt.Errorf("decode claims: %w", err)
+	}
+	for i, m := range members {
+		same := func(other member) bool { return strings.EqualFold(m.name, other.name) }
+		if slices.ContainsFunc(members[:i], same) {
+			return fmt.Errorf("decode claims: %.64q stands there in two spellings", m.name)
+		}
+	}
+	if err := json.Unmarshal([]byte(t.payload), into); err != nil {
+		return fmt.Errorf("decode claims: %w", err)
+	}
+	return nil
+}
+
+type contextKey struct{}
+
+// FromContext returns the token that [Verifier.Require] put there, or nil where the request did not pass through it;
+// Has on nil is false.
+func FromContext(ctx context.Context) *Token {
+	token, _ := ctx.Value(contextKey{}).(*Token)
+	return token
+}
+
+func withToken(ctx context.Context, token *Token) context.Context {
+	return context.WithValue(ctx, contextKey{}, token)
+}

@@ -1,0 +1,196 @@
+package testserver
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Proxy is a TCP proxy on loopback in front of a server: the network, for a test to break.
+type Proxy struct {
+	target   *url.URL // only Host is set if no URL was given
+	listener net.Listener
+	open     sync.WaitGroup // one for the accepting loop and each copying one
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{} // under mu: both ends of every connection
+	state state                 // under mu
+	moved chan struct{}         // under mu: closed when state changes
+}
+
+// state is what the network does to new connections and to bytes on their way.
+type state struct {
+	cut, stalled, closed bool
+	delay                time.Duration
+}
+
+// StartProxy starts a proxy in front of target, a URL or host:port, that ends with the test.
+func StartProxy(tb testing.TB, target string) *Proxy {
+	tb.Helper()
+	there := &url.URL{Host: target}
+	if strings.Contains(target, "://") {
+		var err error
+		if there, err = url.Parse(target); err != nil {
+			tb.Fatalf("start proxy: %v", err)
+		}
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatalf("start proxy: %v", err)
+	}
+	p := &Proxy{target: there, listener: listener, conns: map[net.Conn]struct{}{}, moved: make(chan struct{})}
+	p.open.Go(p.accept)
+	tb.Cleanup(func() {
+		p.set(func(s *state) { s.closed = true })
+		p.listener.Close()
+		p.hangUp()
+		p.open.Wait()
+	})
+	return p
+}
+
+// Addr is the proxy's host and port.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// URL is the target's URL with the proxy's host and port in it.
+func (p *Proxy) URL() string {
+	here := *p.target
+	here.Host = p.Addr()
+	return here.String()
+}
+
+// Cut resets every connection, and new ones as soon as they are made.
+func (p *Proxy) Cut() {
+	p.set(func(s *state) { s.cut = true })
+	p.hangUp()
+}
+
+// Stall lets connections be but no byte through, as a partition without a reset does.
+func (p *Proxy) Stall() { p.set(func(s *state) { s.stalled = true }) }
+
+// Delay holds every piece of data back for d, in each direction.
+func (p *Proxy) Delay(d time.Duration) { p.set(func(s *state) { s.delay = d }) }
+
+// Heal ends Cut, Stall and Delay. What a stall held back is delivered.
+func (p *Proxy) Heal() { p.set(func(s *state) { *s = state{closed: s.closed} }) }
+
+func (p *Proxy) set(change func(*state)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change(&p.state)
+	close(p.moved)
+	p.moved = make(chan struct{})
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err == nil {
+			p.open.Go(func() { p.connect(client) })
+		}
+	}
+}
+
+func (p *Proxy) connect(client net.Conn) {
+	if !p.keep(client) {
+		return
+	}
+	server, err := net.DialTimeout("tcp", p.target.Host, stepLimit)
+	if err != nil {
+		p.drop(client)
+		return
+	}
+	if !p.keep(server) {
+		p.drop(client)
+		return
+	}
+	p.open.Go(func() { p.pipe(server, client) })
+	p.pipe(client, server)
+}
+
+// pipe carries bytes one way until either end closes, and then closes both.
+func (p *Proxy) pipe(to, from net.Conn) {
+	defer p.drop(to)
+	defer p.drop(from)
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 {
+			p.hold()
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// hold returns when a piece of data that came now may go on.
+func (p *Proxy) hold() {
+	came := time.Now()
+	for {
+		p.mu.Lock()
+		now, moved := p.state, p.moved
+		p.mu.Unlock()
+		left := now.delay - time.Since(came)
+		switch {
+		case now.cut || now.closed:
+			return
+		case now.stalled:
+			<-moved
+		case left > 0:
+			timer := time.NewTimer(left)
+			select {
+			case <-moved:
+			case <-timer.C:
+			}
+			timer.Stop()
+		default:
+			return
+		}
+	}
+}
+
+// keep takes a connection into the books, or resets it while the network is cut.
+func (p *Proxy) keep(conn net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state.cut || p.state.closed {
+		reset(conn)
+		return false
+	}
+	p.conns[conn] = struct{}{}
+	return true
+}
+
+func (p *Proxy) drop(conn net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, conn)
+	conn.Close()
+}
+
+func (p *Proxy) hangUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for conn := range p.conns {
+		reset(conn)
+	}
+}
+
+// reset closes so that the other side sees an error, not an end of data.
+func reset(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // it is closed all the same
+	}
+	conn.Close()
+}

@@ -1,0 +1,136 @@
+package testserver_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/testserver"
+)
+
+func TestProxyCarriesBytesBothWays(t *testing.T) {
+	t.Parallel()
+	proxy := testserver.StartProxy(t, echo(t))
+	if err := say(open(t, proxy)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestProxyURLIsTheTargetsWithItsOwnAddress(t *testing.T) {
+	t.Parallel()
+	proxy := testserver.StartProxy(t, "postgres://mintmark@127.0.0.1:1/postgres?sslmode=disable")
+	want := "postgres://mintmark@" + proxy.Addr() + "/postgres?sslmode=disable"
+	if got := proxy.URL(); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestProxyCutResetsOldAndNewConnectionsUntilHealed(t *testing.T) {
+	t.Parallel()
+	proxy := testserver.StartProxy(t, echo(t))
+	old := open(t, proxy)
+	if err := say(old); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Cut()
+	if err := say(old); err == nil {
+		t.Error("a connection outlived the cut")
+	}
+	if conn, err := net.Dial("tcp", proxy.Addr()); err == nil {
+		defer conn.Close()
+		if err := say(conn); err == nil {
+			t.Error("a new connection works through the cut")
+		}
+	}
+	proxy.Heal()
+	if err := say(open(t, proxy)); err != nil {
+		t.Errorf("after the heal: %v", err)
+	}
+}
+
+func TestProxyStallHoldsBytesBackUntilHealed(t *testing.T) {
+	t.Parallel()
+	proxy := testserver.StartProxy(t, echo(t))
+	conn := open(t, proxy)
+	proxy.Stall()
+	if _, err := conn.Write([]byte("coin")); err != nil {
+		t.Fatal(err)
+	}
+	deadline(t, conn, 100*time.Millisecond)
+	answer := make([]byte, 4)
+	if n, err := conn.Read(answer); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("got %d bytes and %v through a stalled proxy, want none and a timeout", n, err)
+	}
+	proxy.Heal()
+	deadline(t, conn, 10*time.Second)
+	if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "coin" {
+		t.Errorf("after the heal: got %q and %v, want what was held back", answer, err)
+	}
+}
+
+func TestProxyDelayHoldsEachDirectionBack(t *testing.T) {
+	t.Parallel()
+	proxy := testserver.StartProxy(t, echo(t))
+	conn := open(t, proxy)
+	const delay = 50 * time.Millisecond
+	proxy.Delay(delay)
+	began := time.Now()
+	if err := say(conn); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < 2*delay {
+		t.Errorf("there and back took %s, want at least %s", took, 2*delay)
+	}
+}
+
+// echo is a server that sends back what it gets.
+func echo(t *testing.T) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				_, _ = io.Copy(conn, conn)
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func open(t *testing.T, proxy *testserver.Proxy) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", proxy.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	deadline(t, conn, 10*time.Second)
+	return conn
+}
+
+func say(conn net.Conn) error {
+	if _, err := conn.Write([]byte("mint")); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(conn, make([]byte, 4))
+	return err
+}
+
+func deadline(t *testing.T, conn net.Conn, in time.Duration) {
+	t.Helper()
+	if err := conn.SetDeadline(time.Now().Add(in)); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,42 @@
+package server
+
+import (
+	"os/exec"
+	"strconv"
+)
+
+// StartRedis starts an empty Redis (or Valkey) that writes nothing to disk. More arguments, such as
+// "--appendonly", "yes", come last and win.
+func StartRedis(folder *Folder, args ...string) (*Server, error) {
+	path, err := redisPath()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := folder.room("redis", nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{folder: folder, dir: dir, kind: kind{
+		name:  "Redis",
+		ready: "Ready to accept connections",
+		url:   "redis://127.0.0.1:%d/0",
+		path:  path,
+		args: func(dir string, port int) []string {
+			return append([]string{
+				"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--daemonize", "no",
+				"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction",
+			}, args...)
+		},
+		tidy: func(string) error { return nil },
+	}}
+	return s, s.start()
+}
+
+func redisPath() (string, error) {
+	for _, name := range []string{"redis-server", "valkey-server"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", ErrNoRedis
+}

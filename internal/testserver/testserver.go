@@ -1,0 +1,112 @@
+// Package testserver gives tests the real thing: an empty Postgres database, an empty Redis
+// database, or a server of their own to stop, kill and cut off.
+//
+// Postgres and Redis hand out parts of servers that many tests share: those named by
+// MINTMARK_TEST_DATABASE_URL and MINTMARK_TEST_REDIS_URL (`make test` starts a pair for the whole
+// run and sets both), else servers this process starts when the first test asks. It changes nothing
+// on a given server but what it made itself. StartPostgres and StartRedis always start their own,
+// for tests that break them. A machine without the servers fails the test; nothing is skipped.
+//
+// For tests only: it reads the environment and ends the test where anything is wrong.
+package testserver
+
+import (
+	"context"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/testserver/server"
+)
+
+// stepLimit bounds one statement on a shared server.
+const stepLimit = 30 * time.Second
+
+// folder is where this process keeps its servers. It is process-wide because no one test owns it;
+// the folder's guard removes it when the process ends.
+var folder = sync.OnceValues(server.NewFolder)
+
+// Server is a Postgres or Redis that one test owns. It ends with the test.
+type Server struct {
+	tb     testing.TB
+	server *server.Server
+}
+
+// StartPostgres starts a Postgres for this test alone.
+func StartPostgres(tb testing.TB) *Server {
+	tb.Helper()
+	return own(tb, server.StartPostgres)
+}
+
+// StartRedis starts a Redis for this test alone; arguments such as "--appendonly", "yes" are added
+// to its command line. Without them it keeps nothing on disk, so a stopped one comes back empty.
+func StartRedis(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	return own(tb, func(f *server.Folder) (*server.Server, error) { return server.StartRedis(f, args...) })
+}
+
+func own(tb testing.TB, start func(*server.Folder) (*server.Server, error)) *Server {
+	tb.Helper()
+	dir, err := folder()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	started, err := start(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := started.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return &Server{tb: tb, server: started}
+}
+
+// URL is where the server listens, also while it is stopped.
+func (s *Server) URL() string { return s.server.URL() }
+
+// Addr is the server's host and port.
+func (s *Server) Addr() string { return s.server.Addr() }
+
+// Start runs a stopped or killed server again on the same port and data; it returns when clients
+// are welcome.
+func (s *Server) Start() {
+	s.tb.Helper()
+	if err := s.server.Start(); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// Stop ends the server in good order and returns when it is gone.
+func (s *Server) Stop() {
+	s.tb.Helper()
+	if err := s.server.Stop(); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// Kill ends the server by SIGKILL and returns when it is gone.
+func (s *Server) Kill() {
+	s.tb.Helper()
+	if err := s.server.Kill(); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// step is the context of one statement. It doesn't hang on the test's own, which has ended when the
+// test's clean-up runs.
+func step() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), stepLimit)
+}
+
+// at is the URL of another database on the same server. The URL was parsed before.
+func at(server, database string) string {
+	there, err := url.Parse(server)
+	if err != nil {
+		return server
+	}
+	there.Path = "/" + database
+	return there.String()
+}

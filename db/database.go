@@ -1,0 +1,122 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/golang-migrate/migrate/v4/database"
+	migratepgx "github.com/golang-migrate/migrate/v4/database/pgx/v5"
+	migratesqlite "github.com/golang-migrate/migrate/v4/database/sqlite"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// connectTimeout bounds how long a database may take to answer at all.
+const connectTimeout = 5 * time.Second
+
+// Database is a database whose schema is to be looked at or changed. It holds no
+// connection: every operation opens one and closes it.
+type Database struct {
+	dialect string // the folder of its migrations
+	open    func(access) (*sql.DB, error)
+	driver  func(*sql.DB) (database.Driver, error)
+}
+
+// access says what an operation is going to do.
+type access int
+
+const (
+	reading  access = iota // creates nothing
+	changing               // may create the database file
+)
+
+// Postgres names the Postgres database at a URL. Where a pooler stands in front
+// it must be the URL of the server itself: the lock that keeps two migrations
+// apart belongs to one connection.
+func Postgres(databaseURL string) (*Database, error) {
+	config, err := pgx.ParseConfig(databaseURL)
+	if err != nil { // the error would quote parts of the URL
+		return nil, errors.New("parse database URL: write it as postgres://user:password@host:port/database")
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	return &Database{
+		dialect: "postgres",
+		open:    func(access) (*sql.DB, error) { return stdlib.OpenDB(*config), nil },
+		driver: func(pool *sql.DB) (database.Driver, error) {
+			return migratepgx.WithInstance(pool, &migratepgx.Config{})
+		},
+	}, nil
+}
+
+// SQLite names the SQLite database in a file. Whoever changes its schema holds
+// the lock of the data directory: two migrations at once would leave it dirty.
+func SQLite(file string) *Database {
+	return &Database{
+		dialect: "sqlite",
+		open:    func(a access) (*sql.DB, error) { return openSQLite(file, a) },
+		driver: func(pool *sql.DB) (database.Driver, error) {
+			return migratesqlite.WithInstance(pool, &migratesqlite.Config{})
+		},
+	}
+}
+
+func openSQLite(file string, a access) (*sql.DB, error) {
+	flags := os.O_RDWR
+	if a == changing {
+		flags |= os.O_CREATE
+	}
+	f, err := os.OpenFile(file, flags, 0o600) // SQLite itself would create it readable by all
+	if err != nil {
+		return nil, fmt.Errorf("open database file: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("open database file: %w", err)
+	}
+	pragmas := "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+pragmas)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", file, err)
+	}
+	pool.SetMaxOpenConns(1)
+	return pool, nil
+}
+
+// connect opens the database and makes sure that it answers.
+func (d *Database) connect(ctx context.Context, a access) (*sql.DB, error) {
+	pool, err := d.open(a)
+	if errors.Is(err, fs.ErrNotExist) && a == reading {
+		return nil, err // an empty place: no migration has been applied
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if err := pool.PingContext(ctx); err != nil {
+		_ = pool.Close() // the ping has failed; closing has nothing to add
+		return nil, unavailable(err)
+	}
+	return pool, nil
+}
+
+// unavailable puts a connection error on one line.
+func unavailable(err error) error {
+	if refused, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		place := refused.Config
+		return fmt.Errorf("%w: cannot connect to Postgres at %s:%d as %s: %s; is it running, and are the address and password right?",
+			ErrUnavailable, place.Host, place.Port, place.User, oneLine(refused.Unwrap()))
+	}
+	return fmt.Errorf("%w: %s", ErrUnavailable, oneLine(err))
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

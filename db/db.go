@@ -1,0 +1,60 @@
+// Package db holds the schema of the durable store: one timeline of migrations
+// for Postgres and one for SQLite, in lock-step, embedded in the binary and
+// applied by golang-migrate.
+//
+// It protects one invariant: a binary never works on a schema that it does not
+// understand. Every migration records the oldest binary that it still serves, so
+// replicas of two neighbouring versions can run over one database while they are
+// being replaced, and one that is too old says so instead of guessing. The
+// package does not read or write the tables; the stores do.
+package db
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// What [Database.Check] and the operations refuse. Each is wrapped in a sentence
+// that says how to mend it.
+var (
+	ErrSchemaBehind = errors.New("the database schema is older than this binary")
+	ErrSchemaTooNew = errors.New("the database schema is newer than this binary can serve")
+	ErrSchemaDirty  = errors.New("the database schema is half-migrated")
+	// ErrUnknownVersion says that this binary has no migration of that number.
+	ErrUnknownVersion = errors.New("no such migration")
+	// ErrUnavailable says that the database can't be reached or read.
+	ErrUnavailable = errors.New("database unavailable")
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Migration is one step of the timeline.
+type Migration struct {
+	Version int
+	Name    string
+	Applied bool
+}
+
+// known lists the migrations of a dialect that this binary brings, in order.
+func known(dialect string) ([]Migration, error) {
+	names, err := fs.Glob(migrations, path.Join("migrations", dialect, "*.up.sql"))
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	list := make([]Migration, 0, len(names)) // fs.Glob sorts them
+	for _, name := range names {
+		number, rest, _ := strings.Cut(path.Base(name), "_")
+		version, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, fmt.Errorf("migration %s: its name must start with a number: %w", name, err)
+		}
+		list = append(list, Migration{Version: version, Name: strings.TrimSuffix(rest, ".up.sql")})
+	}
+	return list, nil
+}

@@ -1,0 +1,130 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/golang-migrate/migrate/v4"
+	"github.com/golang-migrate/migrate/v4/database"
+	"github.com/golang-migrate/migrate/v4/source/iofs"
+)
+
+// lockTimeout is how long a migration waits for one that runs elsewhere.
+const lockTimeout = time.Minute
+
+// Up applies every migration that the database lacks. On Postgres any number of
+// callers may race: one does the work, the others wait. A newer schema that still
+// serves this binary is left alone. ErrSchemaDirty, ErrSchemaTooNew, ErrUnavailable.
+func (d *Database) Up(ctx context.Context) error {
+	err := d.run(ctx, (*migrate.Migrate).Up)
+	if err != nil && !errors.Is(err, migrate.ErrNoChange) && !missing(err) {
+		return fmt.Errorf("migrate up: %w", err)
+	}
+	return d.Check(ctx)
+}
+
+// Down takes back the last n migrations, and what they hold with them.
+// ErrSchemaDirty, ErrUnknownVersion, ErrUnavailable.
+func (d *Database) Down(ctx context.Context, n int) error {
+	status, err := d.Status(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case status.Dirty:
+		return status.verdict()
+	case n < 1 || n > status.Version:
+		return fmt.Errorf("migrate down %d: %w: %d applied; give a number from 1 to that", n, ErrUnknownVersion, status.Version)
+	case status.Version > status.Latest:
+		return fmt.Errorf("migrate down %d: %w: only the mintmark that brought version %d knows the way back", n, ErrUnknownVersion, status.Version)
+	}
+	if err := d.run(ctx, func(m *migrate.Migrate) error { return m.Steps(-n) }); err != nil {
+		return fmt.Errorf("migrate down %d: %w", n, err)
+	}
+	return nil
+}
+
+// Force declares that the schema is whole at a version (0: empty), after
+// somebody has looked at what a broken migration left. It runs no migration.
+// ErrUnknownVersion, ErrUnavailable.
+func (d *Database) Force(ctx context.Context, version int) error {
+	list, err := known(d.dialect)
+	if err != nil {
+		return err
+	}
+	if version != 0 && !slices.ContainsFunc(list, func(m Migration) bool { return m.Version == version }) {
+		return fmt.Errorf("migrate force %d: %w: give a number from 0 to %d", version, ErrUnknownVersion, list[len(list)-1].Version)
+	}
+	force := func(m *migrate.Migrate) error {
+		if version == 0 {
+			return m.Force(database.NilVersion)
+		}
+		return m.Force(version)
+	}
+	if err := d.run(ctx, force); err != nil {
+		return fmt.Errorf("migrate force %d: %w", version, err)
+	}
+	return nil
+}
+
+// run does one operation over a connection of its own. When ctx ends, the
+// migration under way is finished and no other begun: breaking it off would
+// leave the schema dirty.
+func (d *Database) run(ctx context.Context, operation func(*migrate.Migrate) error) error {
+	pool, err := d.connect(ctx, changing)
+	if err != nil {
+		return err
+	}
+	driver, err := d.driver(pool)
+	if err != nil {
+		_ = pool.Close() // the driver has failed; closing has nothing to add
+		return fmt.Errorf("prepare migrations: %w", plain(err))
+	}
+	defer driver.Close() //nolint:errcheck // closes the pool too; everything is committed by then
+	files, err := iofs.New(migrations, path.Join("migrations", d.dialect))
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	m, err := migrate.NewWithInstance("embedded", files, d.dialect, driver)
+	if err != nil {
+		return fmt.Errorf("prepare migrations: %w", err)
+	}
+	m.LockTimeout = lockTimeout
+	stop := context.AfterFunc(ctx, func() { m.GracefulStop <- true })
+	defer stop()
+	if err := operation(m); err != nil {
+		return plain(err)
+	}
+	return ctx.Err()
+}
+
+// missing tells that the schema stands at a version this binary has no file for.
+func missing(err error) bool {
+	_, short := errors.AsType[migrate.ErrShortLimit](err)
+	return short || errors.Is(err, fs.ErrNotExist)
+}
+
+// plain turns golang-migrate's errors, which quote whole migrations, into ones
+// that say where it went wrong.
+func plain(err error) error {
+	if dirty, ok := errors.AsType[migrate.ErrDirty](err); ok {
+		return Status{Version: dirty.Version, Dirty: true}.verdict()
+	}
+	var failed database.Error
+	if pointer, ok := errors.AsType[*database.Error](err); ok {
+		failed = *pointer
+	} else if value, ok := errors.AsType[database.Error](err); ok {
+		failed = value
+	} else {
+		return err
+	}
+	if failed.Line > 0 {
+		return fmt.Errorf("line %d of the migration: %w", failed.Line, failed.OrigErr)
+	}
+	return failed.OrigErr
+}

@@ -1,0 +1,129 @@
+// Package authority is what the token authority does: one file per verb, and in
+// each the order of the steps and nothing else. Rules live in the packages of the
+// nouns, transport above, stores below.
+package authority
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/ratelimit"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/token"
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+// Refusals: expected answers to what a caller asked. Every other error means that
+// something is out of order here, and nothing was granted.
+var (
+	// ErrCredentials refuses a login: unknown user, wrong password or disabled user.
+	ErrCredentials = errors.New("invalid credentials")
+	// ErrGrant refuses a refresh token, for whatever reason.
+	ErrGrant = errors.New("invalid grant")
+	// ErrClient refuses an unknown or disabled client.
+	ErrClient = errors.New("invalid client")
+	// ErrAccessToken refuses to revoke an access token (RFC 7009 §2.2.1).
+	ErrAccessToken = errors.New("access tokens are not revoked one by one")
+	// ErrRegistrationClosed refuses a registration where operators add users.
+	ErrRegistrationClosed = errors.New("registration is closed")
+)
+
+// Config is what an authority is built from. Everything is required.
+type Config struct {
+	Issuer       string
+	Audience     string
+	AccessTTL    time.Duration
+	Refresh      RefreshPolicy
+	Password     user.Rules
+	LoginRate    ratelimit.Rate // per user and address
+	Registration bool           // may anybody register?
+
+	Users       user.Store
+	Clients     *client.Directory
+	Sessions    session.Store
+	States      session.States
+	Mint        *session.Mint
+	Keys        *keyring.Keyring
+	Hasher      *user.Hasher
+	Limits      ratelimit.Store
+	Events      *audit.Queue
+	Checkpoints *session.Checkpoints
+	Observer    Observer
+	Log         *slog.Logger
+}
+
+// RefreshPolicy holds the defaults that a client may override.
+type RefreshPolicy struct {
+	IdleTTL time.Duration
+	MaxTTL  time.Duration
+	Grace   time.Duration
+}
+
+// Observer counts what happened; implementations must not block.
+type Observer interface {
+	Refreshed(verdict string)
+	LoggedIn(outcome string)
+}
+
+// Authority carries out the verbs.
+type Authority struct {
+	Config
+}
+
+// New returns an authority over its parts.
+func New(config Config) *Authority { return &Authority{Config: config} }
+
+// Origin is where a request came from, for events and limits.
+type Origin struct {
+	Address   string // without port; IPv6 in full
+	UserAgent string
+	RequestID string
+}
+
+// event starts an audit event about that request.
+func (o Origin) event(kind audit.Kind, actor string) audit.Event {
+	e := audit.New(kind, actor)
+	e.Address, e.UserAgent, e.RequestID = o.Address, o.UserAgent, o.RequestID
+	return e
+}
+
+// Tokens is what a login or refresh grants.
+type Tokens struct {
+	AccessToken  string
+	RefreshToken string
+	ExpiresIn    time.Duration
+}
+
+// issue signs an access token of the session and writes its refresh token. now is
+// database time, which the claims are in.
+func (a *Authority) issue(signer *token.Signer, s session.Session, refresh session.Token, now time.Time) (Tokens, error) {
+	access, err := signer.Sign(token.Claims{
+		Issuer: a.Issuer, Subject: s.UserID, Audience: a.Audience,
+		ClientID: s.ClientID, SessionID: s.ID, ID: token.NewID(),
+		AuthTime: s.CreatedAt, IssuedAt: now, Expiry: now.Add(a.AccessTTL),
+	})
+	if err != nil {
+		return Tokens{}, fmt.Errorf("issue access token: %w", err)
+	}
+	return Tokens{AccessToken: access, RefreshToken: a.Mint.Format(refresh), ExpiresIn: a.AccessTTL}, nil
+}
+
+// firstParty returns the built-in client. ErrClient while it is disabled.
+func (a *Authority) firstParty() (client.Client, error) {
+	c, ok := a.Clients.Find(client.FirstParty)
+	if !ok || !c.Enabled() {
+		return client.Client{}, ErrClient
+	}
+	return c, nil
+}
+
+// FirstPartyEnabled refuses with ErrClient while the first-party API is off.
+func (a *Authority) FirstPartyEnabled() error {
+	_, err := a.firstParty()
+	return err
+}

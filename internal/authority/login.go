@@ -1,0 +1,115 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/ratelimit"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+// Login checks a user's password and starts a session of the first-party client.
+// An unknown user, a disabled one and a wrong password cost the same work and
+// give the same ErrCredentials. [*ratelimit.Exceeded], user.ErrBusy.
+func (a *Authority) Login(ctx context.Context, username, password string, from Origin) (Tokens, error) {
+	c, err := a.firstParty()
+	if err != nil {
+		return Tokens{}, err
+	}
+	// A name that is not one has no canonical form; it still counts and still costs.
+	name, nameErr := user.CanonicalUsername(username)
+	if nameErr != nil {
+		name = username
+	}
+	if err := ratelimit.Spend(ctx, a.Limits, "login:"+name+"@"+from.Address, a.LoginRate); err != nil {
+		return Tokens{}, err
+	}
+	u, err := a.authenticate(ctx, name, password)
+	if err != nil {
+		a.Observer.LoggedIn(loginOutcome(err))
+		return Tokens{}, err
+	}
+	family := session.NewFamily()
+	s := session.Session{
+		ID: uuid.Must(uuid.NewV7()).String(), Family: family.Hash(), UserID: u.ID, ClientID: c.ID,
+		Checkpoint: 1, Address: from.Address, UserAgent: from.UserAgent,
+	}
+	event := from.event(audit.SessionStarted, "user")
+	event.UserID, event.ClientID, event.SessionID = u.ID, c.ID, s.ID
+	s, err = a.Sessions.StartSession(ctx, s, orDefault(c.MaxTTL, a.Refresh.MaxTTL), u.SessionsValidAfter, event)
+	if errors.Is(err, session.ErrUserChanged) {
+		return Tokens{}, ErrCredentials
+	}
+	if err != nil {
+		return Tokens{}, fmt.Errorf("start session: %w", err)
+	}
+	signer, err := a.Keys.Signer(s.CreatedAt)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("find signing key: %w", err)
+	}
+	a.Observer.LoggedIn("success")
+	return a.issue(signer, s, session.Token{Family: family, Generation: 1, IssuedAt: s.CreatedAt.Truncate(time.Second)}, s.CreatedAt)
+}
+
+// authenticate finds the user and compares the password, with the same work
+// whether or not there is one.
+func (a *Authority) authenticate(ctx context.Context, name, raw string) (user.User, error) {
+	password, err := user.PreparePassword(raw)
+	if err != nil { // nobody can have such a password, so refusing it at once tells nothing
+		return user.User{}, ErrCredentials
+	}
+	u, err := a.Users.UserByUsername(ctx, name)
+	unknown := errors.Is(err, user.ErrNotFound)
+	if err != nil && !unknown {
+		return user.User{}, fmt.Errorf("find user: %w", err)
+	}
+	hash := u.PasswordHash
+	if unknown || !u.Active() {
+		hash = "" // the hasher compares with a hash of nobody's password
+	}
+	match, stale, err := a.Hasher.Verify(ctx, hash, password)
+	switch {
+	case errors.Is(err, user.ErrHash):
+		a.Log.Error("stored password hash is damaged; set a new password with `mintmark users set-password`", "user", u.ID)
+		return user.User{}, ErrCredentials
+	case err != nil:
+		return user.User{}, fmt.Errorf("verify password: %w", err)
+	case !match:
+		return user.User{}, ErrCredentials
+	case stale:
+		a.rehash(ctx, u, password)
+	}
+	return u, nil
+}
+
+// rehash stores the password under the current parameters. The login has already
+// succeeded, so a failure is only logged: the next login tries again.
+func (a *Authority) rehash(ctx context.Context, u user.User, password string) {
+	better, err := a.Hasher.Hash(ctx, password)
+	if err == nil {
+		err = a.Users.ReplaceHash(ctx, u.ID, u.PasswordHash, better)
+	}
+	if err != nil {
+		a.Log.Warn("rehash password", "user", u.ID, "err", err)
+	}
+}
+
+func loginOutcome(err error) string {
+	if errors.Is(err, ErrCredentials) {
+		return "refused"
+	}
+	return "error"
+}
+
+func orDefault(own *time.Duration, fallback time.Duration) time.Duration {
+	if own != nil {
+		return *own
+	}
+	return fallback
+}

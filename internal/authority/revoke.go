@@ -1,0 +1,56 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/token"
+)
+
+// Logout ends the session of a first-party pair for good. It may be said twice.
+// ErrGrant when the pair is no pair of ours.
+func (a *Authority) Logout(ctx context.Context, p Pair, from Origin) error {
+	c, err := a.firstParty()
+	if err != nil {
+		return err
+	}
+	_, standing, err := a.findPair(ctx, c, p)
+	if err != nil {
+		return err
+	}
+	return a.end(ctx, standing, session.ReasonLogout, from.event(audit.SessionRevoked, "user"))
+}
+
+// Revoke ends the session of a refresh token of the client (RFC 7009 §2.1). An
+// unknown token, or another client's, is none of its business and no error. An
+// access token is refused with ErrAccessToken: every resource service sees those
+// of a public client, and must not be able to log its users out.
+func (a *Authority) Revoke(ctx context.Context, c client.Client, raw string, from Origin) error {
+	if _, err := token.Parse(raw, a.Issuer, a.Keys.Public); err == nil {
+		return ErrAccessToken
+	}
+	_, standing, err := a.find(ctx, c, raw)
+	if errors.Is(err, ErrGrant) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return a.end(ctx, standing, session.ReasonRevoked, from.event(audit.SessionRevoked, "client"))
+}
+
+// end commits the revocation before the caller hears of it. A caller that hangs up
+// does not stop it: a thief must not be able to replay and run.
+func (a *Authority) end(ctx context.Context, s session.Standing, reason string, event audit.Event) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter)
+	defer cancel()
+	event.UserID, event.ClientID, event.SessionID = s.UserID, s.ClientID, s.ID
+	if err := a.Sessions.RevokeSession(ctx, s.ID, reason, event); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/mintmark-auth/mintmark/api"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/oauth"
+)
+
+const documentCache = "public, max-age=300, stale-if-error=86400"
+
+// metadata is the authorization server metadata (RFC 8414 §2), and OpenID
+// Provider metadata as far as it is true. Members with zero elements are left out
+// (RFC 8414 §3.2); those of authorization come with it.
+type metadata struct {
+	Issuer                        string   `json:"issuer"`
+	JWKSURI                       string   `json:"jwks_uri"`
+	TokenEndpoint                 string   `json:"token_endpoint"`
+	RevocationEndpoint            string   `json:"revocation_endpoint"`
+	GrantTypes                    []string `json:"grant_types_supported"`
+	TokenEndpointAuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
+	RevocationEndpointAuthMethods []string `json:"revocation_endpoint_auth_methods_supported"`
+	SubjectTypes                  []string `json:"subject_types_supported"`
+	RequestURIParameter           bool     `json:"request_uri_parameter_supported"`
+	ServiceDocumentation          string   `json:"service_documentation"`
+}
+
+func renderMetadata(issuer string) ([]byte, error) {
+	body, err := json.Marshal(metadata{
+		Issuer:                        issuer,
+		JWKSURI:                       issuer + "/.well-known/jwks.json",
+		TokenEndpoint:                 issuer + "/oauth/token",
+		RevocationEndpoint:            issuer + "/oauth/revoke",
+		GrantTypes:                    []string{oauth.GrantRefreshToken},
+		TokenEndpointAuthMethods:      []string{"none"},
+		RevocationEndpointAuthMethods: []string{"none"},
+		SubjectTypes:                  []string{"public"},
+		ServiceDocumentation:          issuer + "/openapi.yaml",
+	})
+	if err != nil {
+		return nil, fmt.Errorf("render metadata: %w", err)
+	}
+	return body, nil
+}
+
+func (s *Server) metadataDocument(c *gin.Context) error {
+	writeDocument(c, jsonType, documentCache, etagOf(s.metadata), s.metadata)
+	return nil
+}
+
+// jwks serves the snapshot's bytes; it goes on while every store is down.
+func (s *Server) jwks(c *gin.Context) error {
+	set, ok := s.Keys.JWKS()
+	if !ok {
+		return keyring.ErrStale
+	}
+	writeDocument(c, jsonType, documentCache, set.ETag, set.Body)
+	return nil
+}
+
+func (s *Server) openapi(c *gin.Context) error {
+	writeDocument(c, "application/yaml", documentCache, etagOf(api.OpenAPI), api.OpenAPI)
+	return nil
+}
+
+func etagOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+}
+
+// matchesETag compares weakly, as If-None-Match wants (RFC 9110 §13.1.2).
+func matchesETag(ifNoneMatch, etag string) bool {
+	for candidate := range strings.SplitSeq(ifNoneMatch, ",") {
+		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+		if candidate == etag || candidate == "*" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,130 @@
+package httpapi
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/oauth"
+	"github.com/mintmark-auth/mintmark/internal/ratelimit"
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+// Refusals of the transport itself.
+var (
+	errRequest     = errors.New("malformed request")
+	errNotFound    = errors.New("no such path")
+	errMethod      = errors.New("method not allowed")
+	errURITooLong  = errors.New("request target too long")
+	errHeaders     = errors.New("header fields too large")
+	errSwitchedOff = errors.New("first-party API is switched off")
+	errSlowBody    = errors.New("request body did not arrive in time")
+	errPanic       = errors.New("handler panicked")
+	// errBasic is a client that failed to authenticate by HTTP Basic.
+	errBasic = errors.New("client authentication by Basic failed")
+)
+
+// answer is an error as the caller sees it, in both spellings.
+type answer struct {
+	status      int
+	message     string     // first-party envelope
+	code        oauth.Code // RFC 6749 §5.2
+	description string
+	data        any           // first-party: what to mend
+	retryAfter  time.Duration // 0: no Retry-After
+	basic       bool          // challenge with Basic (RFC 6749 §5.2)
+}
+
+// answerError writes the answer to an error; the unknown is told nothing of.
+func (s *Server) answerError(c *gin.Context, as answers, err error) {
+	a := answerTo(err)
+	if a.status >= http.StatusInternalServerError {
+		s.Log.Error("request not served", "route", c.FullPath(), "request", requestID(c), "err", err)
+	}
+	if c.Writer.Written() {
+		return
+	}
+	if a.retryAfter > 0 {
+		c.Header("Retry-After", strconv.Itoa(int((a.retryAfter+time.Second-1)/time.Second)))
+	}
+	if a.basic {
+		c.Header("WWW-Authenticate", `Basic realm="mintmark", charset="UTF-8"`)
+	}
+	if as == envelopeAnswers {
+		writeEnvelope(c, a.status, a.message, a.data)
+		return
+	}
+	writeJSON(c, a.status, oauthError{Error: a.code, Description: a.description})
+}
+
+// oauthError is the body of RFC 6749 §5.2.
+type oauthError struct {
+	Error       oauth.Code `json:"error"`
+	Description string     `json:"error_description,omitempty"`
+}
+
+// answerTo is the one mapping from errors to answers. What it doesn't know comes
+// from a store, and a store in trouble is never a refusal: 503, try again.
+func answerTo(err error) answer {
+	var (
+		refused  *oauth.Error
+		exceeded *ratelimit.Exceeded
+		invalid  *authority.InvalidRegistration
+		tooLarge *http.MaxBytesError
+	)
+	switch {
+	case errors.As(err, &refused):
+		return answer{status: http.StatusBadRequest, message: InvalidRequest, code: refused.Code, description: refused.Description}
+	case errors.As(err, &exceeded):
+		return answer{status: http.StatusTooManyRequests, message: tooManyRequests, code: oauth.TemporarilyUnavailable,
+			description: "too many requests; wait as Retry-After says", retryAfter: exceeded.RetryAfter}
+	case errors.As(err, &tooLarge):
+		return answer{status: http.StatusRequestEntityTooLarge, message: requestTooLarge, code: oauth.InvalidRequest, description: "the body is larger than 64 KiB"}
+	case errors.As(err, &invalid):
+		return answer{status: http.StatusBadRequest, message: UserCreationFailed, data: creationErrors{Errors: invalid.Problems}}
+	}
+	for _, known := range knownAnswers() {
+		if errors.Is(err, known.err) {
+			return known.answer
+		}
+	}
+	return answer{status: http.StatusServiceUnavailable, message: unavailable, code: oauth.TemporarilyUnavailable,
+		description: "temporarily unavailable; try again as Retry-After says", retryAfter: jitteredRetry()}
+}
+
+// knownAnswer is the answer to one sentinel error.
+type knownAnswer struct {
+	err    error
+	answer answer
+}
+
+func knownAnswers() []knownAnswer {
+	return []knownAnswer{
+		{errRequest, answer{status: http.StatusBadRequest, message: InvalidRequest, code: oauth.InvalidRequest, description: "the request is malformed"}},
+		{errNotFound, answer{status: http.StatusNotFound, message: notFound, code: oauth.InvalidRequest, description: "there is nothing at this path; /openapi.yaml lists what there is"}},
+		{errMethod, answer{status: http.StatusMethodNotAllowed, message: methodNotAllowed, code: oauth.InvalidRequest, description: "the method is not allowed here; Allow lists those that are"}},
+		{errURITooLong, answer{status: http.StatusRequestURITooLong, message: requestTooLarge, code: oauth.InvalidRequest, description: "the request target is longer than 8 KiB"}},
+		{errSlowBody, answer{status: http.StatusRequestTimeout, message: requestTimeout, code: oauth.InvalidRequest, description: "the body did not arrive in time"}},
+		{errHeaders, answer{status: http.StatusRequestHeaderFieldsTooLarge, message: requestTooLarge, code: oauth.InvalidRequest, description: "the header fields are larger than 32 KiB or more than 100"}},
+		{errSwitchedOff, answer{status: http.StatusForbidden, message: switchedOff}},
+		{errPanic, answer{status: http.StatusInternalServerError, message: UnexpectedError, code: oauth.ServerError}},
+		{errBasic, answer{status: http.StatusUnauthorized, code: oauth.InvalidClient, description: "client authentication failed", basic: true}},
+
+		{authority.ErrCredentials, answer{status: http.StatusBadRequest, message: InvalidCredentials}},
+		{authority.ErrGrant, answer{status: http.StatusBadRequest, message: InvalidTokenPair, code: oauth.InvalidGrant, description: "the refresh token is invalid, expired, revoked or was issued to another client"}},
+		{authority.ErrClient, answer{status: http.StatusUnauthorized, message: switchedOff, code: oauth.InvalidClient, description: "client authentication failed"}},
+		{authority.ErrAccessToken, answer{status: http.StatusBadRequest, code: oauth.UnsupportedTokenType, description: "revoke the refresh token; its access tokens end with it"}},
+		{authority.ErrRegistrationClosed, answer{status: http.StatusForbidden, message: UserCreationFailed, data: creationErrors{Errors: []user.Problem{"Registration is closed; ask an operator for an account."}}}},
+
+		{user.ErrUsernameTaken, answer{status: http.StatusBadRequest, message: UserAlreadyExists}},
+		{user.ErrEmailTaken, answer{status: http.StatusBadRequest, message: UserCreationFailed, data: creationErrors{Errors: []user.Problem{"E-mail address is already in use."}}}},
+	}
+}
+
+// jitteredRetry spreads the return of callers that failed together over 1 to 3 s.
+func jitteredRetry() time.Duration { return time.Duration(1+rand.IntN(3)) * time.Second }

@@ -1,0 +1,101 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+)
+
+const requestIDKey = "mintmark.request-id"
+
+// Bounds on what a request may carry before its body; the server's own limit on
+// the whole header block is larger.
+const (
+	maxTarget      = 8 << 10
+	maxHeaderBytes = 32 << 10
+	maxHeaders     = 100
+)
+
+// observe gives the request an id, and logs and times it by its route: a path
+// that was sent is never written to a log.
+func (s *Server) observe(c *gin.Context) {
+	begun := time.Now()
+	c.Set(requestIDKey, uuid.Must(uuid.NewV7()).String())
+	c.Header("X-Request-Id", requestID(c))
+	c.Next()
+
+	route := c.FullPath()
+	if route == "" {
+		route = "none"
+	}
+	took := time.Since(begun)
+	s.Observer.Served(route, knownMethod(c.Request.Method), c.Writer.Status(), took)
+	s.Log.Info("served", "method", knownMethod(c.Request.Method), "route", route, "status", c.Writer.Status(),
+		"took", took.Round(time.Microsecond), "address", s.addressOf(c), "request", requestID(c))
+}
+
+func requestID(c *gin.Context) string { return c.GetString(requestIDKey) }
+
+// knownMethod keeps what callers invent out of logs and metrics.
+func knownMethod(method string) string {
+	known := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+	if slices.Contains(known, method) {
+		return method
+	}
+	return "other"
+}
+
+// recover turns a panic into a 500 that tells nothing, and closes the connection.
+func (s *Server) recover(c *gin.Context) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.Log.Error("panic", "panic", fmt.Sprint(r), "stack", string(debug.Stack()), "request", requestID(c))
+			c.Header("Connection", "close")
+			s.answerError(c, answersOf(c.Request.URL.Path), errPanic)
+			c.Abort()
+		}
+	}()
+	c.Next()
+}
+
+// shield sets the headers that every answer carries and refuses requests whose
+// target or header fields are out of bounds, whatever the route.
+func (s *Server) shield(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cache-Control", "no-store")
+	if strings.HasPrefix(s.Issuer, "https://") {
+		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
+	if err := outOfBounds(c.Request); err != nil {
+		h.Set("Connection", "close")
+		s.answerError(c, answersOf(c.Request.URL.Path), err)
+		c.Abort()
+	}
+}
+
+func outOfBounds(r *http.Request) error {
+	if len(r.RequestURI) > maxTarget {
+		return errURITooLong
+	}
+	fields, size := 0, 0
+	for name, values := range r.Header {
+		for _, value := range values {
+			fields++
+			size += len(name) + len(value)
+		}
+	}
+	if fields > maxHeaders || size > maxHeaderBytes {
+		return errHeaders
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+// operationsRoutes is the surface for those who run the authority.
+func (s *Server) operationsRoutes() []route {
+	return []route{
+		{"GET", "/metrics", anybody, unlimited, noBody, noOrigin, oauthAnswers, s.metrics},
+		{"GET", "/livez", anybody, unlimited, noBody, noOrigin, oauthAnswers, s.livez},
+		{"GET", "/readyz", anybody, unlimited, noBody, noOrigin, oauthAnswers, s.readyzDetailed},
+	}
+}
+
+func (s *Server) metrics(c *gin.Context) error {
+	s.Metrics.ServeHTTP(c.Writer, c.Request)
+	return nil
+}
+
+// livez says that the process answers.
+func (s *Server) livez(c *gin.Context) error {
+	c.String(http.StatusOK, "ok\n")
+	return nil
+}
+
+// readyz says whether to send requests here, and nothing in detail.
+func (s *Server) readyz(c *gin.Context) error {
+	if s.Ready() != nil {
+		c.String(http.StatusServiceUnavailable, "not ready\n")
+		return nil
+	}
+	c.String(http.StatusOK, "ready\n")
+	return nil
+}
+
+// readyzDetailed also says why not.
+func (s *Server) readyzDetailed(c *gin.Context) error {
+	if err := s.Ready(); err != nil {
+		c.String(http.StatusServiceUnavailable, "not ready: %v\n", err)
+		return nil
+	}
+	c.String(http.StatusOK, "ready\n")
+	return nil
+}

@@ -1,0 +1,27 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/mintmark-auth/mintmark/internal/oauth"
+)
+
+// revoke is POST /oauth/revoke (RFC 7009). The answer is an empty object, because
+// some clients refuse an empty body.
+func (s *Server) revoke(c *gin.Context) error {
+	by, parameters, err := s.clientRequest(c)
+	if err != nil {
+		return err
+	}
+	raw := parameters["token"]
+	if raw == "" {
+		return oauth.Refuse(oauth.InvalidRequest, "token is missing")
+	}
+	if err := s.Authority.Revoke(c.Request.Context(), by, raw, s.origin(c)); err != nil {
+		return err
+	}
+	writeJSON(c, http.StatusOK, struct{}{})
+	return nil
+}

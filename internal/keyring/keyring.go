@@ -1,0 +1,296 @@
+// Package keyring owns the signing keys: when each is published, signs, retires
+// and leaves the JWKS.
+//
+// It protects that exactly one key signs at any database instant, that verifiers
+// have had the chance to learn it before it does, and that no replica signs on a
+// picture of the keys that is too old. plan.go decides and is pure; this file
+// holds the live snapshot and carries the plan out; seal.go keeps the private
+// halves secret at rest.
+package keyring
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwk"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/token"
+)
+
+// RS256 is the one algorithm keys are made for (RFC 7518 §3.3).
+const RS256 = "RS256"
+
+// keyBits is the size of new keys.
+const keyBits = 2048
+
+// PollEvery is how often the owner calls Refresh, and MaxAge the age at which a
+// snapshot no longer signs.
+const (
+	PollEvery = 5 * time.Second
+	MaxAge    = 60 * time.Second
+)
+
+// ErrStale says that the keys were not read for longer than [MaxAge]: the
+// database is out of reach, and another replica may have rotated meanwhile.
+var ErrStale = errors.New("signing keys were not refreshed in time")
+
+// Keyring is the live view of the signing keys. Refresh replaces the snapshot;
+// readers never wait.
+type Keyring struct {
+	store    Store
+	sealer   *Sealer
+	policy   Policy
+	snapshot atomic.Pointer[snapshot]
+}
+
+// snapshot is immutable once stored.
+type snapshot struct {
+	keys    []Key
+	public  map[string]*rsa.PublicKey // every key ever used, by kid
+	signers map[string]*token.Signer  // of keys that sign now or later, by kid
+	jwks    JWKS
+	read    time.Time // this process's clock at the read, for the age alone
+}
+
+// New returns a keyring that knows no keys yet.
+func New(store Store, sealer *Sealer, policy Policy) *Keyring {
+	return &Keyring{store: store, sealer: sealer, policy: policy}
+}
+
+// Start makes the keyring ready: it reads the keys, and makes the very first one
+// when there is none. Standbys are left to Maintain, after the start.
+func (k *Keyring) Start(ctx context.Context) error {
+	err := k.Refresh(ctx)
+	if errors.Is(err, errNoKeys) {
+		return k.Maintain(ctx)
+	}
+	return err
+}
+
+// Refresh reads the keys anew. When it returns an error the old snapshot stays,
+// and ages. ErrUnsealable when a private key that is still needed can't be opened.
+func (k *Keyring) Refresh(ctx context.Context) error {
+	before := time.Now()
+	stored, now, err := k.store.SigningKeys(ctx)
+	if err != nil {
+		return fmt.Errorf("refresh signing keys: %w", err)
+	}
+	next, err := k.picture(stored, now)
+	if err != nil {
+		return err
+	}
+	next.read = before
+	k.snapshot.Store(next)
+	return nil
+}
+
+// Maintain carries out the plan: it makes the keys that are due and refreshes.
+// The slow part, drawing primes, happens outside the lock; inside it the plan is
+// made again on what is really there.
+func (k *Keyring) Maintain(ctx context.Context) error {
+	stored, now, err := k.store.SigningKeys(ctx)
+	if err != nil {
+		return fmt.Errorf("read signing keys: %w", err)
+	}
+	due := len(Plan(publicSides(stored), now, k.policy))
+	if due == 0 {
+		return nil
+	}
+	fresh := make([]Stored, due)
+	for i := range fresh {
+		if fresh[i], err = k.generate(); err != nil {
+			return err
+		}
+	}
+	err = k.store.AddSigningKeys(ctx, func(stored []Stored, now time.Time) ([]Stored, []audit.Event) {
+		return assign(fresh, Plan(publicSides(stored), now, k.policy))
+	})
+	if err != nil {
+		return fmt.Errorf("add signing key: %w", err)
+	}
+	return k.Refresh(ctx)
+}
+
+// assign gives the fresh keys their steps; keys without a step are dropped.
+func assign(fresh []Stored, steps []Step) ([]Stored, []audit.Event) {
+	var keys []Stored
+	var events []audit.Event
+	for i := range min(len(fresh), len(steps)) {
+		key := fresh[i]
+		key.Alg, key.ActivatesAt = steps[i].Alg, steps[i].ActivatesAt
+		event := audit.New(audit.KeyPublished, "system")
+		event.Detail = map[string]string{"kid": key.KID, "activates_at": key.ActivatesAt.UTC().Format(time.RFC3339)}
+		keys, events = append(keys, key), append(events, event)
+	}
+	return keys, events
+}
+
+// Signer returns the signer that is due at now, which is database time. ErrStale.
+func (k *Keyring) Signer(now time.Time) (*token.Signer, error) {
+	s := k.snapshot.Load()
+	if s == nil || time.Since(s.read) > MaxAge {
+		return nil, ErrStale
+	}
+	key, ok := SigningAt(s.keys, now)
+	if !ok {
+		return nil, fmt.Errorf("no signing key is active: %w", ErrStale)
+	}
+	signer, ok := s.signers[key.KID]
+	if !ok {
+		return nil, fmt.Errorf("signing key %s: %w", key.KID, ErrUnsealable)
+	}
+	return signer, nil
+}
+
+// Public returns the public half of any key ever used, published or not.
+func (k *Keyring) Public(kid string) (*rsa.PublicKey, bool) {
+	s := k.snapshot.Load()
+	if s == nil {
+		return nil, false
+	}
+	key, ok := s.public[kid]
+	return key, ok
+}
+
+// JWKS returns the published set, and false before the first refresh.
+func (k *Keyring) JWKS() (JWKS, bool) {
+	s := k.snapshot.Load()
+	if s == nil {
+		return JWKS{}, false
+	}
+	return s.jwks, true
+}
+
+// Ready reports nil when there is a snapshot young enough to sign with. ErrStale.
+func (k *Keyring) Ready() error {
+	s := k.snapshot.Load()
+	if s == nil || time.Since(s.read) > MaxAge {
+		return ErrStale
+	}
+	return nil
+}
+
+// Listed is a key as operators see it.
+type Listed struct {
+	Key
+	State State
+}
+
+// List returns all keys with their state, in order of activation, from the store.
+func (k *Keyring) List(ctx context.Context) ([]Listed, error) {
+	stored, now, err := k.store.SigningKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list signing keys: %w", err)
+	}
+	keys := publicSides(stored)
+	listed := make([]Listed, len(keys))
+	for i, key := range keys {
+		listed[i] = Listed{Key: key, State: StateAt(key, keys, now, k.policy)}
+	}
+	return listed, nil
+}
+
+// picture builds the snapshot of what the store holds at now.
+func (k *Keyring) picture(stored []Stored, now time.Time) (*snapshot, error) {
+	s := &snapshot{
+		keys:    publicSides(stored),
+		public:  make(map[string]*rsa.PublicKey, len(stored)),
+		signers: make(map[string]*token.Signer),
+	}
+	var published []jwk.Key
+	for _, key := range stored {
+		public, err := key.PublicKey()
+		if err != nil {
+			return nil, fmt.Errorf("signing key %s: %w", key.KID, err)
+		}
+		s.public[key.KID] = public
+		state := StateAt(key.Key, s.keys, now, k.policy)
+		if state == Published || state == Signing {
+			if s.signers[key.KID], err = k.open(key); err != nil {
+				return nil, err
+			}
+		}
+		if state == Removed || state == Revoked {
+			continue
+		}
+		member, err := publicMember(key.Key, public)
+		if err != nil {
+			return nil, err
+		}
+		published = append(published, member)
+	}
+	var err error
+	s.jwks, err = renderJWKS(published)
+	return s, err
+}
+
+// open unseals a private half and checks that it belongs to its kid. A key that
+// is open already stays open: unsealing at every poll would be waste.
+func (k *Keyring) open(key Stored) (*token.Signer, error) {
+	if old := k.snapshot.Load(); old != nil && old.signers[key.KID] != nil {
+		return old.signers[key.KID], nil
+	}
+	private, err := k.sealer.Open(key.KID, key.Alg, key.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	kid, err := thumbprint(&private.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	if kid != key.KID {
+		return nil, fmt.Errorf("signing key %s holds the key %s: %w", key.KID, kid, ErrUnsealable)
+	}
+	return token.NewSigner(key.KID, private)
+}
+
+// generate draws a key pair and seals it; when it activates is decided later.
+func (k *Keyring) generate() (Stored, error) {
+	private, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return Stored{}, fmt.Errorf("generate signing key: %w", err)
+	}
+	kid, err := thumbprint(&private.PublicKey)
+	if err != nil {
+		return Stored{}, err
+	}
+	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	if err != nil {
+		return Stored{}, fmt.Errorf("encode public key %s: %w", kid, err)
+	}
+	sealed, err := k.sealer.Seal(kid, RS256, private)
+	if err != nil {
+		return Stored{}, err
+	}
+	return Stored{Key: Key{KID: kid, Alg: RS256}, Public: public, Sealed: sealed}, nil
+}
+
+// thumbprint is the kid of a key (RFC 7638, SHA-256).
+func thumbprint(public *rsa.PublicKey) (string, error) {
+	key, err := jwk.FromRaw(public)
+	if err != nil {
+		return "", fmt.Errorf("thumbprint of key: %w", err)
+	}
+	sum, err := key.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "", fmt.Errorf("thumbprint of key: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum), nil
+}
+
+func publicSides(stored []Stored) []Key {
+	keys := make([]Key, len(stored))
+	for i, s := range stored {
+		keys[i] = s.Key
+	}
+	return keys
+}

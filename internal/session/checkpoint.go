@@ -1,0 +1,87 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A session's checkpoint is written at most once per checkpointEvery, spread over
+// checkpointJitter so that sessions begun together don't write together.
+const (
+	checkpointEvery  = time.Hour
+	checkpointJitter = 20 * time.Minute
+	checkpointBatch  = 1000
+	maxCheckpoints   = 100_000
+)
+
+// CheckpointDue reports whether a generation presented with success should be
+// written down now.
+func CheckpointDue(s Standing, generation uint32) bool {
+	spread := binary.BigEndian.Uint64(s.Family[:8]) % uint64(checkpointJitter)
+	return generation > s.Checkpoint && s.Now.Sub(s.LastSeenAt) >= checkpointEvery+time.Duration(spread)
+}
+
+// Checkpoints gathers the checkpoints that are due and writes them in batches.
+// It is bounded: what does not fit is noted again by the session's next refresh.
+type Checkpoints struct {
+	store Store
+
+	mu  sync.Mutex
+	due map[string]uint32 // by session id; guarded by mu
+}
+
+// NewCheckpoints returns an empty batch over the store.
+func NewCheckpoints(store Store) *Checkpoints {
+	return &Checkpoints{store: store, due: make(map[string]uint32)}
+}
+
+// Note remembers a generation that was presented with success, if it is due.
+func (c *Checkpoints) Note(s Standing, generation uint32) {
+	if !CheckpointDue(s, generation) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.due[s.ID]; known || len(c.due) < maxCheckpoints {
+		c.due[s.ID] = max(c.due[s.ID], generation)
+	}
+}
+
+// Flush writes what was noted. What could not be written is kept for the next time.
+func (c *Checkpoints) Flush(ctx context.Context) error {
+	for {
+		batch := c.take()
+		if len(batch) == 0 {
+			return nil
+		}
+		if err := c.store.SaveCheckpoints(ctx, batch); err != nil {
+			c.putBack(batch)
+			return fmt.Errorf("save checkpoints: %w", err)
+		}
+	}
+}
+
+func (c *Checkpoints) take() []Checkpoint {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	batch := make([]Checkpoint, 0, min(len(c.due), checkpointBatch))
+	for id, generation := range c.due {
+		if len(batch) == checkpointBatch {
+			break
+		}
+		batch = append(batch, Checkpoint{SessionID: id, Generation: generation})
+		delete(c.due, id)
+	}
+	return batch
+}
+
+func (c *Checkpoints) putBack(batch []Checkpoint) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, b := range batch {
+		c.due[b.SessionID] = max(c.due[b.SessionID], b.Generation)
+	}
+}

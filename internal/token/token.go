@@ -1,0 +1,173 @@
+// Package token turns claims into signed access tokens (RFC 9068) and reads our
+// own back. It decides nothing about who may have one: it sets exactly the
+// claims it is given, never one that a caller of the API sent.
+//
+// Verifiers do not use this package; they use pkg/verifier or any JOSE library.
+package token
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jws"
+)
+
+// Type is the `typ` of an access token (RFC 9068 §2.1).
+const Type = "at+jwt"
+
+// maxSize bounds what [Parse] looks at; our own tokens are below 2 KiB.
+const maxSize = 16 << 10
+
+// ErrToken says that a string is no access token of this authority. It is
+// deliberately one error for every defect.
+var ErrToken = errors.New("not an access token of this authority")
+
+// Claims are the claims of an access token (RFC 9068 §2.2). Times are in whole
+// seconds.
+type Claims struct {
+	Issuer    string
+	Subject   string
+	Audience  string
+	ClientID  string
+	SessionID string
+	ID        string // jti; see [NewID]
+	AuthTime  time.Time
+	IssuedAt  time.Time
+	Expiry    time.Time
+}
+
+// wireClaims names the claims on the wire: the only list of them.
+type wireClaims struct {
+	Issuer    string `json:"iss"`
+	Subject   string `json:"sub"`
+	Audience  string `json:"aud"`
+	Expiry    int64  `json:"exp"`
+	IssuedAt  int64  `json:"iat"`
+	ID        string `json:"jti"`
+	ClientID  string `json:"client_id"`
+	SessionID string `json:"sid"`
+	AuthTime  int64  `json:"auth_time"`
+}
+
+type wireHeader struct {
+	Algorithm string `json:"alg"`
+	Type      string `json:"typ"`
+	KID       string `json:"kid"`
+}
+
+// NewID draws a token id of 128 random bits.
+func NewID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails (crypto/rand)
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// Signer signs access tokens with one key. Its header never changes, so it is
+// encoded once.
+type Signer struct {
+	header string // base64url of the protected header, with the dot
+	key    crypto.Signer
+	jws    jws.Signer
+}
+
+// NewSigner returns the RS256 signer of a key.
+func NewSigner(kid string, key crypto.Signer) (*Signer, error) {
+	header, err := json.Marshal(wireHeader{Algorithm: jwa.RS256.String(), Type: Type, KID: kid})
+	if err != nil {
+		return nil, fmt.Errorf("encode header: %w", err)
+	}
+	rs256, err := jws.NewSigner(jwa.RS256)
+	if err != nil {
+		return nil, fmt.Errorf("make RS256 signer: %w", err)
+	}
+	return &Signer{header: base64.RawURLEncoding.EncodeToString(header) + ".", key: key, jws: rs256}, nil
+}
+
+// Sign returns the claims as a JWS in compact form.
+func (s *Signer) Sign(c Claims) (string, error) {
+	payload, err := json.Marshal(wireClaims{
+		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience,
+		Expiry: c.Expiry.Unix(), IssuedAt: c.IssuedAt.Unix(), AuthTime: c.AuthTime.Unix(),
+		ID: c.ID, ClientID: c.ClientID, SessionID: c.SessionID,
+	})
+	if err != nil {
+		return "", fmt.Errorf("encode claims: %w", err)
+	}
+	input := s.header + base64.RawURLEncoding.EncodeToString(payload)
+	signature, err := s.jws.Sign([]byte(input), s.key)
+	if err != nil {
+		return "", fmt.Errorf("sign access token: %w", err)
+	}
+	return input + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}
+
+// Parse reads an access token of the issuer, expired or not: it checks the
+// signature, type and issuer, and leaves times to the caller. public finds the
+// key of a kid; only RS256 is accepted (RFC 8725 §3.1). ErrToken.
+func Parse(raw, issuer string, public func(kid string) (*rsa.PublicKey, bool)) (Claims, error) {
+	if len(raw) > maxSize || strings.Count(raw, ".") != 2 {
+		return Claims{}, ErrToken
+	}
+	input, encodedSignature, _ := cutLast(raw, ".")
+	encodedHeader, encodedPayload, _ := strings.Cut(input, ".")
+
+	var header wireHeader
+	if decodeSegment(encodedHeader, &header) != nil || header.Algorithm != jwa.RS256.String() || header.Type != Type {
+		return Claims{}, ErrToken
+	}
+	key, ok := public(header.KID)
+	if !ok {
+		return Claims{}, ErrToken
+	}
+	signature, err := strictBase64().DecodeString(encodedSignature)
+	if err != nil || len(signature) != key.Size() {
+		return Claims{}, ErrToken
+	}
+	rs256, err := jws.NewVerifier(jwa.RS256)
+	if err != nil {
+		return Claims{}, fmt.Errorf("make RS256 verifier: %w", err)
+	}
+	if rs256.Verify([]byte(input), signature, key) != nil {
+		return Claims{}, ErrToken
+	}
+	// From here on the bytes are ours: we signed them.
+	var c wireClaims
+	if decodeSegment(encodedPayload, &c) != nil || c.Issuer != issuer {
+		return Claims{}, ErrToken
+	}
+	return Claims{
+		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience,
+		ClientID: c.ClientID, SessionID: c.SessionID, ID: c.ID,
+		AuthTime: time.Unix(c.AuthTime, 0).UTC(),
+		IssuedAt: time.Unix(c.IssuedAt, 0).UTC(),
+		Expiry:   time.Unix(c.Expiry, 0).UTC(),
+	}, nil
+}
+
+func decodeSegment(encoded string, into any) error {
+	b, err := strictBase64().DecodeString(encoded)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, into)
+}
+
+// strictBase64 refuses trailing bits, so a token has one spelling. (Go's decoder
+// passes over newlines, but a signature that skips any has another input.)
+func strictBase64() *base64.Encoding { return base64.RawURLEncoding.Strict() }
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}

@@ -1,0 +1,97 @@
+# What one does with mintmark. `make help` lists it.
+#
+# One build tag and CGO_ENABLED=0 for everything but the tests' race detector, so that build, vet and
+# lint compile the libraries once between them.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+
+export GOFLAGS := $(strip $(filter-out -tags=nomsgpack,$(shell go env GOFLAGS)) -tags=nomsgpack)
+export CGO_ENABLED := 0
+
+FUZZTIME ?= 10s
+PACKAGES ?= ./...
+LINTER_VERSION := 2.15.0
+LINTER := bin/golangci-lint-$(LINTER_VERSION)
+INSTALL := sh tools/install.sh
+GO_DIRS := $(wildcard api cmd db internal pkg)
+
+.PHONY: help run demo build test check lint vet fmt format generate generated tidy fuzz bench e2e
+
+help: ## list what there is to make
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: ## start the authority in embedded mode (Ctrl-C ends it)
+	go run ./cmd/mintmark serve
+
+demo: ## tell the whole story, from registration to a caught replay
+	go run ./cmd/mintmark demo
+
+build: ## build all commands into bin/
+	go build ./...
+	go build -o bin/ ./cmd/...
+
+test: bin/with ## run every test with the race detector, on a Postgres and a Redis of its own
+	@$(INSTALL) postgres redis gcc
+	exec env CGO_ENABLED=1 bin/with go test -race -timeout 15m $(PACKAGES)
+
+check: format vet lint build test generated tidy e2e ## all that CI asks for
+
+lint: $(LINTER) ## look for likely defects
+	$(LINTER) run ./...
+
+vet:
+	go vet ./...
+
+fmt: ## format the code
+	gofmt -s -w $(GO_DIRS)
+
+format:
+	@unformatted=$$(gofmt -s -l $(GO_DIRS)) && if [ -n "$$unformatted" ]; then \
+		echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+
+generate: ## write the generated files anew
+	go generate ./...
+
+# A tree with uncommitted work is fine; generating must only add nothing to it.
+generated:
+	@state() { git diff HEAD; git ls-files -z --others --exclude-standard | xargs -0r sha256sum; }; \
+	before=$$(state | sha256sum) && go generate ./... && after=$$(state | sha256sum) && \
+	if [ "$$before" != "$$after" ]; then \
+		echo "generated files were out of date, now they are not; commit them:"; git status --short; exit 1; fi
+
+tidy:
+	go mod tidy -diff
+	cd tools && go mod tidy -diff
+
+fuzz: bin/with ## run each fuzz target for FUZZTIME (10s)
+	@$(INSTALL) postgres redis
+	@go test -list '^Fuzz' $(PACKAGES) | \
+		awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 } /^FAIL/ { exit 1 }' | \
+		while read -r package target; do \
+			echo "fuzz $$package $$target"; \
+			bin/with go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+		done
+
+# Benchmarks report ratios by testing.B.ReportMetric; those need no more than one round each.
+bench: bin/with ## measure, as ratios to the raw cryptography
+	@$(INSTALL) postgres redis
+	bin/with go test -run '^$$' -bench . -timeout 30m $(PACKAGES) | grep -vE '^(ok|PASS|\?)|no test files'
+
+e2e: build ## run the Postman collection against a throwaway authority
+	@$(INSTALL) node
+	@cmp -s api/e2e/package-lock.json api/e2e/node_modules/.installed || { \
+		cd api/e2e && npm ci --no-progress && cp package-lock.json node_modules/.installed; }
+	api/e2e/run.sh bin
+
+# Always asked, as only the go command knows whether it is up to date.
+.PHONY: bin/with
+bin/with:
+	@go build -o $@ ./internal/testserver/with
+
+$(LINTER): tools/go.mod tools/go.sum
+	@grep -q 'golangci-lint/v2 v$(LINTER_VERSION)$$' tools/go.mod || { \
+		echo "tools/go.mod names another golangci-lint than LINTER_VERSION in the Makefile"; exit 1; }
+	cd tools && go build -buildvcs=false -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@

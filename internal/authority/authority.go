@@ -38,7 +38,7 @@ type Config struct {
 	Issuer       string
 	Audience     string
 	AccessTTL    time.Duration
-	Refresh      RefreshPolicy
+	Lifetimes    Lifetimes
 	Password     user.Rules
 	LoginRate    ratelimit.Rate // per user and address
 	Registration bool           // may anybody register?
@@ -57,8 +57,8 @@ type Config struct {
 	Log         *slog.Logger
 }
 
-// RefreshPolicy holds the defaults that a client may override.
-type RefreshPolicy struct {
+// Lifetimes holds the lifetimes of refresh tokens that a client may override.
+type Lifetimes struct {
 	IdleTTL time.Duration
 	MaxTTL  time.Duration
 	Grace   time.Duration

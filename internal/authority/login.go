@@ -42,7 +42,7 @@ func (a *Authority) Login(ctx context.Context, username, password string, from O
 	}
 	event := from.event(audit.SessionStarted, "user")
 	event.UserID, event.ClientID, event.SessionID = u.ID, c.ID, s.ID
-	s, err = a.Sessions.StartSession(ctx, s, orDefault(c.MaxTTL, a.Refresh.MaxTTL), u.SessionsValidAfter, event)
+	s, err = a.Sessions.StartSession(ctx, s, orDefault(c.MaxTTL, a.Lifetimes.MaxTTL), u.SessionsValidAfter, event)
 	if errors.Is(err, session.ErrUserChanged) {
 		return Tokens{}, ErrCredentials
 	}

@@ -146,8 +146,8 @@ func (a *Authority) decide(ctx context.Context, c client.Client, presented sessi
 func (a *Authority) policy(c client.Client) session.Policy {
 	return session.Policy{
 		Never: c.Rotation == client.RotateNever,
-		Idle:  orDefault(c.IdleTTL, a.Config.Refresh.IdleTTL),
-		Grace: orDefault(c.Grace, a.Config.Refresh.Grace),
+		Idle:  orDefault(c.IdleTTL, a.Lifetimes.IdleTTL),
+		Grace: orDefault(c.Grace, a.Lifetimes.Grace),
 		Skip:  c.AllowSkip,
 	}
 }

@@ -1,0 +1,63 @@
+// Package telemetry is what the authority tells those who run it: metrics, traces
+// and the log. Nothing that it emits holds a token, password, key or path that a
+// caller sent.
+package telemetry
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics counts what happened, for /metrics. Every label has few values.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+	verdicts *prometheus.CounterVec
+	logins   *prometheus.CounterVec
+}
+
+// NewMetrics returns metrics at zero.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "mintmark_http_request_duration_seconds", Help: "How long requests took, by route, method and status.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
+		}, []string{"route", "method", "status"}),
+		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mintmark_refresh_verdicts_total", Help: "Refresh tokens presented, by what they were worth.",
+		}, []string{"verdict"}),
+		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mintmark_logins_total", Help: "Logins, by outcome.",
+		}, []string{"outcome"}),
+	}
+	m.registry.MustRegister(m.requests, m.verdicts, m.logins,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Gauge registers a value that is read when it is asked for.
+func (m *Metrics) Gauge(name, help string, read func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
+}
+
+// Handler serves the metrics in the Prometheus text format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Served times a request.
+func (m *Metrics) Served(route, method string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+// Refreshed counts a verdict on a refresh token.
+func (m *Metrics) Refreshed(verdict string) { m.verdicts.WithLabelValues(verdict).Inc() }
+
+// LoggedIn counts the outcome of a login.
+func (m *Metrics) LoggedIn(outcome string) { m.logins.WithLabelValues(outcome).Inc() }

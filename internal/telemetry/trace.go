@@ -1,0 +1,59 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/exaring/otelpgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/extra/redisotel/v9"
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/sdk/trace"
+)
+
+// Tracing exports spans by OTLP over HTTP. The OpenTelemetry SDK reads its
+// standard OTEL_* variables itself.
+type Tracing struct {
+	provider *trace.TracerProvider
+}
+
+// StartTracing opens the exporter; it does not wait for the collector.
+func StartTracing(ctx context.Context, version string) (*Tracing, error) {
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("start tracing: %w", err)
+	}
+	about, err := resource.New(ctx,
+		resource.WithAttributes(attribute.String("service.name", "mintmark"), attribute.String("service.version", version)),
+		resource.WithTelemetrySDK(),
+		resource.WithFromEnv()) // OTEL_SERVICE_NAME wins
+	if err != nil {
+		return nil, fmt.Errorf("start tracing: %w", err)
+	}
+	return &Tracing{provider: trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(about))}, nil
+}
+
+// Handler wraps a handler in spans named by route pattern alone.
+func (t *Tracing) Handler(next http.Handler) http.Handler {
+	return otelhttp.NewHandler(next, "http", otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(propagation.TraceContext{}),
+		otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return true })) // a caller's trace is a link, never the parent
+}
+
+// Postgres returns the tracer of a Postgres pool: statements without their values.
+func (t *Tracing) Postgres() pgx.QueryTracer {
+	return otelpgx.NewTracer(otelpgx.WithTracerProvider(t.provider))
+}
+
+// Redis instruments a Redis client: commands without their values.
+func (t *Tracing) Redis(client redis.UniversalClient) error {
+	return redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(t.provider), redisotel.WithDBStatement(false))
+}
+
+// Stop sends what is left, for as long as ctx allows.
+func (t *Tracing) Stop(ctx context.Context) error { return t.provider.Shutdown(ctx) }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/pkg/verifier"
@@ -56,7 +57,8 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	v, err := verifier.New(f.issuer, f.audience, verifier.WithLogger(logger))
 	if err != nil {
-		fmt.Fprintf(stderr, "weather: %v; see weather --help\n", err)
+		line := strings.ReplaceAll(err.Error(), "\n", "; ") // one problem a line
+		fmt.Fprintf(stderr, "weather: %s; see weather --help\n", line)
 		return exitUsage
 	}
 	if err := serve(ctx, f, v, stdout, logger); err != nil {

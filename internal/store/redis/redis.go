@@ -1,0 +1,137 @@
+// Package redis is the ephemeral store of production: the rotation state of
+// live sessions and the rate counters, in Redis 7 or Valkey, single, behind
+// Sentinel, or as a Cluster.
+//
+// Everything rests on one primitive, compare-and-swap of one key (cell.go), so
+// every script touches one key and works in a Cluster. What is kept here may be
+// lost at any moment, by a flush, a failover or a rollback: the rules of package
+// session and the durable row make that harmless. Nothing of a user or client
+// reaches the key space: keys are session ids of ours and digests. It never
+// lists keys.
+package redis
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+)
+
+const (
+	roundTrip = 2 * time.Second        // bounds one call to Redis, retries and waiting for a connection included
+	dialTime  = time.Second            // and one attempt to connect
+	socketIO  = time.Second            // and one read or write
+	dialPause = 100 * time.Millisecond // between the two attempts to connect
+)
+
+// Config says where Redis is and who watches.
+type Config struct {
+	// URL is one of the forms that the comment of [Open] lists. It may hold a
+	// password, so it appears in no error.
+	URL string
+	// Instrument, when set, adds hooks to the client before its first call: tracing, metrics.
+	Instrument func(goredis.UniversalClient) error
+}
+
+// Store keeps rotation states and rate counters in Redis. It is safe for
+// concurrent use and reconnects by itself within about a second of Redis's return.
+type Store struct {
+	client goredis.UniversalClient
+}
+
+// Open connects to Redis and pings it once, for at most two seconds. The URL is one of
+//
+//	redis://[user:password@]host[:6379][/db]
+//	unix://[user:password@]/path/to/socket[?db=N]
+//	redis+sentinel://[user:password@]host[:26379],…/master[?db=N&sentinel_username=…&sentinel_password=…]
+//	redis+cluster://[user:password@]host[:6379],…
+//
+// with rediss in the place of redis for TLS. Special characters in a password
+// are percent-encoded. No error holds any part of the URL but hosts.
+func Open(ctx context.Context, config Config) (*Store, error) {
+	options, err := parseURL(config.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read the Redis URL: %w", err)
+	}
+	client := goredis.NewUniversalClient(tune(options))
+	if config.Instrument != nil {
+		if err := config.Instrument(client); err != nil {
+			_ = client.Close() // nothing was sent yet
+			return nil, fmt.Errorf("instrument the Redis client: %w", err)
+		}
+	}
+	store := &Store{client: client}
+	if err := store.Ping(ctx); err != nil {
+		_ = client.Close() // the ping's error says more
+		return nil, fmt.Errorf("reach Redis at %s: %w", strings.Join(options.Addrs, ", "), err)
+	}
+	return store, nil
+}
+
+// Close ends every connection.
+func (s *Store) Close() error {
+	if err := s.client.Close(); err != nil {
+		return fmt.Errorf("close Redis: %w", err)
+	}
+	return nil
+}
+
+// Ping asks whether Redis answers, within two seconds.
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, roundTrip)
+	defer cancel()
+	if err := s.client.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("ping Redis: %w", err)
+	}
+	return nil
+}
+
+// EvictionPolicy returns Redis's maxmemory-policy, or "" when Redis does not
+// tell. Anything but noeviction may throw away the state of live sessions; no one
+// is logged out by it, but a stolen token is noticed later. It reads INFO, because
+// hosted services refuse CONFIG; in a Cluster it asks one node.
+func (s *Store) EvictionPolicy(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, roundTrip)
+	defer cancel()
+	report, err := s.client.Info(ctx, "memory").Result()
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(report) {
+		if policy, ok := strings.CutPrefix(line, "maxmemory_policy:"); ok {
+			return strings.TrimSpace(policy)
+		}
+	}
+	return ""
+}
+
+// silence stops go-redis from writing lines of its own to standard error: every
+// failure comes back as an error, and is logged once, by the caller.
+var silence = sync.OnceFunc(logging.Disable)
+
+// tune sets what every form of the client shares. Two attempts to dial and two
+// retries fit into one roundTrip; the pool drops connections that died while idle
+// before it hands them out.
+func tune(options *goredis.UniversalOptions) *goredis.UniversalOptions {
+	silence()
+	options.Protocol = 2 // no pushes: unread bytes on an idle connection always mean it is out of step
+	options.DisableIdentity = true
+	options.ContextTimeoutEnabled = true
+	options.DialTimeout = dialTime
+	options.DialerRetries = 2
+	options.DialerRetryTimeout = dialPause
+	options.ReadTimeout = socketIO
+	options.WriteTimeout = socketIO
+	options.MaxRetries = 2
+	options.PoolSize = 16 * max(2, runtime.GOMAXPROCS(0))
+	options.PoolTimeout = roundTrip
+	options.ConnMaxIdleTime = 5 * time.Minute // shorter than what firewalls forget
+	options.ReadBufferSize = 4 << 10          // our replies are below 200 bytes
+	options.WriteBufferSize = 4 << 10
+	return options
+}

@@ -1,0 +1,68 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mintmark-auth/mintmark/internal/session"
+)
+
+var _ session.States = (*Store)(nil)
+
+// UpdateState implements [session.States]. The key is `s:` and the session's id,
+// the value reads `cur prev rotated_ms skips#nonce`.
+//
+// A value that does not parse is treated as missing, and replaced: an error
+// would end the session for good, while the rules take a missing state safely,
+// because the checkpoint of the durable row bounds what they let through.
+func (s *Store) UpdateState(ctx context.Context, sessionID string, keep time.Duration, decide session.Decider) error {
+	id, err := uuid.Parse(sessionID)
+	if err != nil {
+		return fmt.Errorf("update state of session: %q is not a session id", sessionID)
+	}
+	err = s.update(ctx, "s:"+id.String(), func(payload string, now time.Time) write {
+		next, store := decide(parseState(payload), now)
+		if !store {
+			return write{}
+		}
+		return write{formatState(next), max(keep, time.Millisecond)}
+	})
+	if err != nil {
+		return fmt.Errorf("update state of session %s: %w", id, err)
+	}
+	return nil
+}
+
+func formatState(s session.State) string {
+	return fmt.Sprintf("%d %d %d %d", s.Cur, s.Prev, s.RotatedAt.UnixMilli(), s.Skips)
+}
+
+// parseState reads what formatState wrote, and nothing else.
+func parseState(payload string) session.State {
+	fields := strings.Split(payload, " ")
+	if len(fields) != 4 {
+		return session.State{}
+	}
+	cur, errCur := strconv.ParseUint(fields[0], 10, 32)
+	prev, errPrev := strconv.ParseUint(fields[1], 10, 32)
+	rotated, errRotated := strconv.ParseInt(fields[2], 10, 64)
+	skips, errSkips := strconv.ParseUint(fields[3], 10, 8)
+	if errCur != nil || errPrev != nil || errRotated != nil || errSkips != nil {
+		return session.State{}
+	}
+	state := session.State{
+		Cur:       uint32(cur),
+		Prev:      uint32(prev),
+		RotatedAt: time.UnixMilli(rotated).UTC(),
+		Skips:     uint8(skips),
+	}
+	if formatState(state) != payload { // leading zeros, signs
+		return session.State{}
+	}
+	return state
+}

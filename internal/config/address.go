@@ -1,0 +1,176 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+const addressMend = "write host:port, like 127.0.0.1:8080 (port 0 takes a free one)"
+
+func parseAddress(text string) (string, error) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return "", defectf(addressMend, "%s is not an address of the form host:port", quote(text))
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || port != strconv.FormatUint(n, 10) {
+		return "", defectf(addressMend, "%s has no port from 0 to 65535", quote(text))
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && !hostname(host) {
+		return "", defectf(addressMend, "%s does not begin with a host name or IP address", quote(text))
+	}
+	return text, nil
+}
+
+// loopbackAddress reports whether a listener on addr can be reached from this
+// machine only. An empty host means every interface.
+func loopbackAddress(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && loopbackHost(host)
+}
+
+func loopbackHost(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// hostname reports whether text is made of the characters of host names.
+func hostname(text string) bool {
+	if text == "" || len(text) > 253 {
+		return false
+	}
+	for _, r := range text {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '.', r == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// origin is scheme://host[:port] and nothing else, which is what an issuer
+// (RFC 8414 §2, without a path) and a browser's Origin (RFC 6454 §6.2) share.
+type origin struct {
+	scheme string
+	host   string // without brackets
+	port   string // empty where none is written
+}
+
+func parseOrigin(text string) (origin, error) {
+	const mend = "write it like https://auth.example.com or http://localhost:8080"
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Opaque != "" {
+		return origin{}, defectf(mend, "%s is not an absolute URL", quote(text))
+	}
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http":
+		return origin{}, defectf(mend, "%s has neither the scheme https nor http", quote(text))
+	case u.User != nil:
+		return origin{}, defectf("leave out everything before the @", "the URL holds a user or password")
+	case u.Path == "/":
+		return origin{}, defectf("leave out the slash at the end", "%s ends in a slash", quote(text))
+	case u.Path != "":
+		return origin{}, defectf("leave out everything after the host and port", "%s has a path", quote(text))
+	case strings.Contains(text, "?"):
+		return origin{}, defectf("leave out the question mark and what follows", "%s has a query", quote(text))
+	case strings.Contains(text, "#"):
+		return origin{}, defectf("leave out the # and what follows", "%s has a fragment", quote(text))
+	case text != strings.ToLower(text):
+		return origin{}, defectf("write "+quote(strings.ToLower(text)), "%s has capital letters", quote(text))
+	}
+	o := origin{scheme: u.Scheme, host: u.Hostname(), port: u.Port()}
+	if _, err := netip.ParseAddr(o.host); err != nil && !hostname(o.host) {
+		return origin{}, defectf("write international names in their xn-- form", "%s has no host name of letters, digits, dots and dashes", quote(text))
+	}
+	if n, err := strconv.ParseUint(o.port, 10, 16); o.port != "" && (err != nil || n == 0 || o.port != strconv.FormatUint(n, 10)) {
+		return origin{}, defectf(mend, "%s has no port from 1 to 65535", quote(text))
+	}
+	if text != u.Scheme+"://"+u.Host || strings.HasSuffix(u.Host, ":") {
+		return origin{}, defectf(mend, "%s is not just a scheme, a host and perhaps a port", quote(text))
+	}
+	return o, nil
+}
+
+func parseIssuer(text string) (string, error) {
+	if _, err := parseOrigin(text); err != nil {
+		return "", err
+	}
+	return text, nil
+}
+
+func parseCORSOrigins(text string) ([]string, error) {
+	const maxOrigins = 100
+	origins := splitList(text)
+	if len(origins) > maxOrigins {
+		return nil, defectf("list the origins that need it", "%d origins are more than %d", len(origins), maxOrigins)
+	}
+	seen := make(map[string]bool, len(origins))
+	for _, entry := range origins {
+		if err := checkCORSOrigin(entry); err != nil {
+			return nil, err
+		}
+		if seen[entry] {
+			return nil, defectf("leave one of them out", "%s stands there twice", quote(entry))
+		}
+		seen[entry] = true
+	}
+	return origins, nil
+}
+
+func checkCORSOrigin(text string) error {
+	if strings.Contains(text, "*") || text == "null" {
+		return defectf("list every origin in full, like https://app.example.com",
+			"%s would let pages of strangers in", quote(text))
+	}
+	o, err := parseOrigin(text)
+	if err != nil {
+		return err
+	}
+	if o.scheme == "https" && o.port == "443" || o.scheme == "http" && o.port == "80" {
+		return defectf("leave out :"+o.port, "%s has the default port, which browsers never send", quote(text))
+	}
+	return nil
+}
+
+func parseProxies(text string) ([]netip.Prefix, error) {
+	const maxProxies = 100
+	entries := splitList(text)
+	if len(entries) > maxProxies {
+		return nil, defectf("join them to larger networks", "%d networks are more than %d", len(entries), maxProxies)
+	}
+	var prefixes []netip.Prefix
+	for _, entry := range entries {
+		prefix, err := parseProxy(entry)
+		if err != nil {
+			return nil, err
+		}
+		prefixes = append(prefixes, prefix)
+	}
+	return prefixes, nil
+}
+
+func parseProxy(text string) (netip.Prefix, error) {
+	const mend = "write addresses or networks like 10.0.0.7 or 10.0.0.0/8, separated by commas"
+	if ip, err := netip.ParseAddr(text); err == nil && ip.Zone() == "" {
+		ip = ip.Unmap()
+		return netip.PrefixFrom(ip, ip.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil || prefix.Addr().Is4In6() {
+		return netip.Prefix{}, defectf(mend, "%s is neither an IP address nor a network", quote(text))
+	}
+	if prefix.Bits() == 0 {
+		return netip.Prefix{}, defectf("name the addresses of your proxies",
+			"%s trusts everybody, so that callers could choose the address they are counted by", quote(text))
+	}
+	if prefix != prefix.Masked() {
+		return netip.Prefix{}, defectf("write "+prefix.Masked().String(), "%s has bits set beyond its length", quote(text))
+	}
+	return prefix, nil
+}

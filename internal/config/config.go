@@ -1,0 +1,151 @@
+// Package config turns flags, environment and a file into one typed Config.
+//
+// It is the only reader of the environment, and it reports every problem it
+// finds at once, each with the name of the key, where the value came from, what
+// is wrong and how to mend it. A Config that Load returned is complete and
+// consistent: nobody validates it again. No secret is ever part of a problem.
+//
+// All keys stand in one table (keys.go); flags, variable names, YAML names,
+// parsing, `config show` and docs/configuration.md are made from it.
+//
+// It opens no database and no listener: that a value is well-formed does not
+// mean that what it names exists.
+package config
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/secret"
+)
+
+// Mode says which stores the authority runs on.
+type Mode string
+
+// The two ways to run.
+const (
+	Embedded   Mode = "embedded"   // SQLite and memory
+	Production Mode = "production" // Postgres and Redis
+)
+
+// Registration says who may create an account through the public API.
+type Registration string
+
+// The states of registration.
+const (
+	RegistrationOpen   Registration = "open"
+	RegistrationClosed Registration = "closed"
+)
+
+// LogFormat is how log lines look.
+type LogFormat string
+
+// The log formats. LogAuto is text on a terminal and JSON elsewhere; who opens
+// the log decides.
+const (
+	LogAuto LogFormat = "auto"
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// Config is everything that can be set. Each field is documented at its key in
+// keys.go.
+type Config struct {
+	Issuer   string // no trailing slash; see WithListenAddress for port 0
+	Audience string
+
+	HTTPAddr string // host:port
+	OpsAddr  string // host:port
+	DataDir  string
+
+	DatabaseURL        secret.String // empty in embedded mode
+	DatabaseMigrateURL secret.String // empty: use DatabaseURL
+	RedisURL           secret.String // empty in embedded mode
+	RootSecret         secret.Roots  // nil: embedded mode keeps its own in DataDir
+
+	AccessTokenTTL time.Duration
+	RefreshIdleTTL time.Duration
+	RefreshMaxTTL  time.Duration
+	RefreshGrace   time.Duration
+
+	KeysRotateEvery  time.Duration
+	KeysPublishAhead time.Duration
+	KeysRetain       time.Duration
+
+	PasswordMemoryKiB     int
+	PasswordTime          int
+	PasswordMaxConcurrent int
+	PasswordMinLength     int // characters
+
+	Registration Registration
+	RateLogin    LoginRates
+	RateToken    Rate // per client
+	RateRegister Rate // per address
+
+	TrustedProxies    []netip.Prefix
+	CORSOrigins       []string
+	InsecurePlainHTTP bool
+
+	LogLevel  slog.Level
+	LogFormat LogFormat
+
+	// Tracing says that the standard OTEL_* variables name a place to send traces
+	// to. The OpenTelemetry SDK reads the rest of them itself.
+	Tracing bool
+
+	// sources holds where each key that was given came from, by variable name.
+	sources map[string]string
+}
+
+// Mode is production as soon as a database is named; Validate refuses a
+// database without Redis and the reverse.
+func (c Config) Mode() Mode {
+	if c.DatabaseURL.Empty() {
+		return Embedded
+	}
+	return Production
+}
+
+// WithListenAddress gives the Config to run with once the public listener is
+// open on addr (host:port). It matters where MINTMARK_HTTP_ADDR has port 0, so
+// that the kernel chose one: an issuer and audience that nobody set then follow
+// the port. Values that were given stay.
+func (c Config) WithListenAddress(addr string) Config {
+	c.HTTPAddr = addr
+	c.deriveIssuer()
+	return c
+}
+
+// deriveIssuer fills in issuer and audience where they were not given.
+func (c *Config) deriveIssuer() {
+	if !c.given(keyIssuer) {
+		_, port, _ := net.SplitHostPort(c.HTTPAddr)
+		c.Issuer = "http://localhost:" + port
+	}
+	if !c.given(keyAudience) {
+		c.Audience = c.Issuer
+	}
+}
+
+// derive fills in every default that depends on other keys.
+func (c *Config) derive() {
+	c.deriveIssuer()
+	if !c.given(keyPasswordConcurrent) {
+		c.PasswordMaxConcurrent = runtime.GOMAXPROCS(0)
+	}
+	if c.given(keyRegistration) {
+		return
+	}
+	c.Registration = RegistrationClosed
+	if c.Mode() == Embedded && loopbackAddress(c.HTTPAddr) {
+		c.Registration = RegistrationOpen
+	}
+}
+
+func (c Config) given(variable string) bool {
+	_, ok := c.sources[variable]
+	return ok
+}

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/providers/env/v2"
+)
+
+const environmentSource = "environment"
+
+// readEnvironment reads the files that MINTMARK_…_FILE name, then the variables.
+// A variable that is set to nothing counts as not set: compose files and shells
+// write `X=` for that.
+func (l *loader) readEnvironment(environ []string) {
+	direct, files := make(map[string]string), make(map[string]string)
+	variables := ours(environ)
+	for _, variable := range slices.Sorted(maps.Keys(variables)) {
+		text := variables[variable]
+		named, isFile := strings.CutSuffix(variable, fileSuffix)
+		if _, ok := l.find(variable); ok {
+			direct[variable] = text
+		} else if _, ok := l.find(named); ok && isFile {
+			files[named] = text
+		} else {
+			l.reportUnknownVariable(variable)
+		}
+	}
+	for _, variable := range slices.Sorted(maps.Keys(direct)) {
+		if _, ok := files[variable]; ok {
+			l.reportBoth(variable)
+			delete(files, variable)
+		}
+	}
+	l.readFiles(files)
+	l.layer(env.Provider("", env.Opt{
+		EnvironFunc: func() []string { return environ },
+		TransformFunc: func(variable, text string) (string, any) {
+			if direct[variable] == "" {
+				return "", nil
+			}
+			l.take(variable, environmentSource)
+			return yamlName(variable), text
+		},
+	}))
+}
+
+// ours gives the variables that are meant for mintmark and not empty.
+func ours(environ []string) map[string]string {
+	found := make(map[string]string)
+	for _, entry := range environ {
+		variable, text, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(variable, prefix) && text != "" && !foreign(variable, text) {
+			found[variable] = text
+		}
+	}
+	return found
+}
+
+// foreign reports whether a variable with our prefix is somebody else's: of the
+// tests, or one that Kubernetes sets in every pod for a service called mintmark
+// (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
+// MINTMARK_PORT=8080 is not one of those but a mistake worth an answer.
+func foreign(variable, text string) bool {
+	if strings.HasPrefix(variable, prefix+"TEST_") {
+		return true
+	}
+	if kubernetesURL.MatchString(variable) {
+		return strings.Contains(text, "://")
+	}
+	return kubernetesService.MatchString(variable)
+}
+
+var (
+	kubernetesURL     = regexp.MustCompile(`^MINTMARK_PORT(_\d+_(TCP|UDP|SCTP))?$`)
+	kubernetesService = regexp.MustCompile(`^MINTMARK_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR))$`)
+	// kubernetesSibling is the same for services whose names begin with mintmark-.
+	kubernetesSibling = regexp.MustCompile(`^MINTMARK_\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+)
+
+func (l *loader) reportUnknownVariable(variable string) {
+	var known []string
+	for _, k := range l.keys {
+		known = append(known, k.name)
+		if strings.HasSuffix(variable, fileSuffix) {
+			known = append(known, k.name+fileSuffix)
+		}
+	}
+	d := unknown(variable, known)
+	if kubernetesSibling.MatchString(variable) {
+		d.mend += "; if Kubernetes set it for another service, set enableServiceLinks: false in the pod"
+	}
+	l.report(printable(variable), environmentSource, d)
+}
+
+// printable keeps a stranger's name from breaking the line it is printed on.
+func printable(name string) string {
+	if quoted := quote(name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
+}
+
+func (l *loader) reportBoth(variable string) {
+	l.report(variable, environmentSource, &defect{
+		what: "both " + variable + " and " + variable + fileSuffix + " are set",
+		mend: "unset one of them",
+	})
+}
+
+// readFiles reads the value of each variable from the file named for it.
+func (l *loader) readFiles(files map[string]string) {
+	texts := make(map[string]string, len(files))
+	for _, variable := range slices.Sorted(maps.Keys(files)) {
+		k, _ := l.find(variable)
+		source := variable + fileSuffix
+		text, err := readValue(files[variable])
+		if err != nil {
+			l.spoil(k, source, err)
+			continue
+		}
+		l.take(variable, source)
+		texts[variable] = text
+	}
+	l.layerTexts(texts)
+}
+
+// tracing reports whether the standard variables of OpenTelemetry name a place
+// to send traces to (https://opentelemetry.io/docs/specs/otel/protocol/exporter/).
+func tracing(environ []string) bool {
+	endpoint := false
+	for _, entry := range environ {
+		variable, text, _ := strings.Cut(entry, "=")
+		switch variable {
+		case "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT":
+			endpoint = endpoint || text != ""
+		case "OTEL_SDK_DISABLED":
+			if strings.EqualFold(text, "true") {
+				return false
+			}
+		case "OTEL_TRACES_EXPORTER":
+			if text == "none" {
+				return false
+			}
+		}
+	}
+	return endpoint
+}

@@ -1,0 +1,158 @@
+package config
+
+import "time"
+
+// prefix begins the name of every variable of ours.
+const prefix = "MINTMARK_"
+
+// fileSuffix makes from a variable's name the one that names a file with its value.
+const fileSuffix = "_FILE"
+
+// The keys that rules speak of.
+const (
+	keyIssuer             = "MINTMARK_ISSUER"
+	keyAudience           = "MINTMARK_AUDIENCE"
+	keyHTTPAddr           = "MINTMARK_HTTP_ADDR"
+	keyOpsAddr            = "MINTMARK_OPS_ADDR"
+	keyDatabaseURL        = "MINTMARK_DATABASE_URL"
+	keyDatabaseMigrateURL = "MINTMARK_DATABASE_MIGRATE_URL"
+	keyRedisURL           = "MINTMARK_REDIS_URL"
+	keyRootSecret         = "MINTMARK_ROOT_SECRET"
+	keyAccessTokenTTL     = "MINTMARK_ACCESS_TOKEN_TTL"
+	keyRefreshIdleTTL     = "MINTMARK_REFRESH_IDLE_TTL"
+	keyRefreshMaxTTL      = "MINTMARK_REFRESH_MAX_TTL"
+	keyRefreshGrace       = "MINTMARK_REFRESH_GRACE"
+	keyKeysRotateEvery    = "MINTMARK_KEYS_ROTATE_EVERY"
+	keyKeysPublishAhead   = "MINTMARK_KEYS_PUBLISH_AHEAD"
+	keyKeysRetain         = "MINTMARK_KEYS_RETAIN"
+	keyPasswordMemory     = "MINTMARK_PASSWORD_MEMORY_KIB"
+	keyPasswordTime       = "MINTMARK_PASSWORD_TIME"
+	keyPasswordConcurrent = "MINTMARK_PASSWORD_MAX_CONCURRENT"
+	keyPasswordMinLength  = "MINTMARK_PASSWORD_MIN_LENGTH"
+	keyRegistration       = "MINTMARK_REGISTRATION"
+	keyInsecurePlainHTTP  = "MINTMARK_INSECURE_PLAIN_HTTP"
+)
+
+// key is one thing that can be set.
+type key struct {
+	name     string // of the variable; YAML name and flag follow from it
+	kind     string // what kind of value it takes, one word for help and docs
+	fallback string // the default as it would be written; empty where absent or derived
+	derived  string // how the default is found where it depends on something else
+	help     string // one sentence, no full stop
+	secret   bool   // the value is never shown and not taken from the command line
+	binding
+}
+
+// binding ties a key to its place in Config.
+type binding struct {
+	set  func(*Config, string) error // its error is a *defect
+	show func(Config) string
+}
+
+// keys is the table everything is made from, in the order of the documentation.
+func keys() []key {
+	return []key{
+		{name: keyIssuer, kind: "url", derived: "`http://localhost:` and the port of `MINTMARK_HTTP_ADDR`",
+			help:    "who signs the tokens: https (http on loopback), no path, slash at the end, query or fragment",
+			binding: bind(func(c *Config) *string { return &c.Issuer }, parseIssuer, asIs)},
+		{name: keyAudience, kind: "text", derived: "the issuer",
+			help:    "the default audience (aud) of first-party access tokens",
+			binding: bind(func(c *Config) *string { return &c.Audience }, parseAudience, asIs)},
+		{name: keyHTTPAddr, kind: "host:port", fallback: "127.0.0.1:8080",
+			help:    "address of the public listener; port 0 takes a free one, and the default issuer follows it",
+			binding: bind(func(c *Config) *string { return &c.HTTPAddr }, parseAddress, asIs)},
+		{name: keyOpsAddr, kind: "host:port", fallback: "127.0.0.1:9090",
+			help:    "address of the operations listener (metrics, health), never to be public",
+			binding: bind(func(c *Config) *string { return &c.OpsAddr }, parseAddress, asIs)},
+		{name: keyInsecurePlainHTTP, kind: "bool", fallback: "false",
+			help:    "allow an http issuer away from loopback: anybody on the way can read every token",
+			binding: bind(func(c *Config) *bool { return &c.InsecurePlainHTTP }, parseBool, showBool)},
+		{name: "MINTMARK_DATA_DIR", kind: "path", fallback: "./mintmark-data",
+			help:    "embedded mode: directory of the database and the root secret, for one process at a time",
+			binding: bind(func(c *Config) *string { return &c.DataDir }, parsePath, asIs)},
+		{name: keyDatabaseURL, kind: "url", secret: true,
+			help:    "Postgres, postgres://…; together with MINTMARK_REDIS_URL it chooses production mode",
+			binding: bindURL(fieldDatabaseURL, parseDatabaseURL)},
+		{name: keyDatabaseMigrateURL, kind: "url", secret: true, derived: "`MINTMARK_DATABASE_URL`",
+			help:    "Postgres for migrations, where a pooler stands in front of the other URL",
+			binding: bindURL(fieldDatabaseMigrateURL, parseDatabaseURL)},
+		{name: keyRedisURL, kind: "url", secret: true,
+			help:    "Redis: redis://, rediss://, redis+sentinel://h1,h2/master or redis+cluster://h1,h2",
+			binding: bindURL(fieldRedisURL, parseRedisURL)},
+		{name: keyRootSecret, kind: "roots", secret: true, derived: "made at first start and kept in the data directory; required in production",
+			help:    "1:base64(32 bytes),2:…, make one by 1:$(openssl rand -base64 32); the first signs, all verify, 1!: marks a compromised one",
+			binding: rootSecretBinding()},
+		{name: keyAccessTokenTTL, kind: "duration", fallback: "5m",
+			help:    "lifetime of access tokens, 1s to 1h",
+			binding: bindDuration(fieldAccessTokenTTL)},
+		{name: keyRefreshIdleTTL, kind: "duration", fallback: "720h",
+			help:    "a session ends when it was not refreshed for so long",
+			binding: bindDuration(fieldRefreshIdleTTL)},
+		{name: keyRefreshMaxTTL, kind: "duration", fallback: "4320h",
+			help:    "a session ends so long after its login, refreshed or not",
+			binding: bindDuration(fieldRefreshMaxTTL)},
+		{name: keyRefreshGrace, kind: "duration", fallback: "30s",
+			help:    "how long a refresh that is sent again gets the same answer, 0s to 60s; with 0s a lost answer ends the session",
+			binding: bindDuration(fieldRefreshGrace)},
+		{name: keyKeysRotateEvery, kind: "duration", fallback: "720h",
+			help:    "a new signing key takes over so often",
+			binding: bindDuration(fieldKeysRotateEvery)},
+		{name: keyKeysPublishAhead, kind: "duration", fallback: "48h",
+			help:    "a signing key is published so long before it signs",
+			binding: bindDuration(fieldKeysPublishAhead)},
+		{name: keyKeysRetain, kind: "duration", fallback: "24h",
+			help:    "a retired key stays published so long",
+			binding: bindDuration(fieldKeysRetain)},
+		{name: keyPasswordMemory, kind: "KiB", fallback: "19456",
+			help:    "memory of one argon2id hash",
+			binding: bindInt(fieldPasswordMemory)},
+		{name: keyPasswordTime, kind: "number", fallback: "2",
+			help:    "passes of one argon2id hash",
+			binding: bindInt(fieldPasswordTime)},
+		{name: keyPasswordConcurrent, kind: "number", derived: "the number of cores",
+			help:    "argon2id hashes computed at once; further logins queue for at most 2 s",
+			binding: bindInt(fieldPasswordConcurrent)},
+		{name: keyPasswordMinLength, kind: "number", fallback: "12",
+			help:    "characters a new password has at least",
+			binding: bindInt(fieldPasswordMinLength)},
+		{name: keyRegistration, kind: "open|closed", derived: "`open` in embedded mode on loopback, else `closed`",
+			help:    "whether anybody may create an account",
+			binding: bind(func(c *Config) *Registration { return &c.Registration }, oneOf(RegistrationOpen, RegistrationClosed), showWord[Registration])},
+		{name: "MINTMARK_RATE_LOGIN", kind: "rates", fallback: "10/m,60/m",
+			help:    "logins per user and address, and per address (IPv6 by /64); off for none",
+			binding: bind(func(c *Config) *LoginRates { return &c.RateLogin }, parseLoginRates, LoginRates.String)},
+		{name: "MINTMARK_RATE_TOKEN", kind: "rate", fallback: "50/s",
+			help:    "requests to the token endpoint per client; off for none",
+			binding: bind(func(c *Config) *Rate { return &c.RateToken }, parseRate, Rate.String)},
+		{name: "MINTMARK_RATE_REGISTER", kind: "rate", fallback: "5/m",
+			help:    "registrations per address (IPv6 by /64); off for none",
+			binding: bind(func(c *Config) *Rate { return &c.RateRegister }, parseRate, Rate.String)},
+		{name: "MINTMARK_TRUSTED_PROXIES", kind: "networks", derived: "none",
+			help:    "addresses and networks whose X-Forwarded-For is believed, separated by commas",
+			binding: proxiesBinding()},
+		{name: "MINTMARK_CORS_ORIGINS", kind: "origins", derived: "none",
+			help:    "origins whose pages may call the API, like https://app.example.com, separated by commas",
+			binding: bind(func(c *Config) *[]string { return &c.CORSOrigins }, parseCORSOrigins, joinList)},
+		{name: "MINTMARK_LOG_LEVEL", kind: "debug|info|warn|error", fallback: "info",
+			help:    "the least important lines that are logged",
+			binding: logLevelBinding()},
+		{name: "MINTMARK_LOG_FORMAT", kind: "auto|text|json", fallback: "auto",
+			help:    "form of the log; auto is text on a terminal, else json",
+			binding: bind(func(c *Config) *LogFormat { return &c.LogFormat }, oneOf(LogAuto, LogText, LogJSON), showWord[LogFormat])},
+	}
+}
+
+// The fields that both the table and the rules name.
+
+func fieldAccessTokenTTL(c *Config) *time.Duration   { return &c.AccessTokenTTL }
+func fieldRefreshIdleTTL(c *Config) *time.Duration   { return &c.RefreshIdleTTL }
+func fieldRefreshMaxTTL(c *Config) *time.Duration    { return &c.RefreshMaxTTL }
+func fieldRefreshGrace(c *Config) *time.Duration     { return &c.RefreshGrace }
+func fieldKeysRotateEvery(c *Config) *time.Duration  { return &c.KeysRotateEvery }
+func fieldKeysPublishAhead(c *Config) *time.Duration { return &c.KeysPublishAhead }
+func fieldKeysRetain(c *Config) *time.Duration       { return &c.KeysRetain }
+func fieldPasswordMemory(c *Config) *int             { return &c.PasswordMemoryKiB }
+func fieldPasswordTime(c *Config) *int               { return &c.PasswordTime }
+func fieldPasswordConcurrent(c *Config) *int         { return &c.PasswordMaxConcurrent }
+func fieldPasswordMinLength(c *Config) *int          { return &c.PasswordMinLength }

@@ -1,0 +1,109 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+//go:generate go run ./configdoc ../../docs/configuration.md
+
+// Markdown gives docs/configuration.md: the table of keys and the rules between
+// them.
+func Markdown() string {
+	var page strings.Builder
+	page.WriteString(markdownIntro)
+	page.WriteString("\n## Keys\n| variable | takes | default | meaning |\n|---|---|---|---|\n")
+	for _, k := range keys() {
+		fmt.Fprintf(&page, "| `%s` | %s | %s | %s |\n", k.name, cell(k.kind), documentedDefault(k), cell(k.help))
+	}
+	page.WriteString("\n## Bounds\n| variable | least | most |\n|---|---|---|\n")
+	for _, b := range bounds() {
+		fmt.Fprintf(&page, "| `%s` | %s | %s |\n", b.key, b.least, b.most)
+	}
+	page.WriteString(markdownRules)
+	return page.String()
+}
+
+func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+
+func documentedDefault(k key) string {
+	switch {
+	case k.fallback != "":
+		return "`" + k.fallback + "`"
+	case k.derived != "":
+		return k.derived
+	}
+	return "none"
+}
+
+const markdownIntro = `<!-- Written by go generate ./internal/config; edit internal/config/keys.go and markdown.go. -->
+# Configuration
+
+With nothing set, mintmark runs embedded: SQLite and a root secret of its own in
+` + "`./mintmark-data`" + `, on loopback. Setting ` + "`MINTMARK_DATABASE_URL`, `MINTMARK_REDIS_URL`" + ` and
+` + "`MINTMARK_ROOT_SECRET`" + ` makes the same binary one of any number of equal replicas.
+
+` + "`mintmark config check`" + ` reports every problem at once; ` + "`mintmark config show`" + ` prints each
+value in effect and where it came from, secrets as ` + "`***`" + `.
+
+## Where values come from
+The first of these that has a value wins:
+
+| source | spelling |
+|---|---|
+| flag | ` + "`--access-token-ttl 10m`" + ` |
+| environment | ` + "`MINTMARK_ACCESS_TOKEN_TTL=10m`" + ` (set to nothing counts as not set) |
+| file named in the environment | ` + "`MINTMARK_ACCESS_TOKEN_TTL_FILE=/run/secrets/ttl`" + `; line ends after the value are dropped; setting both is an error |
+| YAML file named by ` + "`--config`" + ` | ` + "`access_token_ttl: 10m`" + `; lists may be YAML lists |
+| default | below |
+
+A name that is no key is an error that says which key is nearest. Only these variables are
+left alone: ` + "`MINTMARK_TEST_*`" + `, and the ` + "`MINTMARK_SERVICE_…` and `MINTMARK_PORT…`" + ` that Kubernetes sets
+for a service called mintmark.
+
+Secrets (the three URLs where they hold a password, and the root secret) are not taken from
+the command line, which every user of the machine can read: a flag takes ` + "`@file`, or `-`" + ` for
+standard input.
+
+Durations are whole seconds, written like ` + "`90s`, `5m`, `720h`" + ` (30 days). Rates are a number of tries
+per ` + "`s`, `m` or `h`, like `10/m`, or `off`" + `. ` + "`MINTMARK_RATE_LOGIN`" + ` takes one rate (per user and
+address; the one per address stays 60/m), or both: ` + "`10/m,60/m`" + `.
+`
+
+const markdownRules = `
+## Rules between keys
+- ` + "`MINTMARK_DATABASE_URL` and `MINTMARK_REDIS_URL`" + ` are set both or neither; with them
+  ` + "`MINTMARK_ROOT_SECRET`" + ` is required. ` + "`MINTMARK_DATABASE_MIGRATE_URL`" + ` only stands beside the first.
+- The issuer is https, or http on loopback. An http issuer elsewhere, or an http issuer with a
+  public listener that is not on loopback, needs ` + "`MINTMARK_INSECURE_PLAIN_HTTP=true`" + `.
+- The two listeners have different ports (0 and 0 are different).
+- ` + "`MINTMARK_REFRESH_IDLE_TTL` ≤ `MINTMARK_REFRESH_MAX_TTL`" + `.
+- ` + "`MINTMARK_KEYS_ROTATE_EVERY` ≥ 2 × `MINTMARK_KEYS_PUBLISH_AHEAD`" + `.
+- ` + "`MINTMARK_KEYS_PUBLISH_AHEAD` ≥ `MINTMARK_ACCESS_TOKEN_TTL`" + `.
+- ` + "`MINTMARK_KEYS_RETAIN` ≥ `MINTMARK_ACCESS_TOKEN_TTL`" + ` + 6m.
+- CORS origins are exact: no ` + "`*`, no `null`" + `, no default port. Trusted proxies name no ` + "`/0`" + `.
+
+## Store URLs
+| mode | form |
+|---|---|
+| Postgres | ` + "`postgres://user:password@host:5432/database?sslmode=verify-full`" + ` |
+| Redis, one server | ` + "`redis://:password@host:6379/0`, with TLS `rediss://…`" + ` |
+| Redis Sentinel | ` + "`redis+sentinel://host1:26379,host2:26379/master`" + ` |
+| Redis Cluster | ` + "`redis+cluster://host1:6379,host2:6379`" + ` |
+
+Special characters of a password are percent-encoded: ` + "`@` is `%40`, `/` is `%2F`" + `.
+
+## The root secret
+` + "`1:base64(32 bytes),2:base64…`" + `: up to 16 entries with ids from 1 to 255. The first signs and seals,
+all of them verify and open; ` + "`1!:`" + ` marks one that somebody else may know. Make one with:
+
+` + "```sh\necho \"1:$(openssl rand -base64 32)\"\n```" + `
+
+To replace it, append the new entry on every replica, then move it to the front on every
+replica, and drop the old one when the longest idle lifetime has passed.
+
+## Tracing
+The standard ` + "`OTEL_*`" + ` variables are read by the OpenTelemetry SDK. Tracing is off unless
+` + "`OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`" + ` is set, and stays off with
+` + "`OTEL_SDK_DISABLED=true` or `OTEL_TRACES_EXPORTER=none`" + `.
+`

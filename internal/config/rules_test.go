@@ -1,0 +1,213 @@
+package config_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/mintmark-auth/mintmark/internal/config"
+)
+
+func TestMalformedValuesAreRefused(t *testing.T) {
+	t.Parallel()
+	cases := []struct{ name, setting, says string }{
+		{"issuer is a URL", "ISSUER=auth.example.com", "not an absolute URL"},
+		{"issuer has a scheme of the web", "ISSUER=ftp://auth.example.com", "neither the scheme"},
+		{"issuer has no path", "ISSUER=https://auth.example.com/a", "has a path"},
+		{"issuer has no trailing slash", "ISSUER=https://auth.example.com/", "ends in a slash"},
+		{"issuer has no query", "ISSUER=https://auth.example.com?a=b", "has a query"},
+		{"issuer has no empty query", "ISSUER=https://auth.example.com?", "has a query"},
+		{"issuer has no fragment", "ISSUER=https://auth.example.com#a", "has a fragment"},
+		{"issuer has no empty fragment", "ISSUER=https://auth.example.com#", "has a fragment"},
+		{"issuer has no user", "ISSUER=https://me:pw@auth.example.com", "holds a user or password"},
+		{"issuer host is lower-case", "ISSUER=https://Auth.example.com", "capital letters"},
+		{"issuer scheme is lower-case", "ISSUER=HTTPS://auth.example.com", "capital letters"},
+		{"issuer host is ASCII", "ISSUER=https://müller.example", "no host name"},
+		{"issuer has a host", "ISSUER=https://:8080", "no host name"},
+		{"issuer port is a number", "ISSUER=https://a.example:0", "no port from 1"},
+		{"issuer port is written", "ISSUER=https://a.example:", "not just a scheme"},
+		{"issuer is https", "ISSUER=http://auth.example.com", "in the clear"},
+		{"audience has no spaces", "AUDIENCE=a b", "cannot be an audience"},
+		{"audience is ASCII", "AUDIENCE=ü", "cannot be an audience"},
+		{"address has a port", "HTTP_ADDR=127.0.0.1", "not an address"},
+		{"address has a numeric port", "HTTP_ADDR=127.0.0.1:http", "no port from 0"},
+		{"address has a possible port", "OPS_ADDR=127.0.0.1:65536", "no port from 0"},
+		{"address has a host name", "HTTP_ADDR=a b:80", "does not begin with"},
+		{"http leaves loopback knowingly", "HTTP_ADDR=0.0.0.0:8080", "reachable from outside"},
+		{"no host means every interface", "HTTP_ADDR=:8080", "reachable from outside"},
+		{"listeners have their own ports", "OPS_ADDR=0.0.0.0:8080", "same port"},
+		{"database is Postgres", "DATABASE_URL=mysql://h/d", "its scheme is not postgres"},
+		{"database has a host", "DATABASE_URL=postgres:///d", "names no host"},
+		{"database is a URL", "DATABASE_URL=host=h dbname=d", "not a URL"},
+		{"Redis has a known scheme", "REDIS_URL=unix:///run/redis", "its scheme is not redis"},
+		{"Redis alone is one host", "REDIS_URL=redis://h1,h2", "takes one host"},
+		{"Redis database is a number", "REDIS_URL=redis://h/a", "not the number of a database"},
+		{"Sentinel needs a master", "REDIS_URL=redis+sentinel://h1,h2", "does not name the master"},
+		{"a cluster has one database", "REDIS_URL=redis+cluster://h1,h2/1", "has no databases"},
+		{"hosts have possible ports", "REDIS_URL=redis+cluster://h1:0", "port of host 1"},
+		{"hosts are no holes", "REDIS_URL=redis+cluster://h1,", "host 2 is neither"},
+		{"root secret is well-formed", "ROOT_SECRET=abc", "has no id"},
+		{"access token lives 1s", "ACCESS_TOKEN_TTL=0s", "less than 1s"},
+		{"access token lives no longer than 1h", "ACCESS_TOKEN_TTL=3601s", "more than 1h"},
+		{"durations have a unit", "ACCESS_TOKEN_TTL=300", "not a duration"},
+		{"durations are whole seconds", "ACCESS_TOKEN_TTL=1500ms", "whole number of seconds"},
+		{"grace is at most a minute", "REFRESH_GRACE=61s", "more than 1m"},
+		{"grace is not negative", "REFRESH_GRACE=-1s", "less than 0s"},
+		{"idle is at least a minute", "REFRESH_IDLE_TTL=59s", "less than 1m"},
+		{"idle fits into max", "REFRESH_IDLE_TTL=4321h", "more than MINTMARK_REFRESH_MAX_TTL (4320h)"},
+		{"max is at most ten years", "REFRESH_MAX_TTL=87601h", "more than 87600h"},
+		{"a key signs as long as two are published", "KEYS_ROTATE_EVERY=95h", "less than twice"},
+		{"a key is published before it signs", "KEYS_PUBLISH_AHEAD=4m", "less than MINTMARK_ACCESS_TOKEN_TTL"},
+		{"a key is retained while tokens live", "KEYS_RETAIN=10m59s", "outlive their key"},
+		{"argon2 takes 8 MiB", "PASSWORD_MEMORY_KIB=8191", "less than 8192"},
+		{"argon2 takes at most 4 GiB", "PASSWORD_MEMORY_KIB=4194305", "more than 4194304"},
+		{"argon2 makes a pass", "PASSWORD_TIME=0", "less than 1"},
+		{"argon2 makes 16 passes at most", "PASSWORD_TIME=17", "more than 16"},
+		{"a hash at a time", "PASSWORD_MAX_CONCURRENT=0", "less than 1"},
+		{"numbers are whole", "PASSWORD_TIME=2.5", "not a whole number"},
+		{"numbers are canonical", "PASSWORD_TIME=+2", "not a whole number"},
+		{"passwords have 8 characters", "PASSWORD_MIN_LENGTH=7", "less than 8"},
+		{"passwords need no more than 64", "PASSWORD_MIN_LENGTH=65", "more than 64"},
+		{"registration is open or closed", "REGISTRATION=yes", "not known"},
+		{"a rate has a unit", "RATE_TOKEN=50", "per what time"},
+		{"a rate has a known unit", "RATE_TOKEN=50/d", "per what time"},
+		{"a rate is positive", "RATE_REGISTER=0/m", "not a rate"},
+		{"a rate is whole", "RATE_REGISTER=1.5/m", "not a rate"},
+		{"one rate for the token endpoint", "RATE_TOKEN=1/s,2/s", "per what time"},
+		{"login has at most two rates", "RATE_LOGIN=1/s,2/s,3/s", "not one rate or two"},
+		{"the second rate is read", "RATE_LOGIN=1/s,x", "not a rate"},
+		{"proxies are addresses", "TRUSTED_PROXIES=lb.internal", "neither an IP address nor a network"},
+		{"proxies are not everybody", "TRUSTED_PROXIES=0.0.0.0/0", "trusts everybody"},
+		{"proxies are not every IPv6", "TRUSTED_PROXIES=::/0", "trusts everybody"},
+		{"networks are exact", "TRUSTED_PROXIES=10.1.0.0/8", "write 10.0.0.0/8"},
+		{"origins have no wildcard", "CORS_ORIGINS=*", "strangers"},
+		{"origins have no partial wildcard", "CORS_ORIGINS=https://*.example.com", "strangers"},
+		{"origins are not null", "CORS_ORIGINS=null", "strangers"},
+		{"origins have no path", "CORS_ORIGINS=https://a.example/", "ends in a slash"},
+		{"origins have no default port", "CORS_ORIGINS=https://a.example:443", "default port"},
+		{"origins differ", "CORS_ORIGINS=https://a.example,https://a.example", "stands there twice"},
+		{"plain http is true or false", "INSECURE_PLAIN_HTTP=yes", "neither true nor false"},
+		{"levels are known", "LOG_LEVEL=INFO", "not known"},
+		{"formats are known", "LOG_FORMAT=xml", "not known"},
+		{"values are one line", "DATA_DIR=a\nb", "on one line"},
+		{"values are UTF-8", "DATA_DIR=\xff", "not valid UTF-8"},
+		{"values are bounded", "DATA_DIR=" + strings.Repeat("x", 64<<10+1), "longer than 65536"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			variable, _, _ := strings.Cut(c.setting, "=")
+			for _, p := range (given{env: []string{"MINTMARK_" + c.setting}}).problems(t) {
+				if p.Key == "MINTMARK_"+variable {
+					if !strings.Contains(p.String(), c.says) || p.Source != "environment" {
+						t.Errorf("problem %q does not say %q", p, c.says)
+					}
+					return
+				}
+			}
+			t.Error("accepted")
+		})
+	}
+}
+
+func TestValuesAtTheirBoundsAreAccepted(t *testing.T) {
+	t.Parallel()
+	for _, env := range []string{
+		"ACCESS_TOKEN_TTL=1s", "ACCESS_TOKEN_TTL=1h", "REFRESH_GRACE=0", "REFRESH_GRACE=60s", "REFRESH_IDLE_TTL=1m",
+		"REFRESH_IDLE_TTL=4320h", "REFRESH_MAX_TTL=87600h", "KEYS_ROTATE_EVERY=96h", "KEYS_PUBLISH_AHEAD=5m", "KEYS_RETAIN=11m",
+		"PASSWORD_MEMORY_KIB=8192", "PASSWORD_MEMORY_KIB=4194304", "PASSWORD_TIME=16", "PASSWORD_MIN_LENGTH=8", "PASSWORD_MIN_LENGTH=64",
+		"ISSUER=http://127.0.0.1:1", "ISSUER=http://[::1]:65535", "ISSUER=https://a.example:8443", "HTTP_ADDR=[::1]:1", "HTTP_ADDR=localhost:0",
+		"RATE_LOGIN=off", "RATE_LOGIN=1/s,off", "RATE_TOKEN=1000000/h", "CORS_ORIGINS=http://[::1]:3000",
+	} {
+		given{env: []string{"MINTMARK_" + env}}.mustLoad(t)
+	}
+}
+
+func TestRulesBetweenKeys(t *testing.T) {
+	t.Parallel()
+	roots, db, cache := "MINTMARK_ROOT_SECRET="+rootText, "MINTMARK_DATABASE_URL="+database, "MINTMARK_REDIS_URL="+redisURL
+	cases := []struct {
+		name string
+		env  []string
+		want []string
+	}{
+		{"a database needs Redis", []string{roots, db}, []string{"MINTMARK_REDIS_URL (not set): it is missing"}},
+		{"Redis needs a database", []string{roots, cache}, []string{"MINTMARK_DATABASE_URL (not set): it is missing"}},
+		{"production needs a root secret", []string{db, cache}, []string{"MINTMARK_ROOT_SECRET (not set): it is missing"}},
+		{"half a production is told of both", []string{db}, []string{"MINTMARK_REDIS_URL", "MINTMARK_ROOT_SECRET"}},
+		{"a malformed database is a given one", []string{roots, "MINTMARK_DATABASE_URL=x"}, []string{"MINTMARK_DATABASE_URL (environment)", "MINTMARK_REDIS_URL"}},
+		{"an unreadable database is a given one", []string{roots, cache, "MINTMARK_DATABASE_URL_FILE=/nowhere"}, []string{"MINTMARK_DATABASE_URL (MINTMARK_DATABASE_URL_FILE)"}},
+		{"a malformed root secret is a given one", []string{db, cache, "MINTMARK_ROOT_SECRET=x"}, []string{"MINTMARK_ROOT_SECRET (environment)"}},
+		{"migrations go to the database", []string{"MINTMARK_DATABASE_MIGRATE_URL=" + database}, []string{"MINTMARK_DATABASE_URL is missing"}},
+		{"an embedded root secret is fine", []string{roots}, nil},
+		{"production is fine", production(), nil},
+		{"https behind a proxy is fine", []string{"MINTMARK_HTTP_ADDR=:8080", "MINTMARK_ISSUER=https://a.example"}, nil},
+		{"plain http may be insisted on", []string{"MINTMARK_HTTP_ADDR=:8080", "MINTMARK_ISSUER=http://mintmark:8080", "MINTMARK_INSECURE_PLAIN_HTTP=true"}, nil},
+		{"plain http away from loopback is told at both keys", []string{"MINTMARK_HTTP_ADDR=:8080", "MINTMARK_ISSUER=http://mintmark:8080"},
+			[]string{"MINTMARK_ISSUER", "MINTMARK_HTTP_ADDR"}},
+		{"a malformed issuer is told once", []string{"MINTMARK_HTTP_ADDR=:8080", "MINTMARK_ISSUER=mintmark"}, []string{"MINTMARK_ISSUER"}},
+		{"two free ports are two ports", []string{"MINTMARK_HTTP_ADDR=127.0.0.1:0", "MINTMARK_OPS_ADDR=127.0.0.1:0"}, nil},
+		{"long tokens need their key longer", []string{"MINTMARK_ACCESS_TOKEN_TTL=1h", "MINTMARK_KEYS_RETAIN=1h", "MINTMARK_KEYS_PUBLISH_AHEAD=59m"},
+			[]string{"MINTMARK_KEYS_RETAIN", "MINTMARK_KEYS_PUBLISH_AHEAD"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			expect(t, given{env: c.env}.problems(t), c.want...)
+		})
+	}
+}
+
+func TestRegistrationIsOpenOnlyWhereStrangersCannotCome(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		env  []string
+		want config.Registration
+	}{
+		{nil, config.RegistrationOpen},
+		{[]string{"MINTMARK_HTTP_ADDR=:1", "MINTMARK_ISSUER=https://a.example"}, config.RegistrationClosed},
+		{production(), config.RegistrationClosed},
+		{production("MINTMARK_REGISTRATION=open"), config.RegistrationOpen},
+		{[]string{"MINTMARK_REGISTRATION=closed"}, config.RegistrationClosed},
+	}
+	for _, c := range cases {
+		if got := (given{env: c.env}).mustLoad(t).Registration; got != c.want {
+			t.Errorf("%v: %s, want %s", c.env, got, c.want)
+		}
+	}
+}
+
+func TestTheIssuerFollowsAFreePort(t *testing.T) {
+	t.Parallel()
+	c := given{env: []string{"MINTMARK_HTTP_ADDR=127.0.0.1:0"}}.mustLoad(t).WithListenAddress("127.0.0.1:4711")
+	if c.HTTPAddr != "127.0.0.1:4711" || c.Issuer != "http://localhost:4711" || c.Audience != "http://localhost:4711" {
+		t.Errorf("address %s, issuer %s, audience %s", c.HTTPAddr, c.Issuer, c.Audience)
+	}
+	c = given{env: []string{"MINTMARK_HTTP_ADDR=127.0.0.1:0", "MINTMARK_AUDIENCE=api"}}.mustLoad(t).WithListenAddress("127.0.0.1:4711")
+	if c.Issuer != "http://localhost:4711" || c.Audience != "api" {
+		t.Errorf("a given audience changes: issuer %s, audience %s", c.Issuer, c.Audience)
+	}
+	c = given{env: []string{"MINTMARK_HTTP_ADDR=127.0.0.1:0", "MINTMARK_ISSUER=https://a.example"}}.mustLoad(t).WithListenAddress("127.0.0.1:4711")
+	if c.Issuer != "https://a.example" || c.Audience != "https://a.example" {
+		t.Errorf("a given issuer changes: issuer %s, audience %s", c.Issuer, c.Audience)
+	}
+}
+
+func TestOneLoginRateLeavesTheOtherAtItsDefault(t *testing.T) {
+	t.Parallel()
+	got := given{env: []string{"MINTMARK_RATE_LOGIN=3/h"}}.mustLoad(t).RateLogin.String()
+	if want := "3/h,60/m"; got != want {
+		t.Errorf("rates = %s, want %s", got, want)
+	}
+}
+
+func TestTheDocumentationIsUpToDate(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(page) != config.Markdown() {
+		t.Error("docs/configuration.md is old; run: go generate ./internal/config")
+	}
+}

@@ -1,0 +1,98 @@
+package config_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mintmark-auth/mintmark/internal/config"
+)
+
+func TestSecretsAreShownAsStars(t *testing.T) {
+	t.Parallel()
+	cases := []struct{ variable, text, want string }{
+		{"DATABASE_URL", database, "postgres://mint:***@db.internal:5432/mint?sslmode=disable"},
+		{"DATABASE_URL", "postgres://mint@h1:1,h2:2/mint", "postgres://mint@h1:1,h2:2/mint"},
+		{"DATABASE_URL", "postgres:///mint?host=/run/pg&password=" + password, "postgres:///mint?host=%2Frun%2Fpg&password=***"},
+		{"DATABASE_MIGRATE_URL", "postgresql://u:%40" + password + "@[::1]:5432/d", "postgresql://u:***@[::1]:5432/d"},
+		{"REDIS_URL", redisURL, "redis://:***@cache.internal:6379/2"},
+		{"REDIS_URL", "rediss://" + password + "@h", "rediss://***@h"},
+		{"REDIS_URL", "redis+sentinel://u:" + password + "@h1:26379,h2:26379/mymaster", "redis+sentinel://u:***@h1:26379,h2:26379/mymaster"},
+		{"REDIS_URL", "redis+cluster://h1:1,h2:2?sentinel_password=" + password, "redis+cluster://h1:1,h2:2?sentinel_password=***"},
+		{"ROOT_SECRET", rootText, "***"},
+	}
+	for _, c := range cases {
+		env := append(production(), "MINTMARK_"+c.variable+"="+c.text)
+		loaded := given{env: env}.mustLoad(t)
+		for _, row := range config.Show(loaded) {
+			if row.Variable == "MINTMARK_"+c.variable && row.Value != c.want {
+				t.Errorf("%s shows %q, want %q", c.variable, row.Value, c.want)
+			}
+		}
+		printed := fmt.Sprintf("%v %+v %#v %s", loaded, loaded, loaded, config.Show(loaded))
+		if encoded, err := json.Marshal(loaded); err == nil {
+			printed += string(encoded)
+		} else {
+			t.Errorf("encode Config: %v", err)
+		}
+		if strings.Contains(printed, password) || strings.Contains(printed, rootText[2:12]) {
+			t.Errorf("printing a Config shows a secret: %s", printed)
+		}
+	}
+}
+
+func TestNoProblemHoldsASecret(t *testing.T) {
+	t.Parallel()
+	spoiled := []string{
+		"%s", "mysql://u:%s@h/d", "postgres://u:%s/x@h/d", "postgres://u:%s@x@h/d", "postgres://u:%s@h:port/d", "postgres://u:%s#@h",
+		"postgres://u:%%zz%s@h/d", "redis://:%s@h/db", "redis://:%s@h1,h2", "redis+sentinel://:%s@h", "redis+cluster://:%s@h/1", "redis://:%s@/",
+		"postgres://u:%s@::1/d", "postgres://h/d?%%zz=%s", "1:%s", "1:%s,1:%s", "%s:1", "1!:%s", "line\n%s", "%s\xff", "https://u:%s@h",
+	}
+	for _, variable := range []string{"DATABASE_URL", "DATABASE_MIGRATE_URL", "REDIS_URL", "ROOT_SECRET", "ROOT_SECRET_FILE"} {
+		for _, form := range spoiled {
+			text := strings.ReplaceAll(strings.ReplaceAll(form, "%s", password), "%%", "%")
+			sources := []given{{env: []string{"MINTMARK_" + variable + "=" + text}}}
+			if flag := strings.ReplaceAll(strings.ToLower(variable), "_", "-"); !strings.HasSuffix(flag, "file") {
+				sources = append(sources, given{args: []string{"--" + flag + "=" + text}}, given{args: []string{"--" + flag + "=-"}, stdin: text},
+					given{env: []string{"MINTMARK_" + variable + "_FILE=" + writeFile(t, "secret", text)}},
+					given{yaml: strings.ToLower(variable) + ": " + text})
+			}
+			for _, g := range sources {
+				problems := g.problems(t)
+				if len(problems) == 0 {
+					t.Errorf("%s=%s is accepted", variable, text)
+				}
+				if strings.Contains(problems.Error(), password) {
+					t.Errorf("%s=%s: a problem holds the secret: %v", variable, text, problems)
+				}
+			}
+		}
+	}
+}
+
+func TestSecretsComeFromFilesAndStandardInput(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, "root", rootText+"\r\n")
+	for name, g := range map[string]given{
+		"variable naming a file": {env: []string{"MINTMARK_ROOT_SECRET_FILE=" + file}},
+		"flag naming a file":     {args: []string{"--root-secret=@" + file}},
+		"standard input":         {args: []string{"--root-secret", "-"}, stdin: rootText + "\n"},
+	} {
+		if got := g.mustLoad(t).RootSecret.Encode().Reveal(); got != rootText {
+			t.Errorf("%s: root secret differs", name)
+		}
+	}
+	expect(t, given{args: []string{"--root-secret=-", "--database-url=-", "--redis-url=redis://h"}, stdin: rootText}.problems(t),
+		"standard input is already the value of another flag", "")
+	empty := writeFile(t, "empty", "\n")
+	expect(t, given{env: []string{"MINTMARK_ROOT_SECRET_FILE=" + empty}}.problems(t), "the file is empty")
+}
+
+func TestOnlyURLsWithoutPasswordMayBeFlags(t *testing.T) {
+	t.Parallel()
+	roots := []string{"MINTMARK_ROOT_SECRET=" + rootText}
+	given{args: []string{"--database-url=postgres://u@h/d", "--redis-url=redis://h"}, env: roots}.mustLoad(t)
+	expect(t, given{args: []string{"--database-url=" + database, "--redis-url=redis://h"}, env: roots}.problems(t),
+		"MINTMARK_DATABASE_URL (flag --database-url): a secret on the command line is visible")
+}

@@ -1,0 +1,169 @@
+package user
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/mintmark-auth/mintmark/internal/secret"
+)
+
+// Errors of a [Hasher].
+var (
+	// ErrBusy says that too many passwords are being hashed: answer 503 and ask
+	// for another try later. It says nothing about the password.
+	ErrBusy = errors.New("too many passwords are being checked")
+	// ErrHash says that a stored hash can't be used, and in its text why: treat it
+	// as a wrong password and raise an alarm. Setting the user's password anew
+	// mends it.
+	ErrHash = errors.New("stored password hash is unusable, set the password anew")
+)
+
+const (
+	saltSize = 16 // octets, RFC 9106 §3.1
+	keySize  = 32
+	// waitersPerSlot bounds the queue. What lies beyond it could not be served
+	// within any wait a person accepts.
+	waitersPerSlot = 64
+)
+
+// Hasher hashes and compares passwords with argon2id (RFC 9106), at most as many
+// at once as it has slots: each takes Params.MemoryKiB and a core. The rest
+// queue for a bounded time, first come first served. Passwords must be prepared
+// by [PreparePassword]. It is safe for concurrent use.
+type Hasher struct {
+	params Params
+	wait   time.Duration
+	nobody string // a hash that no password has, with params
+
+	slots chan struct{} // one element per running hash
+	queue chan struct{} // one element per waiting caller
+
+	// derive is argon2.IDKey; tests watch it.
+	derive func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
+}
+
+// NewHasher makes a hasher that runs at most slots hashes at once and lets others
+// wait up to wait. It refuses parameters that no stored hash may have either.
+func NewHasher(params Params, slots int, wait time.Duration) (*Hasher, error) {
+	if err := params.check(); err != nil {
+		return nil, fmt.Errorf("use argon2id parameters: %w", err)
+	}
+	if slots < 1 {
+		return nil, fmt.Errorf("hash %d passwords at once: at least 1 is needed", slots)
+	}
+	nobody := phc{params: params, salt: randomBytes(saltSize), key: randomBytes(keySize)}
+	return &Hasher{
+		params: params,
+		wait:   wait,
+		nobody: nobody.String(),
+		slots:  make(chan struct{}, slots),
+		queue:  make(chan struct{}, slots*waitersPerSlot),
+		derive: argon2.IDKey,
+	}, nil
+}
+
+// Hash gives a PHC string to store. ErrBusy, and the context's error.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	made := phc{params: h.params, salt: randomBytes(saltSize)}
+	key, err := h.run(ctx, made, password, keySize)
+	if err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
+	}
+	made.key = key
+	return made.String(), nil
+}
+
+// Verify compares a password with a stored hash. stale asks for a new hash of
+// the same password, because today's parameters are others; it is only said of a
+// password that is right.
+//
+// ErrHash comes with the same work as a wrong password, and so does an empty
+// hash, which no password has. ErrBusy, and the context's error.
+func (h *Hasher) Verify(ctx context.Context, stored, password string) (ok, stale bool, err error) {
+	if stored == "" {
+		return false, false, h.VerifyNobody(ctx, password)
+	}
+	hash, defect := parsePHC(stored)
+	if defect != nil {
+		if err := h.VerifyNobody(ctx, password); err != nil {
+			return false, false, err
+		}
+		return false, false, fmt.Errorf("%w: %w", ErrHash, defect)
+	}
+	ok, err = h.compare(ctx, hash, password)
+	return ok, ok && h.stale(hash), err
+}
+
+// VerifyNobody does the work of comparing a wrong password, for a user who does
+// not exist or may not log in. ErrBusy, and the context's error.
+func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
+	hash, err := parsePHC(h.nobody)
+	if err != nil {
+		return err // cannot be: the constructor wrote it
+	}
+	_, err = h.compare(ctx, hash, password)
+	return err
+}
+
+func (h *Hasher) compare(ctx context.Context, hash phc, password string) (bool, error) {
+	key, err := h.run(ctx, hash, password, len(hash.key))
+	if err != nil {
+		return false, fmt.Errorf("compare password: %w", err)
+	}
+	return secret.Equal(key, hash.key), nil
+}
+
+func (h *Hasher) stale(hash phc) bool {
+	return hash.params != h.params || len(hash.salt) != saltSize || len(hash.key) != keySize
+}
+
+// run derives the key in a slot of its own.
+func (h *Hasher) run(ctx context.Context, hash phc, password string, size int) ([]byte, error) {
+	if err := h.acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { <-h.slots }()
+	p := hash.params
+	return h.derive([]byte(password), hash.salt, p.Time, p.MemoryKiB, p.Threads, uint32(size)), nil
+}
+
+// acquire takes a slot. Nobody overtakes those who wait: senders on a full
+// channel are served in order, and a slot is free for newcomers only when there
+// are none.
+func (h *Hasher) acquire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case h.queue <- struct{}{}:
+		defer func() { <-h.queue }()
+	default:
+		return ErrBusy
+	}
+	timeout := time.NewTimer(h.wait)
+	defer timeout.Stop()
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	case <-timeout.C:
+		return ErrBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails since Go 1.24
+	return b
+}

@@ -1,0 +1,402 @@
+package user_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+// cheap are the least costs argon2id knows; the rules are the same.
+var cheap = user.Params{MemoryKiB: 8, Time: 1, Threads: 1}
+
+func newHasher(t testing.TB, params user.Params) *user.Hasher {
+	t.Helper()
+	hasher, err := user.NewHasher(params, 2, 2*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hasher
+}
+
+func hash(t testing.TB, hasher *user.Hasher, password string) string {
+	t.Helper()
+	stored, err := hasher.Hash(t.Context(), password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
+func TestOnlyTheRightPasswordIsAccepted(t *testing.T) {
+	t.Parallel()
+	hasher := newHasher(t, cheap)
+	stored := hash(t, hasher, "violet tram seven umbrellas")
+	for password, want := range map[string]bool{
+		"violet tram seven umbrellas":  true,
+		"violet tram seven umbrella":   false,
+		"violet tram seven umbrellas ": false,
+		"Violet tram seven umbrellas":  false,
+		"":                             false,
+	} {
+		ok, stale, err := hasher.Verify(t.Context(), stored, password)
+		if ok != want || stale || err != nil {
+			t.Errorf("Verify(%q) = %v, %v, %v; want %v", password, ok, stale, err, want)
+		}
+	}
+}
+
+// USR-09.
+func TestPasswordsThatDifferAfter72BytesAreDistinguished(t *testing.T) {
+	t.Parallel()
+	hasher := newHasher(t, cheap)
+	common := strings.Repeat("violet tram seven umbrellas ", 9) // 252 bytes
+	stored := hash(t, hasher, common+"one")
+	for password, want := range map[string]bool{common + "one": true, common + "two": false, common: false, common[:72]: false} {
+		if ok, _, err := hasher.Verify(t.Context(), stored, password); ok != want || err != nil {
+			t.Errorf("%d bytes: %v, %v; want %v", len(password), ok, err, want)
+		}
+	}
+}
+
+func TestAHashIsAPHCStringWithASaltOfItsOwn(t *testing.T) {
+	t.Parallel()
+	hasher := newHasher(t, user.Params{MemoryKiB: 64, Time: 3, Threads: 2})
+	first, second := hash(t, hasher, "violet"), hash(t, hasher, "violet")
+	if !strings.HasPrefix(first, "$argon2id$v=19$m=64,t=3,p=2$") {
+		t.Errorf("got %s", first)
+	}
+	if first == second {
+		t.Error("two hashes of one password are equal")
+	}
+}
+
+// The reference implementation made this one: argon2 -id -m 16 -t 2 -p 1.
+func TestAHashMadeElsewhereIsUnderstood(t *testing.T) {
+	t.Parallel()
+	const stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
+	ok, stale, err := newHasher(t, cheap).Verify(t.Context(), stored, "password")
+	if !ok || !stale || err != nil {
+		t.Errorf("Verify = %v, %v, %v", ok, stale, err)
+	}
+}
+
+func TestAHashWithOtherParametersIsStale(t *testing.T) {
+	t.Parallel()
+	hasher := newHasher(t, user.Params{MemoryKiB: 32, Time: 2, Threads: 2})
+	for _, old := range []user.Params{
+		{MemoryKiB: 64, Time: 2, Threads: 2}, {MemoryKiB: 16, Time: 2, Threads: 2},
+		{MemoryKiB: 32, Time: 1, Threads: 2}, {MemoryKiB: 32, Time: 2, Threads: 1},
+	} {
+		stored := hash(t, newHasher(t, old), "violet")
+		if ok, stale, err := hasher.Verify(t.Context(), stored, "violet"); !ok || !stale || err != nil {
+			t.Errorf("%+v: right password: %v, %v, %v", old, ok, stale, err)
+		}
+		if ok, stale, err := hasher.Verify(t.Context(), stored, "purple"); ok || stale || err != nil {
+			t.Errorf("%+v: wrong password: %v, %v, %v", old, ok, stale, err)
+		}
+	}
+}
+
+// unusable are stored hashes that must not be run.
+var unusable = map[string]string{
+	"4 GiB":              "$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"1000 passes":        "$argon2id$v=19$m=19456,t=1000,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"no pass":            "$argon2id$v=19$m=19456,t=0,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"no lane":            "$argon2id$v=19$m=19456,t=2,p=0$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"255 lanes":          "$argon2id$v=19$m=19456,t=2,p=255$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"256 lanes":          "$argon2id$v=19$m=19456,t=2,p=256$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"memory overflows":   "$argon2id$v=19$m=4294967304,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"memory negative":    "$argon2id$v=19$m=-8,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"too little memory":  "$argon2id$v=19$m=7,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"leading zero":       "$argon2id$v=19$m=08,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"plus":               "$argon2id$v=19$m=+8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"other order":        "$argon2id$v=19$t=1,m=8,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"one more parameter": "$argon2id$v=19$m=8,t=1,p=1,keyid=a$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"argon2i":            "$argon2i$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"old version":        "$argon2id$v=16$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"no version":         "$argon2id$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"no key":             "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$",
+	"no key at all":      "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA",
+	"short key":          "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAA",
+	"long key":           "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$" + strings.Repeat("AAAA", 25),
+	"no salt":            "$argon2id$v=19$m=8,t=1,p=1$$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"huge salt":          "$argon2id$v=19$m=8,t=1,p=1$" + strings.Repeat("AAAA", 1<<16) + "$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"padded":             "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"trailing bits":      "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdB$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"line break":         "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRz\nb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"line end":           "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
+	"bcrypt":             "$2y$10$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzabcdef",
+	"plain text":         "violet tram seven umbrellas",
+	"a space":            " ",
+	"NUL":                "\x00",
+	"dollars":            "$$$$$",
+}
+
+// USR-13.
+func TestAnUnusableStoredHashCostsAWrongPasswordAndAlarms(t *testing.T) {
+	t.Parallel()
+	for name, stored := range unusable {
+		hasher := newHasher(t, cheap)
+		var ran []user.Params
+		record(hasher, &ran)
+		ok, stale, err := hasher.Verify(t.Context(), stored, "violet tram seven umbrellas")
+		if ok || stale || !errors.Is(err, user.ErrHash) {
+			t.Errorf("%s: Verify = %v, %v, %v; want %v", name, ok, stale, err, user.ErrHash)
+			continue
+		}
+		if len(ran) != 1 || ran[0] != cheap {
+			t.Errorf("%s: ran %v, want exactly %v", name, ran, cheap)
+		}
+		if text := err.Error(); strings.Contains(text, "c29tZX") || strings.Contains(text, "AAAA") || strings.Contains(text, "violet") || len(text) > 300 {
+			t.Errorf("%s: the error repeats the hash or the password: %.400s", name, text)
+		}
+	}
+}
+
+func TestNobodyCostsAWrongPasswordAndHasNone(t *testing.T) {
+	t.Parallel()
+	hasher := newHasher(t, cheap)
+	var ran []user.Params
+	record(hasher, &ran)
+	if err := hasher.VerifyNobody(t.Context(), "violet"); err != nil {
+		t.Error(err)
+	}
+	if ok, stale, err := hasher.Verify(t.Context(), "", "violet"); ok || stale || err != nil {
+		t.Errorf("no hash: %v, %v, %v", ok, stale, err)
+	}
+	if len(ran) != 2 || ran[0] != cheap || ran[1] != cheap {
+		t.Errorf("ran %v, want %v twice", ran, cheap)
+	}
+}
+
+// record notes the costs of every hash the hasher runs.
+func record(hasher *user.Hasher, ran *[]user.Params) {
+	hasher.WatchDerive(func(derive user.Derive) user.Derive {
+		return func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte {
+			*ran = append(*ran, user.Params{MemoryKiB: memory, Time: time, Threads: threads})
+			return derive(password, salt, time, memory, threads, keyLen)
+		}
+	})
+}
+
+func TestCostsOutOfBoundsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, params := range []user.Params{
+		{}, {MemoryKiB: 8, Time: 1}, {MemoryKiB: 8, Threads: 1}, {Time: 1, Threads: 1}, {MemoryKiB: 15, Time: 1, Threads: 2},
+		{MemoryKiB: 1 << 20, Time: 1, Threads: 1}, {MemoryKiB: 1 << 19, Time: 3, Threads: 1}, {MemoryKiB: 19456, Time: 1000, Threads: 1},
+		{MemoryKiB: 1 << 31, Time: 1 << 31, Threads: 1}, {MemoryKiB: 19456, Time: 2, Threads: 17},
+	} {
+		if _, err := user.NewHasher(params, 1, time.Second); err == nil {
+			t.Errorf("%+v are accepted", params)
+		}
+	}
+	if _, err := user.NewHasher(cheap, 0, time.Second); err == nil {
+		t.Error("no slot is accepted")
+	}
+	for _, params := range []user.Params{{MemoryKiB: 19456, Time: 2, Threads: 1}, {MemoryKiB: 1 << 19, Time: 2, Threads: 16}} {
+		if _, err := user.NewHasher(params, 1, time.Second); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// gate holds every hash back until it is opened, and counts those inside.
+type gate struct {
+	open          chan struct{}
+	inside, most  atomic.Int64
+	entered, left atomic.Int64
+}
+
+func closedGate(hasher *user.Hasher) *gate {
+	g := &gate{open: make(chan struct{})}
+	hasher.WatchDerive(func(derive user.Derive) user.Derive {
+		return func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte {
+			g.entered.Add(1)
+			for now := g.inside.Add(1); ; {
+				most := g.most.Load()
+				if now <= most || g.most.CompareAndSwap(most, now) {
+					break
+				}
+			}
+			<-g.open
+			key := derive(password, salt, time, memory, threads, keyLen)
+			g.inside.Add(-1)
+			g.left.Add(1)
+			return key
+		}
+	})
+	return g
+}
+
+func TestNoMoreHashesRunThanThereAreSlots(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hasher := newHasher(t, cheap)
+		g := closedGate(hasher)
+		var callers sync.WaitGroup
+		for i := range 100 {
+			callers.Go(func() {
+				if err := hasher.VerifyNobody(t.Context(), fmt.Sprint("violet ", i)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		if running, queued := g.inside.Load(), hasher.Queued(); running != 2 || queued != 98 {
+			t.Errorf("%d run and %d wait, want 2 and 98", running, queued)
+		}
+		close(g.open)
+		callers.Wait()
+		if most, left := g.most.Load(), g.left.Load(); most != 2 || left != 100 {
+			t.Errorf("%d ran at once and %d at all, want 2 and 100", most, left)
+		}
+		if hasher.Queued() != 0 {
+			t.Errorf("%d still wait", hasher.Queued())
+		}
+	})
+}
+
+func TestTheQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hasher := newHasher(t, cheap)
+		g := closedGate(hasher)
+		full := 2 + 2*user.WaitersPerSlot
+		var callers sync.WaitGroup
+		for range full {
+			callers.Go(func() {
+				if err := hasher.VerifyNobody(t.Context(), "violet"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		before := time.Now()
+		if _, err := hasher.Hash(t.Context(), "one too many"); !errors.Is(err, user.ErrBusy) {
+			t.Errorf("got %v, want %v", err, user.ErrBusy)
+		}
+		if waited := time.Since(before); waited != 0 {
+			t.Errorf("being sent away took %v", waited)
+		}
+		close(g.open)
+		callers.Wait()
+		if got := int(g.left.Load()); got != full {
+			t.Errorf("%d ran, want %d", got, full)
+		}
+	})
+}
+
+func TestWaitingEndsWithBusy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hasher := newHasher(t, cheap)
+		stored := hash(t, hasher, "violet")
+		g := closedGate(hasher)
+		var running sync.WaitGroup
+		for range 2 {
+			running.Go(func() { _, _, _ = hasher.Verify(t.Context(), stored, "violet") })
+		}
+		synctest.Wait()
+		before := time.Now()
+		ok, stale, err := hasher.Verify(t.Context(), stored, "violet")
+		if ok || stale || !errors.Is(err, user.ErrBusy) {
+			t.Errorf("Verify = %v, %v, %v; want %v", ok, stale, err, user.ErrBusy)
+		}
+		if _, _, err := hasher.Verify(t.Context(), "corrupt", "violet"); !errors.Is(err, user.ErrBusy) || errors.Is(err, user.ErrHash) {
+			t.Errorf("a corrupt hash gives %v, want %v as any other", err, user.ErrBusy)
+		}
+		if waited := time.Since(before); waited != 4*time.Second {
+			t.Errorf("two calls waited %v, want 2 s each", waited)
+		}
+		if hasher.Queued() != 0 || g.entered.Load() != 2 {
+			t.Errorf("%d wait and %d ran, want 0 and 2", hasher.Queued(), g.entered.Load())
+		}
+		close(g.open)
+		running.Wait()
+		if ok, _, err := hasher.Verify(t.Context(), stored, "violet"); !ok || err != nil {
+			t.Errorf("afterwards: %v, %v", ok, err)
+		}
+	})
+}
+
+func TestACallerWhoLeavesStopsWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hasher := newHasher(t, cheap)
+		g := closedGate(hasher)
+		var running sync.WaitGroup
+		for range 2 {
+			running.Go(func() { _ = hasher.VerifyNobody(t.Context(), "violet") })
+		}
+		synctest.Wait()
+		ctx, leave := context.WithTimeout(t.Context(), time.Second)
+		defer leave()
+		before := time.Now()
+		if err := hasher.VerifyNobody(ctx, "violet"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+		}
+		if waited := time.Since(before); waited != time.Second || hasher.Queued() != 0 {
+			t.Errorf("left after %v with %d in the queue", waited, hasher.Queued())
+		}
+		close(g.open)
+		running.Wait()
+		if _, err := hasher.Hash(ctx, "violet"); !errors.Is(err, context.DeadlineExceeded) || g.entered.Load() != 2 {
+			t.Errorf("a caller who has left gets %v, and %d hashes ran", err, g.entered.Load())
+		}
+	})
+}
+
+func TestThoseWhoWaitAreServedInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hasher, err := user.NewHasher(cheap, 1, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var served []string
+		release := make(chan struct{})
+		hasher.WatchDerive(func(user.Derive) user.Derive {
+			return func(password, _ []byte, _, _ uint32, _ uint8, keyLen uint32) []byte {
+				served = append(served, string(password))
+				<-release
+				return make([]byte, keyLen)
+			}
+		})
+		var callers sync.WaitGroup
+		for i := range 5 {
+			callers.Go(func() { _ = hasher.VerifyNobody(t.Context(), fmt.Sprint(i)) })
+			synctest.Wait()
+		}
+		for range 5 {
+			release <- struct{}{}
+			synctest.Wait()
+		}
+		callers.Wait()
+		if got := strings.Join(served, ""); got != "01234" {
+			t.Errorf("served in order %s", got)
+		}
+	})
+}
+
+func FuzzParsePHC(f *testing.F) {
+	for _, text := range unusable {
+		if len(text) < 1024 {
+			f.Add(text)
+		}
+	}
+	f.Add("$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	f.Fuzz(func(t *testing.T, text string) {
+		again, err := user.CanonicalPHC(text)
+		if err == nil && again != text {
+			t.Errorf("%q is read as %q", text, again)
+		}
+	})
+}

@@ -33,12 +33,13 @@ func Take(arrival, now time.Time, rate Rate) (time.Time, Decision) {
 		return arrival, Decision{Allowed: true}
 	}
 	interval := rate.Per / time.Duration(rate.Limit)
+	burst := interval * time.Duration(rate.Limit) // a little below Per when the division leaves a rest
 	next := arrival
 	if next.Before(now) {
 		next = now
 	}
 	next = next.Add(interval)
-	if wait := next.Add(-rate.Per).Sub(now); wait > 0 {
+	if wait := next.Add(-burst).Sub(now); wait > 0 {
 		return arrival, Decision{RetryAfter: wait}
 	}
 	return next, Decision{Allowed: true}

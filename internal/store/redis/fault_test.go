@@ -25,7 +25,7 @@ func TestTheStoreIsBackWithin5SecondsOfRedis(t *testing.T) {
 	set(t, store, id, session.State{Cur: 2, Prev: 1})
 
 	server.Stop()
-	for range 100 { // enough failures in a row to open the pool's circuit breaker
+	for range 40 { // enough failures in a row to open the pool's circuit breaker
 		begin := time.Now()
 		if err := read(t.Context(), store, id); err == nil {
 			t.Fatal("a stopped Redis answered")

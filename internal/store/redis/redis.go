@@ -23,10 +23,9 @@ import (
 )
 
 const (
-	roundTrip = 2 * time.Second        // bounds one call to Redis, retries and waiting for a connection included
-	dialTime  = time.Second            // and one attempt to connect
-	socketIO  = time.Second            // and one read or write
-	dialPause = 100 * time.Millisecond // between the two attempts to connect
+	roundTrip = 2 * time.Second // bounds one call to Redis, retries and waiting for a connection included
+	dialTime  = time.Second     // and one attempt to connect
+	socketIO  = time.Second     // and one read or write
 )
 
 // Config says where Redis is and who watches.
@@ -114,17 +113,16 @@ func (s *Store) EvictionPolicy(ctx context.Context) string {
 // failure comes back as an error, and is logged once, by the caller.
 var silence = sync.OnceFunc(logging.Disable)
 
-// tune sets what every form of the client shares. Two attempts to dial and two
-// retries fit into one roundTrip; the pool drops connections that died while idle
-// before it hands them out.
+// tune sets what every form of the client shares. A call is tried three times at
+// most, all within one roundTrip; dialing is not repeated within a try. The pool
+// drops connections that died while idle before it hands them out.
 func tune(options *goredis.UniversalOptions) *goredis.UniversalOptions {
 	silence()
 	options.Protocol = 2 // no pushes: unread bytes on an idle connection always mean it is out of step
 	options.DisableIdentity = true
 	options.ContextTimeoutEnabled = true
 	options.DialTimeout = dialTime
-	options.DialerRetries = 2
-	options.DialerRetryTimeout = dialPause
+	options.DialerRetries = 1
 	options.ReadTimeout = socketIO
 	options.WriteTimeout = socketIO
 	options.MaxRetries = 2

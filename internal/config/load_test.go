@@ -320,3 +320,9 @@ func TestTracingFollowsTheStandardVariables(t *testing.T) {
 		}
 	}
 }
+
+func TestANearerValueIsCheckedThoughAFartherOneIsBroken(t *testing.T) {
+	t.Parallel()
+	problems := given{yaml: "refresh_grace:\n", env: []string{"MINTMARK_REFRESH_GRACE=61s"}}.problems(t)
+	expect(t, problems, "mintmark.yaml): it has no value", "MINTMARK_REFRESH_GRACE (environment): 1m1s is more than 1m")
+}

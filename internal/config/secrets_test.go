@@ -96,3 +96,14 @@ func TestOnlyURLsWithoutPasswordMayBeFlags(t *testing.T) {
 	expect(t, given{args: []string{"--database-url=" + database, "--redis-url=redis://h"}, env: roots}.problems(t),
 		"MINTMARK_DATABASE_URL (flag --database-url): a secret on the command line is visible")
 }
+
+func TestASecretUnderTheWrongKeyIsNotPrinted(t *testing.T) {
+	t.Parallel()
+	for _, variable := range []string{"ISSUER", "AUDIENCE", "HTTP_ADDR", "CORS_ORIGINS", "TRUSTED_PROXIES", "RATE_LOGIN", "ACCESS_TOKEN_TTL", "LOG_LEVEL", "PASSWORD_TIME"} {
+		problems := given{env: []string{"MINTMARK_" + variable + "=" + database}}.problems(t)
+		expect(t, problems, "MINTMARK_"+variable)
+		if strings.Contains(problems.Error(), password) {
+			t.Errorf("%s: a problem holds a password: %v", variable, problems)
+		}
+	}
+}

@@ -1,0 +1,284 @@
+// Package app builds the authority from a Config and owns the order in which its
+// parts start and stop. It is the only package that knows every store; it holds
+// no rule of its own.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/config"
+	"github.com/mintmark-auth/mintmark/internal/httpapi"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/ratelimit"
+	"github.com/mintmark-auth/mintmark/internal/secret"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/store/memory"
+	"github.com/mintmark-auth/mintmark/internal/telemetry"
+	"github.com/mintmark-auth/mintmark/internal/user"
+	"github.com/mintmark-auth/mintmark/internal/version"
+)
+
+// ErrListen says that a listener could not be opened.
+var ErrListen = errors.New("can't listen")
+
+// hashWait is how long a login may wait for its turn to hash.
+const hashWait = 2 * time.Second
+
+// App is a built authority with its listeners open.
+type App struct {
+	cfg         config.Config
+	log         *slog.Logger
+	store       durable
+	ephemeral   *ephemeral
+	keys        *keyring.Keyring
+	clients     *client.Directory
+	checkpoints *session.Checkpoints
+	events      *audit.Queue
+	api         *httpapi.Server
+	tracing     *telemetry.Tracing // nil unless OTEL_* names an endpoint
+	public      net.Listener
+	operations  net.Listener
+	ready       readiness
+	closers     []func() error // in the order of opening
+}
+
+// Open builds everything and opens the listeners; [App.Run] serves. On an error
+// whatever was opened is closed again. ErrListen, ErrDataDir, ErrDataDirInUse,
+// ErrRootSecret, ErrUnavailable, keyring.ErrUnsealable and the errors of db.Check.
+func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error) {
+	a := &App{cfg: cfg, log: log}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context) error {
+	if err := a.listen(ctx); err != nil {
+		return err
+	}
+	roots, err := a.prepareDataDir(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.startTracing(ctx); err != nil {
+		return err
+	}
+	if err := a.openStores(ctx); err != nil {
+		return err
+	}
+	a.keys = keyring.New(a.store, keyring.NewSealer(a.cfg.Issuer, roots), keyring.Policy{
+		RotateEvery: a.cfg.KeysRotateEvery, PublishAhead: a.cfg.KeysPublishAhead, Retain: a.cfg.KeysRetain,
+	})
+	if err := a.keys.Start(ctx); err != nil {
+		return err
+	}
+	a.clients = client.NewDirectory(a.store)
+	if err := a.clients.Refresh(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	a.checkpoints = session.NewCheckpoints(a.store)
+	a.events = audit.NewQueue(a.store)
+	return a.buildAPI(roots)
+}
+
+// listen opens both listeners first: a port in use is told before anything is
+// touched, and an issuer may depend on the port that the system chose.
+func (a *App) listen(ctx context.Context) error {
+	var err error
+	if a.public, err = listen(ctx, "MINTMARK_HTTP_ADDR", a.cfg.HTTPAddr); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.public.Close)
+	if a.operations, err = listen(ctx, "MINTMARK_OPS_ADDR", a.cfg.OpsAddr); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.operations.Close)
+	a.cfg = a.cfg.WithListenAddress(a.public.Addr().String())
+	return nil
+}
+
+func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%w on %s: %w; stop what uses it, or set %s to another address", ErrListen, addr, reason(err), variable)
+	}
+	return l, nil
+}
+
+// reason strips what a network error repeats of the address.
+func reason(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
+}
+
+// prepareDataDir gives the root secrets, and in embedded mode claims the data
+// directory and brings its database up to date.
+func (a *App) prepareDataDir(ctx context.Context) (secret.Roots, error) {
+	if a.cfg.Mode() != config.Embedded {
+		return a.cfg.RootSecret, nil
+	}
+	dir, err := claimDataDir(a.cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, dir.release)
+	roots := a.cfg.RootSecret
+	if len(roots) == 0 {
+		if roots, err = dir.ensureRootSecret(); err != nil {
+			return nil, err
+		}
+	}
+	schema, err := Schema(a.cfg)
+	if err != nil {
+		return nil, err
+	}
+	return roots, schema.Up(ctx)
+}
+
+func (a *App) startTracing(ctx context.Context) error {
+	if !a.cfg.Tracing {
+		return nil
+	}
+	var err error
+	if a.tracing, err = telemetry.StartTracing(ctx, version.String()); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if err := a.tracing.Stop(ctx); err != nil { // a collector that is down must not fail the shutdown
+			a.log.Warn("stop tracing", "err", err)
+		}
+		return nil
+	})
+	return nil
+}
+
+func (a *App) openStores(ctx context.Context) error {
+	schema, err := Schema(a.cfg)
+	if err != nil {
+		return err
+	}
+	if err := schema.Check(ctx); err != nil {
+		return err
+	}
+	if a.store, err = openDurable(ctx, a.cfg, a.tracing); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.store.Close)
+	if a.ephemeral, err = openEphemeral(ctx, a.cfg, a.store, a.tracing); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.ephemeral.close)
+	if a.ephemeral.advice != "" {
+		a.log.Warn(a.ephemeral.advice)
+	}
+	return nil
+}
+
+func (a *App) buildAPI(roots secret.Roots) error {
+	metrics := telemetry.NewMetrics()
+	metrics.Gauge("mintmark_audit_events_dropped", "Audit events that did not fit into the queue since the start.",
+		func() float64 { return float64(a.events.Dropped()) })
+	hasher, err := user.NewHasher(user.Params{
+		MemoryKiB: uint32(a.cfg.PasswordMemoryKiB), Time: uint32(a.cfg.PasswordTime), Threads: 1,
+	}, a.cfg.PasswordMaxConcurrent, hashWait)
+	if err != nil {
+		return err
+	}
+	auth := authority.New(authority.Config{
+		Issuer:    a.cfg.Issuer,
+		Audience:  a.cfg.Audience,
+		AccessTTL: a.cfg.AccessTokenTTL,
+		Lifetimes: authority.Lifetimes{
+			IdleTTL: a.cfg.RefreshIdleTTL, MaxTTL: a.cfg.RefreshMaxTTL, Grace: a.cfg.RefreshGrace,
+		},
+		Password:     user.NewRules(a.cfg.PasswordMinLength),
+		LoginRate:    ratelimit.Rate(a.cfg.RateLogin.PerUser),
+		Registration: a.cfg.Registration == config.RegistrationOpen,
+		Users:        a.store,
+		Clients:      a.clients,
+		Sessions:     a.store,
+		States:       a.ephemeral.states,
+		Mint:         session.NewMint(a.cfg.Issuer, roots),
+		Keys:         a.keys,
+		Hasher:       hasher,
+		Limits:       a.ephemeral.limits,
+		Events:       a.events,
+		Checkpoints:  a.checkpoints,
+		Observer:     metrics,
+		Log:          a.log,
+	})
+	a.api, err = httpapi.New(httpapi.Config{
+		Issuer:      a.cfg.Issuer,
+		Authority:   auth,
+		Clients:     a.clients,
+		Keys:        a.keys,
+		Limits:      a.ephemeral.limits,
+		LocalLimits: memory.NewLimits(time.Now, maxLocalLimits),
+		Rates: httpapi.Rates{
+			Login:    ratelimit.Rate(a.cfg.RateLogin.PerAddress),
+			Register: ratelimit.Rate(a.cfg.RateRegister),
+			Token:    ratelimit.Rate(a.cfg.RateToken),
+		},
+		TrustedProxies: a.cfg.TrustedProxies,
+		CORSOrigins:    a.cfg.CORSOrigins,
+		Observer:       metrics,
+		Metrics:        metrics.Handler(),
+		Ready:          a.isReady,
+		Log:            a.log,
+	})
+	return err
+}
+
+// Info is what a newcomer wants to know of a started authority.
+type Info struct {
+	Issuer     string
+	Audience   string
+	KID        string // of the key that signs now
+	Public     string // host:port
+	Operations string // host:port
+	Mode       config.Mode
+}
+
+// Info describes the authority.
+func (a *App) Info(ctx context.Context) (Info, error) {
+	listed, err := a.keys.List(ctx)
+	if err != nil {
+		return Info{}, err
+	}
+	info := Info{
+		Issuer: a.cfg.Issuer, Audience: a.cfg.Audience, Mode: a.cfg.Mode(),
+		Public: a.public.Addr().String(), Operations: a.operations.Addr().String(),
+	}
+	for _, key := range listed {
+		if key.State == keyring.Signing {
+			info.KID = key.KID
+		}
+	}
+	return info, nil
+}
+
+// Close closes what is open, in reverse order.
+func (a *App) Close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i](); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,109 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/mintmark-auth/mintmark/internal/secret"
+)
+
+// Files of the data directory of embedded mode.
+const (
+	databaseFile = "mintmark.db"
+	secretFile   = "root-secret"
+	lockFile     = "lock"
+)
+
+// Errors of the data directory.
+var (
+	// ErrDataDirInUse says that another process serves from the directory.
+	ErrDataDirInUse = errors.New("data directory is in use")
+	// ErrDataDir says that the directory can't be used.
+	ErrDataDir = errors.New("data directory can't be used")
+	// ErrRootSecret says that the root secret is missing or another.
+	ErrRootSecret = errors.New("root secret is missing or wrong")
+)
+
+// dataDir is the directory of embedded mode.
+type dataDir struct {
+	path string
+	lock *os.File
+}
+
+// claimDataDir makes the directory if need be and locks it: one process at a time.
+// The lock goes with the process, however it ends.
+func claimDataDir(path string) (*dataDir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("%w: make %s: %w; set MINTMARK_DATA_DIR to a directory this user can write", ErrDataDir, path, err)
+	}
+	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w; give this user read and write access, or set MINTMARK_DATA_DIR", ErrDataDir, err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("%w: another mintmark serves from %s; stop it, or set MINTMARK_DATA_DIR to another directory", ErrDataDirInUse, path)
+	}
+	return &dataDir{path: path, lock: lock}, nil
+}
+
+// release lets another process have the directory.
+func (d *dataDir) release() error { return d.lock.Close() }
+
+func databasePath(dir string) string { return filepath.Join(dir, databaseFile) }
+
+// ensureRootSecret reads the directory's root secret, and makes one when the
+// directory is new. A directory with a database but without its secret is refused:
+// a new secret would not open the keys in it.
+func (d *dataDir) ensureRootSecret() (secret.Roots, error) {
+	roots, err := readRootSecret(d.path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return roots, err
+	}
+	if _, err := os.Stat(databasePath(d.path)); err == nil {
+		return nil, fmt.Errorf("%w: %s is missing beside its database; restore it, or set MINTMARK_ROOT_SECRET to what it held",
+			ErrRootSecret, filepath.Join(d.path, secretFile))
+	}
+	roots = secret.GenerateRoots()
+	if err := writeSecret(filepath.Join(d.path, secretFile), roots.Encode().Reveal()+"\n"); err != nil {
+		return nil, fmt.Errorf("%w: write root secret: %w", ErrDataDir, err)
+	}
+	return roots, nil
+}
+
+// readRootSecret reads the secret of a directory. fs.ErrNotExist when there is none.
+func readRootSecret(dir string) (secret.Roots, error) {
+	path := filepath.Join(dir, secretFile)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%w: %s can be read by others (mode %04o); run `chmod 600 %s`", ErrRootSecret, path, info.Mode().Perm(), path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w; give this user read access", ErrRootSecret, err)
+	}
+	roots, err := secret.ParseRoots(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrRootSecret, path, err)
+	}
+	return roots, nil
+}
+
+// writeSecret writes a new file that only this user can read, and makes sure that
+// it is on disk before anything is sealed with it.
+func writeSecret(path, text string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
+}

@@ -1,0 +1,172 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+)
+
+// Bounds on connections. ReadTimeout covers header and body, which are small.
+const (
+	headerTimeout   = 5 * time.Second
+	readTimeout     = 10 * time.Second
+	writeTimeout    = 40 * time.Second
+	idleTimeout     = 90 * time.Second
+	maxHeaderBytes  = 64 << 10
+	maxConnections  = 10_000
+	drainTimeout    = 10 * time.Second
+	clientsEvery    = time.Second
+	flushEvery      = 2 * time.Second
+	tickTimeout     = 5 * time.Second
+	lastFlushWithin = 2 * time.Second
+)
+
+var errNotReady = errors.New("starting or shutting down")
+
+// readiness says whether the authority wants requests.
+type readiness struct{ serving atomic.Bool }
+
+// isReady is nil from the first snapshot of the keys until shutdown begins, unless
+// that snapshot goes stale. A dependency that is down does not turn it red: the
+// JWKS must stay reachable.
+func (a *App) isReady() error {
+	if !a.ready.serving.Load() {
+		return errNotReady
+	}
+	return a.keys.Ready()
+}
+
+// Run serves until ctx ends, then drains the requests in flight for at most ten
+// seconds, writes what is queued, and closes everything. ready is called once
+// requests are welcome.
+func (a *App) Run(ctx context.Context, ready func()) error {
+	public := a.server(a.wrap(a.api.Public()))
+	operations := a.server(a.api.Operations())
+	failed := make(chan error, 2)
+	go serve(public, netutil.LimitListener(a.public, maxConnections), failed)
+	go serve(operations, a.operations, failed)
+	a.ready.serving.Store(true)
+	ready()
+
+	ticking, stopTicks := context.WithCancel(context.WithoutCancel(ctx))
+	var ticks sync.WaitGroup
+	a.startTicks(ticking, &ticks)
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	a.ready.serving.Store(false)
+	a.log.Info("shutting down", "drain", drainTimeout)
+	err = errors.Join(err, drain(public, operations))
+	stopTicks()
+	ticks.Wait()
+	a.flush(context.WithoutCancel(ctx))
+	return errors.Join(err, a.Close())
+}
+
+func (a *App) wrap(h http.Handler) http.Handler {
+	if a.tracing == nil {
+		return h
+	}
+	return a.tracing.Handler(h)
+}
+
+func (a *App) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+}
+
+func serve(s *http.Server, l net.Listener, failed chan<- error) {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
+	}
+}
+
+// drain lets requests in flight end, at most drainTimeout, then cuts them off.
+func drain(servers ...*http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	errs := make([]error, len(servers))
+	var wg sync.WaitGroup
+	for i, s := range servers {
+		wg.Go(func() {
+			if err := s.Shutdown(ctx); err != nil {
+				errs[i] = errors.Join(fmt.Errorf("drain: %w", err), s.Close())
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// startTicks starts what happens by itself: each tick on its own, so that a slow
+// one delays no other.
+func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
+	wg.Go(func() { a.tick(ctx, "keys", keyring.PollEvery, a.tendKeys) })
+	wg.Go(func() { a.tick(ctx, "clients", clientsEvery, a.clients.Refresh) })
+	wg.Go(func() { a.tick(ctx, "checkpoints", flushEvery, a.checkpoints.Flush) })
+	wg.Go(func() { a.tick(ctx, "events", flushEvery, a.events.Flush) })
+}
+
+// tick does a thing now and every interval. It logs when the thing begins to fail
+// and when it is well again, not every time.
+func (a *App) tick(ctx context.Context, name string, every time.Duration, do func(context.Context) error) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	failing := false
+	for {
+		bounded, cancel := context.WithTimeout(ctx, tickTimeout)
+		err := do(bounded)
+		cancel()
+		switch {
+		case err != nil && ctx.Err() == nil && !failing:
+			failing = true
+			a.log.Error("background task fails; it will be tried again", "task", name, "err", err)
+		case err == nil && failing:
+			failing = false
+			a.log.Info("background task is well again", "task", name)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// tendKeys makes the keys that are due, a standby first of all, and reads them anew.
+func (a *App) tendKeys(ctx context.Context) error {
+	if err := a.keys.Refresh(ctx); err != nil {
+		return err
+	}
+	return a.keys.Maintain(ctx)
+}
+
+// flush writes what is still queued at the end; what can't be written now is
+// either noted again by the next refresh or told in the log.
+func (a *App) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastFlushWithin)
+	defer cancel()
+	if err := errors.Join(a.checkpoints.Flush(ctx), a.events.Flush(ctx)); err != nil {
+		a.log.Warn("flush at shutdown", "err", err)
+	}
+}

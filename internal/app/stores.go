@@ -1,0 +1,151 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/db"
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/config"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/ratelimit"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/store/memory"
+	"github.com/mintmark-auth/mintmark/internal/store/postgres"
+	"github.com/mintmark-auth/mintmark/internal/store/redis"
+	"github.com/mintmark-auth/mintmark/internal/store/sqlite"
+	"github.com/mintmark-auth/mintmark/internal/telemetry"
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+// ErrUnavailable says that a database or Redis can't be reached.
+var ErrUnavailable = errors.New("dependency is unavailable")
+
+// maxLocalLimits bounds the rate counters kept in memory.
+const maxLocalLimits = 100_000
+
+// durable is what both SQL backends keep.
+type durable interface {
+	user.Store
+	client.Store
+	session.Store
+	keyring.Store
+	audit.Store
+	Close() error
+}
+
+// Stores is the durable store, for operators' commands: safe beside a running serve.
+type Stores struct {
+	Users    user.Store
+	Clients  client.Store
+	Sessions session.Store
+	Keys     keyring.Store
+	Events   audit.Store
+	close    func() error
+}
+
+// OpenStores opens the durable store that the configuration names. It neither
+// creates nor migrates a database.
+func OpenStores(ctx context.Context, cfg config.Config) (*Stores, error) {
+	if cfg.Mode() == config.Embedded {
+		if _, err := os.Stat(databasePath(cfg.DataDir)); err != nil {
+			return nil, fmt.Errorf("%w: no database in %s; run `mintmark serve` once to make one, or set MINTMARK_DATA_DIR", ErrDataDir, cfg.DataDir)
+		}
+	}
+	schema, err := Schema(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := schema.Check(ctx); err != nil {
+		return nil, err
+	}
+	store, err := openDurable(ctx, cfg, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Stores{Users: store, Clients: store, Sessions: store, Keys: store, Events: store, close: store.Close}, nil
+}
+
+// Close closes the store.
+func (s *Stores) Close() error { return s.close() }
+
+// Schema is the schema of the configured database, for serving.
+func Schema(cfg config.Config) (*db.Database, error) {
+	if cfg.Mode() == config.Embedded {
+		return db.SQLite(databasePath(cfg.DataDir)), nil
+	}
+	return db.Postgres(cfg.DatabaseURL.Reveal())
+}
+
+// Migrations is the schema of the configured database, for changing it: past a
+// pooler if there is one, and under the lock of the data directory, which the
+// returned function lets go.
+func Migrations(cfg config.Config) (*db.Database, func() error, error) {
+	if cfg.Mode() == config.Embedded {
+		dir, err := claimDataDir(cfg.DataDir)
+		if err != nil {
+			return nil, nil, err
+		}
+		return db.SQLite(databasePath(cfg.DataDir)), dir.release, nil
+	}
+	url := cfg.DatabaseURL
+	if !cfg.DatabaseMigrateURL.Empty() {
+		url = cfg.DatabaseMigrateURL
+	}
+	database, err := db.Postgres(url.Reveal())
+	return database, func() error { return nil }, err
+}
+
+func openDurable(ctx context.Context, cfg config.Config, tracing *telemetry.Tracing) (durable, error) {
+	if cfg.Mode() == config.Embedded {
+		store, err := sqlite.Open(ctx, sqlite.Config{Path: databasePath(cfg.DataDir)})
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
+		}
+		return store, nil
+	}
+	options := postgres.Config{URL: cfg.DatabaseURL.Reveal()}
+	if tracing != nil {
+		options.Tracer = tracing.Postgres()
+	}
+	store, err := postgres.Open(ctx, options)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w; check MINTMARK_DATABASE_URL and that Postgres runs", ErrUnavailable, err)
+	}
+	return store, nil
+}
+
+// ephemeral is what lives outside the durable store: rotation states and rate
+// counters that the replicas share.
+type ephemeral struct {
+	states session.States
+	limits ratelimit.Store
+	close  func() error
+	ping   func(context.Context) error
+	advice string // what an operator should know of how it is set up, or ""
+}
+
+// openEphemeral opens Redis, or in embedded mode the SQLite rows and memory.
+func openEphemeral(ctx context.Context, cfg config.Config, store durable, tracing *telemetry.Tracing) (*ephemeral, error) {
+	if states, ok := store.(session.States); ok {
+		nothing := func() error { return nil }
+		return &ephemeral{states: states, limits: memory.NewLimits(time.Now, maxLocalLimits), close: nothing}, nil
+	}
+	options := redis.Config{URL: cfg.RedisURL.Reveal()}
+	if tracing != nil {
+		options.Instrument = tracing.Redis
+	}
+	store2, err := redis.Open(ctx, options)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w; check MINTMARK_REDIS_URL and that Redis runs", ErrUnavailable, err)
+	}
+	e := &ephemeral{states: store2, limits: store2, close: store2.Close, ping: store2.Ping}
+	if policy := store2.EvictionPolicy(ctx); policy != "" && policy != "noeviction" {
+		e.advice = "Redis evicts keys (maxmemory-policy " + policy + "); set it to noeviction"
+	}
+	return e, nil
+}

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -60,11 +61,13 @@ func (f Family) Hash() FamilyHash {
 	return FamilyHash(h.Sum(nil)[:16])
 }
 
-// String says nothing: a family is a secret.
-func (Family) String() string { return "REDACTED" }
+// Format answers every verb alike: a family is a secret.
+func (Family) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "REDACTED") // fmt.State offers nowhere to report it
+}
 
-// GoString says nothing either.
-func (Family) GoString() string { return "REDACTED" }
+// MarshalText does the same for encoders and structured logs.
+func (Family) MarshalText() ([]byte, error) { return []byte("REDACTED"), nil }
 
 // Token is a refresh token taken apart.
 type Token struct {

@@ -19,7 +19,7 @@ import (
 // terminal: a Ctrl-C must not kill the one who tidies up.
 const guard = `
 trap '' INT TERM HUP QUIT
-alive() { kill -s 0 "$1" 2>/dev/null && ! grep -qs '^State:.Z' "/proc/$1/status"; }
+alive() { kill -s 0 -- "$1" 2>/dev/null && ! grep -qs '^State:.Z' "/proc/$1/status"; }
 pids=' '
 while read -r verb pid; do
 	case $verb in
@@ -27,12 +27,12 @@ while read -r verb pid; do
 	-) pids="${pids%% $pid *} ${pids#* $pid }" ;;
 	esac
 done
-for pid in $pids; do kill -s INT "$pid" 2>/dev/null; done
+for pid in $pids; do kill -s INT -- "$pid" 2>/dev/null; done
 for pid in $pids; do
 	tries=0
 	while alive "$pid"; do
 		tries=$((tries + 1))
-		if [ "$tries" -ge 50 ]; then kill -s KILL "$pid" 2>/dev/null; break; fi
+		if [ "$tries" -ge 50 ]; then kill -s KILL -- "$pid" 2>/dev/null; break; fi
 		sleep 0.1
 	done
 done
@@ -79,9 +79,11 @@ func (f *Folder) Close() error {
 	return nil
 }
 
-func (f *Folder) started(pid int) error { return f.note("+", pid) }
+// Watch has a process ended with the folder, or a whole process group if the id is negative.
+func (f *Folder) Watch(pid int) error { return f.note("+", pid) }
 
-func (f *Folder) ended(pid int) error { return f.note("-", pid) }
+// Unwatch takes Watch back, once the process has ended by itself.
+func (f *Folder) Unwatch(pid int) error { return f.note("-", pid) }
 
 // note is one short write, which a pipe never splits or mixes with another's.
 func (f *Folder) note(verb string, pid int) error {

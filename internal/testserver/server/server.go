@@ -119,7 +119,7 @@ func (s *Server) launch() error {
 		return fmt.Errorf("start %s: %w", s.kind.name, err)
 	}
 	s.command = command
-	if err := s.folder.started(command.Process.Pid); err != nil {
+	if err := s.folder.Watch(command.Process.Pid); err != nil {
 		return errors.Join(err, s.Kill())
 	}
 	return s.awaitReady(before)
@@ -155,7 +155,7 @@ func (s *Server) exited() bool {
 		return false
 	}
 	s.command = nil
-	_ = s.folder.ended(pid) // a lost guard shows at the next start
+	_ = s.folder.Unwatch(pid) // a lost guard shows at the next start
 	return true
 }
 
@@ -173,7 +173,7 @@ func (s *Server) end(signal syscall.Signal) error {
 		return fmt.Errorf("wait for %s to end: %w", s.kind.name, err)
 	}
 	s.command = nil
-	return s.folder.ended(process.Pid)
+	return s.folder.Unwatch(process.Pid)
 }
 
 func (s *Server) logPath() string { return filepath.Join(s.dir, "log") }

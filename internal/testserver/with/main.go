@@ -57,7 +57,7 @@ func run(args []string) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, redis.Stop()) }()
-	return execute(interrupted, args)
+	return execute(interrupted, folder, args)
 }
 
 // provide starts a server unless the environment names one, and then names it there. Where none was
@@ -76,8 +76,9 @@ func provide(variable string, start func() (*server.Server, error)) (*server.Ser
 	return started, nil
 }
 
-// execute runs the command in a process group of its own, so that a signal ends its children too.
-func execute(interrupted context.Context, args []string) (int, error) {
+// execute runs the command in a process group of its own, so that a signal ends its children too, and
+// so does our own end.
+func execute(interrupted context.Context, folder *server.Folder, args []string) (int, error) {
 	command := exec.CommandContext(interrupted, args[0], args[1:]...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -87,18 +88,30 @@ func execute(interrupted context.Context, args []string) (int, error) {
 		kill = time.AfterFunc(grace, func() { _ = syscall.Kill(group, syscall.SIGKILL) })
 		return syscall.Kill(group, syscall.SIGTERM)
 	}
-	err := command.Run()
+	if err := command.Start(); err != nil {
+		return 1, fmt.Errorf("run %s: %w", args[0], err)
+	}
+	group := -command.Process.Pid
+	watched := folder.Watch(group)
+	err := command.Wait()
 	if kill != nil {
 		kill.Stop()
 	}
+	if err := errors.Join(watched, folder.Unwatch(group)); err != nil {
+		return 1, err
+	}
+	return exitCode(interrupted, args[0], err)
+}
+
+func exitCode(interrupted context.Context, name string, err error) (int, error) {
 	if interrupted.Err() != nil {
-		return 1, fmt.Errorf("%s was interrupted", args[0])
+		return 1, fmt.Errorf("%s was interrupted", name)
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return max(1, exit.ExitCode()), nil
 	}
 	if err != nil {
-		return 1, fmt.Errorf("run %s: %w", args[0], err)
+		return 1, fmt.Errorf("run %s: %w", name, err)
 	}
 	return 0, nil
 }

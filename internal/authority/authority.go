@@ -39,7 +39,7 @@ type Config struct {
 	Audience     string
 	AccessTTL    time.Duration
 	Lifetimes    Lifetimes
-	Password     user.Rules
+	Password     *user.Rules
 	LoginRate    ratelimit.Rate // per user and address
 	Registration bool           // may anybody register?
 

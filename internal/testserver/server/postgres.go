@@ -21,8 +21,8 @@ var (
 		"or put `redis-server` or `valkey-server` on PATH, or set MINTMARK_TEST_REDIS_URL")
 )
 
-// StartPostgres makes a new, empty Postgres and starts it. What makes it safe against a power cut
-// is off, which makes it fast; SIGKILL still loses nothing, as the kernel holds what was written.
+// StartPostgres makes a new, empty Postgres and starts it. What keeps data through a power cut is
+// off, which makes it fast; SIGKILL loses nothing, as the kernel holds what was committed.
 func StartPostgres(folder *Folder) (*Server, error) {
 	bin, err := postgresBin()
 	if err != nil {
@@ -59,7 +59,8 @@ func postgresArgs(dir string, port int) []string {
 		"listen_addresses=127.0.0.1",
 		"unix_socket_directories=",
 		"dynamic_shared_memory_type=mmap", // in the folder; a killed server would leave files in /dev/shm
-		"fsync=off", "synchronous_commit=off", "full_page_writes=off",
+		"fsync=off", "full_page_writes=off",
+		"synchronous_commit=on", // else SIGKILL loses the last commits: they wait in shared memory
 		"max_connections=400", // several packages test at once, each with pools of its own
 		"shared_buffers=64MB",
 	} {

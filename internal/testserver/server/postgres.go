@@ -61,7 +61,7 @@ func postgresArgs(dir string, port int) []string {
 		"dynamic_shared_memory_type=mmap", // in the folder; a killed server would leave files in /dev/shm
 		"fsync=off", "full_page_writes=off",
 		"synchronous_commit=on", // else SIGKILL loses the last commits: they wait in shared memory
-		"max_connections=400", // several packages test at once, each with pools of its own
+		"max_connections=400",   // several packages test at once, each with pools of its own
 		"shared_buffers=64MB",
 	} {
 		args = append(args, "-c", setting)

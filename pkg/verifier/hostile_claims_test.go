@@ -83,7 +83,7 @@ func wrongJSON() []hostile {
 		"JSN-06 comment": good + "//", "trailing comma": good[:len(good)-1] + ",}", "single quotes": strings.ReplaceAll(good, `"`, `'`),
 		"no object": `[` + good + `]`, "string": `"x"`, "null": "null", "empty": "{}", "space": " ", "unclosed": good[:len(good)-1],
 		"not UTF-8": add("\"x\":\"\xff\""), "overlong": add("\"x\":\"\xc0\xaf\""), "surrogate in UTF-8": add("\"x\":\"\xed\xa0\x80\""),
-		"name not UTF-8": add("\"\xff\":1"), "lone surrogate": add(`"x":"\ud800"`), "low first": add(`"x":"\udc00\ud800"`),
+		"name not UTF-8": add("\"\xff\":1"), "lone surrogate": add(`"x":"\ud800"`), "lone low surrogate": add(`"x":"\udc00"`), "low first": add(`"x":"\udc00\ud800"`),
 		"surrogate, letter": add(`"x":"\ud800\u0041"`), "half an escape": add(`"x":"\u00"`), "unknown escape": add(`"x":"\x41"`), "octal": add(`"x":"\101"`),
 		"control character": add("\"x\":\"\n\""), "raw NUL": add("\"x\":\"\x00\""), "tru": add(`"x":tru`), "True": add(`"x":True`),
 		"no value": add(`"x":`), "no colon": add(`"x"1`), "no comma": add(`"x":1 "y":2`), "no name": add(`:1`), "number name": add(`1:1`),

@@ -68,21 +68,22 @@ func TestAWellFormedTokenIsAccepted(t *testing.T) {
 	t.Parallel()
 	v := newIssuer(firstKey()).verifier(t, atEpoch())
 	for name, raw := range map[string]string{
-		"plain":              good(firstKey(), "first", epoch),
-		"CLM-09 typ case":    sign(firstKey(), header(set{"typ": "AT+JWT"}), claims(epoch, nil)),
-		"CLM-09 typ long":    sign(firstKey(), header(set{"typ": "Application/at+jwt"}), claims(epoch, nil)),
-		"escaped member":     sign(firstKey(), `{"\u0061lg":"RS\u003256","typ":"at+jwt","kid":"first"}`, claims(epoch, nil)),
-		"unknown header":     sign(firstKey(), header(set{"x5t": "abc", "cty": "x"}), claims(epoch, nil)),
-		"space around":       sign(firstKey(), " "+goodHeader+"\n", "\t"+claims(epoch, nil)+" "),
-		"surrogate pair":     sign(firstKey(), goodHeader, strings.Replace(claims(epoch, nil), `"sid":"`, `"sid":"\ud83d\ude00`, 1)),
-		"no scope":           sign(firstKey(), goodHeader, claims(epoch, set{"scope": nil})),
-		"empty scope":        sign(firstKey(), goodHeader, claims(epoch, set{"scope": ""})),
-		"CLM-02 float exp":   sign(firstKey(), goodHeader, withNumber("exp", "1.9e9")),
-		"CLM-02 largest exp": sign(firstKey(), goodHeader, withNumber("exp", "9007199254740992")),
-		"fraction of nbf":    sign(firstKey(), goodHeader, withNumber("nbf", "1800000000.5")),
-		"many members":       sign(firstKey(), goodHeader, withNumber("m", "1,"+manyMembers(300))),
-		"JSN-05 16 KiB":      exactly(16<<10 - 1),
-		"depth 32":           sign(firstKey(), goodHeader, withNumber("deep", strings.Repeat("[", 31)+strings.Repeat("]", 31))),
+		"plain":               good(firstKey(), "first", epoch),
+		"CLM-09 typ case":     sign(firstKey(), header(set{"typ": "AT+JWT"}), claims(epoch, nil)),
+		"CLM-09 typ long":     sign(firstKey(), header(set{"typ": "Application/at+jwt"}), claims(epoch, nil)),
+		"escaped member":      sign(firstKey(), `{"\u0061lg":"RS\u003256","typ":"at+jwt","kid":"first"}`, claims(epoch, nil)),
+		"unknown header":      sign(firstKey(), header(set{"x5t": "abc", "cty": "x"}), claims(epoch, nil)),
+		"space around":        sign(firstKey(), " "+goodHeader+"\n", "\t"+claims(epoch, nil)+" "),
+		"surrogate pair":      sign(firstKey(), goodHeader, strings.Replace(claims(epoch, nil), `"sid":"`, `"sid":"\ud83d\ude00`, 1)),
+		"no scope":            sign(firstKey(), goodHeader, claims(epoch, set{"scope": nil})),
+		"empty scope":         sign(firstKey(), goodHeader, claims(epoch, set{"scope": ""})),
+		"CLM-02 float exp":    sign(firstKey(), goodHeader, withNumber("exp", "1.9e9")),
+		"CLM-02 largest exp":  sign(firstKey(), goodHeader, withNumber("exp", "9007199254740992")),
+		"fraction of nbf":     sign(firstKey(), goodHeader, withNumber("nbf", "1800000000.5")),
+		"names at two depths": sign(firstKey(), goodHeader, withNumber("x", `{"y":{"x":1},"sub":[{"y":1},{"y":2}]},"y":0`)),
+		"many members":        sign(firstKey(), goodHeader, withNumber("m", "1,"+manyMembers(300))),
+		"JSN-05 16 KiB":       exactly(16<<10 - 1),
+		"depth 32":            sign(firstKey(), goodHeader, withNumber("deep", strings.Repeat("[", 31)+strings.Repeat("]", 31))),
 	} {
 		if _, err := v.Verify(t.Context(), raw); err != nil {
 			t.Errorf("%s: %v", name, err)

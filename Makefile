@@ -67,17 +67,20 @@ tidy:
 
 fuzz: bin/with ## run each fuzz target for FUZZTIME (10s)
 	@$(INSTALL) postgres redis
-	@go test -list '^Fuzz' $(PACKAGES) | \
-		awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 } /^FAIL/ { exit 1 }' | \
+	@listed=$$(go test -list '^Fuzz' $(PACKAGES)) || { echo "$$listed"; exit 1; }; \
+	echo "$$listed" | \
+		awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }' | \
 		while read -r package target; do \
 			echo "fuzz $$package $$target"; \
 			bin/with go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
 		done
 
-# Benchmarks report ratios by testing.B.ReportMetric; those need no more than one round each.
+# Benchmarks report ratios, by testing.B.ReportMetric.
+BENCH_DIRS = $(sort $(dir $(shell grep -rl --include='*_test.go' '^func Benchmark' cmd internal pkg)))
+
 bench: bin/with ## measure, as ratios to the raw cryptography
 	@$(INSTALL) postgres redis
-	bin/with go test -run '^$$' -bench . -timeout 30m $(PACKAGES) | grep -vE '^(ok|PASS|\?)|no test files'
+	bin/with go test -run '^$$' -bench . -timeout 30m $(addprefix ./,$(BENCH_DIRS))
 
 e2e: build ## run the Postman collection against a throwaway authority
 	@$(INSTALL) node

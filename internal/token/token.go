@@ -113,7 +113,7 @@ func (s *Signer) Sign(c Claims) (string, error) {
 // signature, type and issuer, and leaves times to the caller. public finds the
 // key of a kid; only RS256 is accepted (RFC 8725 §3.1). ErrToken.
 func Parse(raw, issuer string, public func(kid string) (*rsa.PublicKey, bool)) (Claims, error) {
-	if len(raw) > maxSize || strings.Count(raw, ".") != 2 {
+	if len(raw) > maxSize || strings.Count(raw, ".") != 2 || strings.ContainsAny(raw, "\r\n") {
 		return Claims{}, ErrToken
 	}
 	input, encodedSignature, _ := cutLast(raw, ".")
@@ -161,7 +161,7 @@ func decodeSegment(encoded string, into any) error {
 }
 
 // strictBase64 refuses trailing bits, so a token has one spelling. (Go's decoder
-// passes over newlines, but a signature that skips any has another input.)
+// passes over newlines; [Parse] refuses those before.)
 func strictBase64() *base64.Encoding { return base64.RawURLEncoding.Strict() }
 
 func cutLast(s, sep string) (before, after string, found bool) {

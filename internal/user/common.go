@@ -20,7 +20,6 @@ const (
 	// shortUnit characters repeated are worth no more than once.
 	shortUnit     = 6
 	minDistinct   = 5
-	minCore       = 4
 	maxDecoration = 8 // digits and punctuation at the ends that add nothing
 )
 
@@ -64,9 +63,8 @@ func (c commonPasswords) contains(password string) bool {
 		return true
 	}
 	core := trimEnds(lower)
-	length := utf8.RuneCountInString(core)
-	decoration := utf8.RuneCountInString(lower) - length
-	return length >= minCore && decoration <= maxDecoration && c.guessable(core)
+	decoration := utf8.RuneCountInString(lower) - utf8.RuneCountInString(core)
+	return decoration <= maxDecoration && c.guessable(core)
 }
 
 // guessable tries the password as it is, without separators, and with its
@@ -86,7 +84,8 @@ func (c commonPasswords) guessable(s string) bool {
 	return false
 }
 
-// pieces is the least number of well-known pieces that give s in a row.
+// pieces is the least number of well-known pieces that give s in a row, as long
+// as that is no more than fewPieces, and more than that otherwise.
 func (c commonPasswords) pieces(s string) int {
 	least := make([]int, len(s)+1) // least[i]: pieces for s[:i]
 	for i := range least {
@@ -94,6 +93,9 @@ func (c commonPasswords) pieces(s string) int {
 	}
 	reach := func(end, pieces int) { least[end] = min(least[end], pieces) }
 	for i, r := range s {
+		if least[i] >= fewPieces {
+			continue // too many already, whatever follows
+		}
 		next := least[i] + 1
 		reach(i+utf8.RuneLen(r), next)
 		for end := i + 2; end <= min(i+c.longest, len(s)); end++ {
@@ -104,11 +106,25 @@ func (c commonPasswords) pieces(s string) int {
 		if isYear(s[i:]) {
 			reach(i+4, next)
 		}
+		eachRepetitionEnd(s[i:], func(n int) { reach(i+n, next) })
 		for _, row := range c.rows {
 			row.eachRunEnd(s[i:], func(n int) { reach(i+n, next) })
 		}
 	}
 	return least[len(s)]
+}
+
+// eachRepetitionEnd is the same for one character again and again.
+func eachRepetitionEnd(s string, end func(n int)) {
+	first, size := utf8.DecodeRuneInString(s)
+	for n, count := size, 2; n < len(s); n, count = n+size, count+1 {
+		if r, _ := utf8.DecodeRuneInString(s[n:]); r != first {
+			return
+		}
+		if count >= minRun {
+			end(n + size)
+		}
+	}
 }
 
 // row is an order in which fingers and minds run, in both directions.
@@ -118,14 +134,14 @@ type row struct {
 }
 
 // eachRunEnd calls end with the length in bytes of every run at the start of s:
-// the characters of the row in their order, backwards, or one of them repeated.
+// the characters of the row in their order or backwards.
 func (w row) eachRunEnd(s string, end func(n int)) {
 	first, size := utf8.DecodeRuneInString(s)
 	start := slices.Index(w.characters, first)
 	if start < 0 {
 		return
 	}
-	for _, step := range []int{1, -1, 0} {
+	for _, step := range []int{1, -1} {
 		n, at := size, start
 		for count := 2; n < len(s); count++ {
 			r, width := utf8.DecodeRuneInString(s[n:])

@@ -85,7 +85,7 @@ func CanonicalEmail(address string) (string, error) {
 	if err != nil || len(canonicalLocal) > maxLocal || isASCII(canonicalLocal) != isASCII(local) {
 		return "", ProblemEmail
 	}
-	canonicalHost, err := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckHyphens(true), idna.VerifyDNSLength(true)).ToASCII(host)
+	canonicalHost, err := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.VerifyDNSLength(true)).ToASCII(host)
 	if err != nil || strings.HasSuffix(canonicalHost, ".") || !isASCII(host) && !strings.Contains(canonicalHost, "xn--") {
 		return "", ProblemEmail
 	}

@@ -74,6 +74,8 @@ func TestMisleadingUsernamesAreRefused(t *testing.T) {
 		"ad\nmin":                            user.ProblemUsernameCharacters,
 		"ad\x7fmin":                          user.ProblemUsernameCharacters,
 		"ad\xffmin":                          user.ProblemUsernameCharacters,
+		"\u093eक":                            user.ProblemUsernameCharacters,
+		"admi\u0307\u0307n":                  user.ProblemUsernameCharacters, // which dot is the second?
 		"\u0301admin":                        user.ProblemUsernameCharacters,
 		"😀":                                  user.ProblemUsernameCharacters,
 		"аdmin" /* Cyrillic а */ :            user.ProblemUsernameScripts,
@@ -118,7 +120,7 @@ func TestAnAddressIsOneBareMailbox(t *testing.T) {
 		"bob@example.com (Bob)", "(x)bob@example.com", `"bob"@example.com`, `"b@b"@example.com`, `"b b"@example.com`,
 		" bob@example.com", "bob@example.com ", "bob @example.com", "bob@ example.com",
 		"bob@example.com\r\nBcc: eve@example.com", "bob@example.com\n", "bo\r\n b@example.com", "bob\x00@example.com", "bob@exam\x00ple.com", "b\tob@example.com",
-		".bob@example.com", "bob.@example.com", "b..ob@example.com", "bob@example..com", "bob@.example.com", "bob@example.com.",
+		".bob@example.com", "bob.@example.com", "b..ob@example.com", "bob@example..com", "bob@.example.com", "bob@example.com.", "bob@bücher.example。",
 		"bob@[127.0.0.1]", "bob@-example.com", "bob@example-.com", "bob@exa_mple.com", "bob@" + strings.Repeat("b", 64) + ".com", "bob@xn--\u00fc.com", "bob@xn--a.com",
 		"bob\u200b@example.com", "bob\u202e@example.com", "b\xffob@example.com", "ⓑob@example.com", "=?utf-8?q?bob?=@example.com\x01",
 		"undisclosed:;", "group: bob@example.com;", "mailto:bob@example.com,", "<@relay.example:bob@example.com>",
@@ -128,6 +130,26 @@ func TestAnAddressIsOneBareMailbox(t *testing.T) {
 		if got, err := user.CanonicalEmail(address); err != user.ProblemEmail {
 			t.Errorf("CanonicalEmail(%.40q) = %.40q, %v; want %v", address, got, err, user.ProblemEmail)
 		}
+	}
+}
+
+func TestAMebibyteOfNameCostsNothing(t *testing.T) {
+	t.Parallel()
+	name := strings.Repeat("e\u0301", 1<<20/3)
+	address := name + "@example.com"
+	allocated := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := user.CanonicalUsername(name); err == nil {
+				b.Fatal("the name is accepted")
+			}
+			if _, err := user.CanonicalEmail(address); err == nil {
+				b.Fatal("the address is accepted")
+			}
+		}
+	}).AllocedBytesPerOp()
+	if allocated > 1024 {
+		t.Errorf("refusing them allocates %d bytes", allocated)
 	}
 }
 

@@ -70,8 +70,8 @@ func parsePHC(text string) (phc, error) {
 	if err != nil {
 		return phc{}, err
 	}
-	salt, errSalt := base64.RawStdEncoding.Strict().DecodeString(fields[4])
-	key, errKey := base64.RawStdEncoding.Strict().DecodeString(fields[5])
+	salt, errSalt := base64.RawStdEncoding.DecodeString(fields[4])
+	key, errKey := base64.RawStdEncoding.DecodeString(fields[5])
 	if errSalt != nil || errKey != nil {
 		return phc{}, errors.New("its salt or key is not base64 without padding")
 	}

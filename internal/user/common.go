@@ -13,7 +13,7 @@ var commonPasswordsText string
 
 const (
 	// fewPieces is the number of well-known pieces a password may be put
-	// together from and still be guessed early: 500 words in threes are 10⁸.
+	// together from and still be guessed early: 900 words in threes are 10⁹.
 	fewPieces = 3
 	minPiece  = 3 // characters the pieces must have on the average to tell anything
 	minRun    = 3 // characters along the keyboard or the alphabet that are one piece

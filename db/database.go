@@ -26,6 +26,7 @@ const connectTimeout = 5 * time.Second
 // connection: every operation opens one and closes it.
 type Database struct {
 	dialect string // the folder of its migrations
+	place   string // for people: where it is
 	open    func(access) (*sql.DB, error)
 	driver  func(*sql.DB) (database.Driver, error)
 }
@@ -51,6 +52,7 @@ func Postgres(databaseURL string) (*Database, error) {
 	}
 	return &Database{
 		dialect: "postgres",
+		place:   "Postgres at " + config.Host,
 		open:    func(access) (*sql.DB, error) { return stdlib.OpenDB(*config), nil },
 		driver: func(pool *sql.DB) (database.Driver, error) {
 			return migratepgx.WithInstance(pool, &migratepgx.Config{})
@@ -63,6 +65,7 @@ func Postgres(databaseURL string) (*Database, error) {
 func SQLite(file string) *Database {
 	return &Database{
 		dialect: "sqlite",
+		place:   file,
 		open:    func(a access) (*sql.DB, error) { return openSQLite(file, a) },
 		driver: func(pool *sql.DB) (database.Driver, error) {
 			return migratesqlite.WithInstance(pool, &migratesqlite.Config{})
@@ -104,19 +107,18 @@ func (d *Database) connect(ctx context.Context, a access) (*sql.DB, error) {
 	defer cancel()
 	if err := pool.PingContext(ctx); err != nil {
 		_ = pool.Close() // the ping has failed; closing has nothing to add
-		return nil, unavailable(err)
+		return nil, d.unavailable(err)
 	}
 	return pool, nil
 }
 
-// unavailable puts a connection error on one line.
-func unavailable(err error) error {
+// unavailable puts a connection error on one line. Where TLS is optional, pgx
+// joins what each way of connecting said; the last is the plainest.
+func (d *Database) unavailable(err error) error {
 	if refused, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		place := refused.Config
-		return fmt.Errorf("%w: cannot connect to Postgres at %s:%d as %s: %s; is it running, and are the address and password right?",
-			ErrUnavailable, place.Host, place.Port, place.User, oneLine(refused.Unwrap()))
+		tries := strings.Split(refused.Unwrap().Error(), "\n")
+		return fmt.Errorf("%w: connect to Postgres as %s: %s; is it running, and are address and password right?",
+			ErrUnavailable, refused.Config.User, strings.TrimSpace(tries[len(tries)-1]))
 	}
-	return fmt.Errorf("%w: %s", ErrUnavailable, oneLine(err))
+	return fmt.Errorf("%w: %s: %w", ErrUnavailable, d.place, err)
 }
-
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

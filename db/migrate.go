@@ -123,7 +123,7 @@ func plain(err error) error {
 	} else {
 		return err
 	}
-	if failed.Line > 0 {
+	if failed.Line > 1 { // 0 and 1: unknown
 		return fmt.Errorf("line %d of the migration: %w", failed.Line, failed.OrigErr)
 	}
 	return failed.OrigErr

@@ -1,0 +1,72 @@
+package audit
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// How much of each field is kept, in bytes. Much of an event was written by
+// whoever sent the request.
+const (
+	maxWord      = 64
+	maxAddress   = 64
+	maxUserAgent = 256
+	maxText      = 256
+	maxDetails   = 32
+)
+
+// Clean returns the event in a form that every store takes: valid UTF-8 without
+// NUL, each field bounded, and an id. Stores call it, so that an event is never
+// refused for what it says.
+func (e Event) Clean() Event {
+	if id, err := uuid.Parse(e.ID); err != nil || id.String() != e.ID {
+		e.ID = uuid.Must(uuid.NewV7()).String()
+	}
+	e.Kind = Kind(Text(string(e.Kind), maxWord))
+	e.Actor = Text(e.Actor, maxWord)
+	e.UserID = Text(e.UserID, maxWord)
+	e.ClientID = Text(e.ClientID, maxText)
+	e.SessionID = Text(e.SessionID, maxWord)
+	e.Address = Address(e.Address)
+	e.UserAgent = UserAgent(e.UserAgent)
+	e.RequestID = Text(e.RequestID, maxText)
+	e.Detail = cleanDetail(e.Detail)
+	return e
+}
+
+// Address bounds an address for storing.
+func Address(s string) string { return Text(s, maxAddress) }
+
+// UserAgent bounds a user agent for storing.
+func UserAgent(s string) string { return Text(s, maxUserAgent) }
+
+// Text returns at most limit bytes of s, cut between characters, with the
+// replacement character for whatever is no UTF-8 or is NUL (Postgres takes neither).
+func Text(s string, limit int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}
+
+func cleanDetail(detail map[string]string) map[string]string {
+	if len(detail) == 0 {
+		return nil
+	}
+	clean := make(map[string]string, len(detail))
+	for _, key := range slices.Sorted(maps.Keys(detail)) {
+		if len(clean) == maxDetails {
+			break
+		}
+		clean[Text(key, maxWord)] = Text(detail[key], maxText)
+	}
+	return clean
+}

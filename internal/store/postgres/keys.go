@@ -1,0 +1,85 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+)
+
+// keysLock is the advisory lock under which replicas add signing keys: "mintmark"
+// in ASCII.
+const keysLock int64 = 0x6d696e746d61726b
+
+const selectKeys = `SELECT kid, alg, public, sealed, published_at, activates_at, revoked_at
+	FROM signing_keys ORDER BY activates_at, kid`
+
+func scanKey(row pgx.CollectableRow) (keyring.Stored, error) {
+	var k keyring.Stored
+	var revoked *time.Time
+	err := row.Scan(&k.KID, &k.Alg, &k.Public, &k.Sealed, &k.PublishedAt, &k.ActivatesAt, &revoked)
+	k.PublishedAt, k.ActivatesAt, k.RevokedAt = k.PublishedAt.UTC(), k.ActivatesAt.UTC(), when(revoked)
+	return k, err
+}
+
+// SigningKeys implements [keyring.Store].
+func (s *Store) SigningKeys(ctx context.Context) ([]keyring.Stored, time.Time, error) {
+	var keys []keyring.Stored
+	var now time.Time
+	err := s.again(ctx, callTimeout, func(ctx context.Context) error {
+		batch := &pgx.Batch{} // one round trip
+		batch.Queue(selectKeys).Query(func(rows pgx.Rows) (err error) {
+			keys, err = pgx.CollectRows(rows, scanKey)
+			return err
+		})
+		batch.Queue(`SELECT clock_timestamp()`).QueryRow(func(row pgx.Row) error { return row.Scan(&now) })
+		return s.pool.SendBatch(ctx, batch).Close()
+	})
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("read signing keys: %w", err)
+	}
+	return keys, now.UTC(), nil
+}
+
+// AddSigningKeys implements [keyring.Store].
+func (s *Store) AddSigningKeys(ctx context.Context, choose func([]keyring.Stored, time.Time) ([]keyring.Stored, []audit.Event)) error {
+	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, keysLock); err != nil {
+			return err
+		}
+		rows, _ := tx.Query(ctx, selectKeys) // its error comes with the rows
+		keys, err := pgx.CollectRows(rows, scanKey)
+		if err != nil {
+			return err
+		}
+		var now time.Time
+		if err := tx.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&now); err != nil {
+			return err
+		}
+		chosen, events := choose(keys, now.UTC())
+		for _, key := range chosen {
+			if err := addKey(ctx, tx, key, now); err != nil {
+				return err
+			}
+		}
+		return appendEvents(ctx, tx, events...)
+	})
+	if err != nil {
+		return fmt.Errorf("add signing keys: %w", err)
+	}
+	return nil
+}
+
+func addKey(ctx context.Context, tx pgx.Tx, k keyring.Stored, now time.Time) error {
+	if k.PublishedAt.IsZero() {
+		k.PublishedAt = now
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO signing_keys (kid, alg, public, sealed, published_at, activates_at, revoked_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		k.KID, k.Alg, k.Public, k.Sealed, k.PublishedAt, k.ActivatesAt, stored(k.RevokedAt))
+	return err
+}

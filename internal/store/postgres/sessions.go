@@ -1,0 +1,192 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/session"
+)
+
+const sessionColumns = `s.id, s.family, s.user_id, s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
+	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent`
+
+func scanSession(row pgx.CollectableRow) (session.Session, error) { return scanSessionAnd(row) }
+
+// scanSessionAnd reads sessionColumns and whatever columns follow them.
+func scanSessionAnd(row pgx.CollectableRow, more ...any) (session.Session, error) {
+	var x session.Session
+	var family []byte
+	var revoked *time.Time
+	columns := []any{
+		&x.ID, &family, &x.UserID, &x.ClientID, &x.CreatedAt, &x.AbsoluteExpiry, &revoked,
+		&x.RevokeReason, &x.Checkpoint, &x.LastSeenAt, &x.Address, &x.UserAgent,
+	}
+	if err := row.Scan(append(columns, more...)...); err != nil {
+		return session.Session{}, err
+	}
+	copy(x.Family[:], family)
+	x.CreatedAt, x.AbsoluteExpiry, x.LastSeenAt = x.CreatedAt.UTC(), x.AbsoluteExpiry.UTC(), x.LastSeenAt.UTC()
+	x.RevokedAt = when(revoked)
+	return x, nil
+}
+
+// StartSession implements [session.Store]. The client's row is locked like the
+// user's; a client disabled meanwhile refuses the session like a user who changed.
+func (s *Store) StartSession(ctx context.Context, x session.Session, lifetime time.Duration, seen time.Time, event audit.Event) (session.Session, error) {
+	x.RevokedAt, x.RevokeReason = time.Time{}, ""
+	x.Checkpoint = max(x.Checkpoint, 1)
+	x.Address, x.UserAgent = audit.Address(x.Address), audit.UserAgent(x.UserAgent)
+	if !isID(x.UserID) || !isText(x.ClientID) {
+		return session.Session{}, fmt.Errorf("start session: %w", session.ErrUserChanged)
+	}
+	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
+		if err := admit(ctx, tx, x, seen); err != nil {
+			return err
+		}
+		// never before seen, should the clock have been set back
+		if err := tx.QueryRow(ctx, `INSERT INTO sessions
+			(family, id, user_id, client_id, created_at, absolute_expiry, checkpoint, last_seen_at, address, user_agent)
+			SELECT $1, $2, $3, $4, clock.now, clock.now + $5::bigint * interval '1 microsecond', $6, clock.now, $7, $8
+			FROM (SELECT greatest(clock_timestamp(), $9::timestamptz) AS now) clock
+			RETURNING created_at, absolute_expiry`,
+			x.Family[:], x.ID, x.UserID, x.ClientID, lifetime.Microseconds(), x.Checkpoint, x.Address, x.UserAgent, seen).
+			Scan(&x.CreatedAt, &x.AbsoluteExpiry); err != nil {
+			return err
+		}
+		return appendEvents(ctx, tx, event)
+	})
+	if err != nil {
+		return session.Session{}, fmt.Errorf("start session: %w", err)
+	}
+	x.CreatedAt, x.AbsoluteExpiry = x.CreatedAt.UTC(), x.AbsoluteExpiry.UTC()
+	x.LastSeenAt = x.CreatedAt
+	return x, nil
+}
+
+func admit(ctx context.Context, tx pgx.Tx, x session.Session, seen time.Time) error {
+	var valid time.Time
+	err := tx.QueryRow(ctx, `SELECT u.sessions_valid_after FROM users u, clients c
+		WHERE u.id = $1 AND u.disabled_at IS NULL AND u.deleted_at IS NULL
+		AND c.id = $2 AND c.disabled_at IS NULL FOR SHARE OF u, c`, x.UserID, x.ClientID).Scan(&valid)
+	if errors.Is(err, pgx.ErrNoRows) || (err == nil && !valid.Equal(seen)) {
+		return session.ErrUserChanged
+	}
+	return err
+}
+
+func scanStanding(row pgx.CollectableRow) (session.Standing, error) {
+	var standing session.Standing
+	x, err := scanSessionAnd(row, &standing.Username, &standing.UserActive, &standing.ClientEnabled,
+		&standing.SessionsValidAfter, &standing.Now)
+	standing.Session = x
+	standing.SessionsValidAfter, standing.Now = standing.SessionsValidAfter.UTC(), standing.Now.UTC()
+	return standing, err
+}
+
+// StandingByFamily implements [session.Store].
+func (s *Store) StandingByFamily(ctx context.Context, family session.FamilyHash) (session.Standing, error) {
+	standing, err := one(ctx, s, session.ErrNotFound, scanStanding, `SELECT `+sessionColumns+`, coalesce(u.username, ''),
+		u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL, u.sessions_valid_after, clock_timestamp()
+		FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id
+		WHERE s.family = $1`, family[:])
+	if err != nil {
+		return session.Standing{}, fmt.Errorf("read session: %w", err)
+	}
+	return standing, nil
+}
+
+// SessionByID implements [session.Store].
+func (s *Store) SessionByID(ctx context.Context, id string) (session.Session, error) {
+	if !isID(id) {
+		return session.Session{}, fmt.Errorf("read session: %w", session.ErrNotFound)
+	}
+	x, err := one(ctx, s, session.ErrNotFound, scanSession, `SELECT `+sessionColumns+` FROM sessions s WHERE s.id = $1`, id)
+	if err != nil {
+		return session.Session{}, fmt.Errorf("read session: %w", err)
+	}
+	return x, nil
+}
+
+// Sessions implements [session.Store].
+func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Session, error) {
+	if (query.UserID != "" && !isID(query.UserID)) || (query.After != "" && !isID(query.After)) {
+		return nil, nil
+	}
+	var where conditions
+	if query.UserID != "" {
+		where.add("s.user_id = ", query.UserID)
+	}
+	if query.Live == session.LiveOnly {
+		where.text = append(where.text, "s.revoked_at IS NULL AND s.absolute_expiry > clock_timestamp()")
+	}
+	if query.After != "" {
+		where.add("s.id < ", query.After)
+	}
+	sql := `SELECT ` + sessionColumns + ` FROM sessions s` + where.String() + ` ORDER BY s.id DESC` + where.limit(query.Limit)
+	sessions, err := all(ctx, s, scanSession, sql, where.args...)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return sessions, nil
+}
+
+// RevokeSession implements [session.Store].
+func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audit.Event) error {
+	if !isID(id) {
+		return fmt.Errorf("revoke session: %w", session.ErrNotFound)
+	}
+	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `UPDATE sessions SET revoked_at = clock_timestamp(), revoke_reason = $2
+			WHERE id = $1 AND revoked_at IS NULL`, id, reason)
+		switch {
+		case err != nil:
+			return err
+		case tag.RowsAffected() == 1:
+			return appendEvents(ctx, tx, event)
+		}
+		err = tx.QueryRow(ctx, `SELECT FROM sessions WHERE id = $1`, id).Scan()
+		if errors.Is(err, pgx.ErrNoRows) {
+			return session.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("revoke session: %w", err)
+	}
+	return nil
+}
+
+// SaveCheckpoints implements [session.Store]. Rows are locked in order of id, as
+// everywhere, so that two batches never wait for each other.
+func (s *Store) SaveCheckpoints(ctx context.Context, batch []session.Checkpoint) error {
+	highest := map[string]int64{}
+	for _, c := range batch {
+		if isID(c.SessionID) {
+			highest[c.SessionID] = max(highest[c.SessionID], int64(c.Generation))
+		}
+	}
+	ids, generations := make([]string, 0, len(highest)), make([]int64, 0, len(highest))
+	for id, generation := range highest {
+		ids, generations = append(ids, id), append(generations, generation)
+	}
+	err := s.again(ctx, callTimeout, func(ctx context.Context) error {
+		_, err := s.pool.Exec(ctx, `WITH batch AS (
+				SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS b (id, generation)
+			), locked AS (
+				SELECT s.family, b.generation FROM sessions s JOIN batch b ON b.id = s.id
+				ORDER BY s.id FOR NO KEY UPDATE OF s
+			) UPDATE sessions s SET checkpoint = greatest(s.checkpoint, locked.generation),
+				last_seen_at = greatest(s.last_seen_at, clock_timestamp())
+			FROM locked WHERE s.family = locked.family`, ids, generations)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("save checkpoints: %w", err)
+	}
+	return nil
+}

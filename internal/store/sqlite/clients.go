@@ -1,0 +1,85 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/session"
+)
+
+const clientColumns = `id, name, kind, grant_types, rotation, allow_skip, grace, idle_ttl, max_ttl, created_at, disabled_at`
+
+func scanClient(r row) (client.Client, error) {
+	var c client.Client
+	var grants []byte
+	var grace, idle, longest sql.Null[int64]
+	var created, disabled moment
+	if err := r.Scan(&c.ID, &c.Name, &c.Kind, &grants, &c.Rotation, &c.AllowSkip,
+		&grace, &idle, &longest, &created, &disabled); err != nil {
+		return client.Client{}, err
+	}
+	if err := json.Unmarshal(grants, &c.GrantTypes); err != nil {
+		return client.Client{}, fmt.Errorf("grant types of client %s: %w", c.ID, err)
+	}
+	c.Grace, c.IdleTTL, c.MaxTTL = duration(grace), duration(idle), duration(longest)
+	c.CreatedAt, c.DisabledAt = created.Time, disabled.Time
+	return c, nil
+}
+
+// duration reads a column of microseconds; NULL is nil.
+func duration(micros sql.Null[int64]) *time.Duration {
+	if !micros.Valid {
+		return nil
+	}
+	return new(time.Duration(micros.V) * time.Microsecond)
+}
+
+// Clients implements [client.Store].
+func (s *Store) Clients(ctx context.Context) ([]client.Client, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+clientColumns+` FROM clients ORDER BY id`)
+	clients, err := collect(rows, err, scanClient)
+	if err != nil {
+		return nil, fmt.Errorf("list clients: %w", err)
+	}
+	return clients, nil
+}
+
+// DisableClient implements [client.Store].
+func (s *Store) DisableClient(ctx context.Context, id string, event audit.Event) error {
+	err := s.write(ctx, func(ctx context.Context, t tx) error {
+		if err := t.changeOne(ctx, client.ErrNotFound, `UPDATE clients SET disabled_at = coalesce(disabled_at, ?)
+			WHERE id = ?`, stored(t.now), id); err != nil {
+			return err
+		}
+		if _, err := t.ExecContext(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ?
+			WHERE client_id = ? AND revoked_at IS NULL`, stored(t.now), session.ReasonClient, id); err != nil {
+			return err
+		}
+		return t.appendEvents(ctx, event)
+	})
+	if err != nil {
+		return fmt.Errorf("disable client: %w", err)
+	}
+	return nil
+}
+
+// EnableClient implements [client.Store].
+func (s *Store) EnableClient(ctx context.Context, id string, event audit.Event) error {
+	err := s.write(ctx, func(ctx context.Context, t tx) error {
+		if err := t.changeOne(ctx, client.ErrNotFound, `UPDATE clients SET disabled_at = NULL WHERE id = ?`, id); err != nil {
+			return err
+		}
+		return t.appendEvents(ctx, event)
+	})
+	if err != nil {
+		return fmt.Errorf("enable client: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/session"
+)
+
+const sessionColumns = `s.id, s.family, s.user_id, s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
+	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent`
+
+// scanSession reads sessionColumns and whatever columns follow them.
+func scanSession(r row, more ...any) (session.Session, error) {
+	var x session.Session
+	var family []byte
+	var created, expiry, revoked, seen moment
+	columns := []any{
+		&x.ID, &family, &x.UserID, &x.ClientID, &created, &expiry, &revoked,
+		&x.RevokeReason, &x.Checkpoint, &seen, &x.Address, &x.UserAgent,
+	}
+	if err := r.Scan(append(columns, more...)...); err != nil {
+		return session.Session{}, err
+	}
+	copy(x.Family[:], family)
+	x.CreatedAt, x.AbsoluteExpiry, x.RevokedAt, x.LastSeenAt = created.Time, expiry.Time, revoked.Time, seen.Time
+	return x, nil
+}
+
+// StartSession implements [session.Store]. A client disabled meanwhile refuses
+// the session like a user who changed.
+func (s *Store) StartSession(ctx context.Context, x session.Session, lifetime time.Duration, seen time.Time, event audit.Event) (session.Session, error) {
+	err := s.write(ctx, func(ctx context.Context, t tx) error {
+		if err := t.admit(ctx, x, seen); err != nil {
+			return err
+		}
+		x.CreatedAt = later(t.now, seen) // should the clock have been set back
+		x.LastSeenAt, x.AbsoluteExpiry = x.CreatedAt, x.CreatedAt.Add(lifetime).Truncate(time.Microsecond)
+		x.RevokedAt, x.RevokeReason = time.Time{}, ""
+		x.Checkpoint = max(x.Checkpoint, 1)
+		x.Address, x.UserAgent = audit.Address(x.Address), audit.UserAgent(x.UserAgent)
+		if _, err := t.ExecContext(ctx, `INSERT INTO sessions
+			(family, id, user_id, client_id, created_at, absolute_expiry, checkpoint, last_seen_at, address, user_agent)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			x.Family[:], x.ID, x.UserID, x.ClientID, stored(x.CreatedAt), stored(x.AbsoluteExpiry),
+			x.Checkpoint, stored(x.LastSeenAt), x.Address, x.UserAgent); err != nil {
+			return err
+		}
+		return t.appendEvents(ctx, event)
+	})
+	if err != nil {
+		return session.Session{}, fmt.Errorf("start session: %w", err)
+	}
+	return x, nil
+}
+
+func (t tx) admit(ctx context.Context, x session.Session, seen time.Time) error {
+	var valid moment
+	err := t.QueryRowContext(ctx, `SELECT u.sessions_valid_after FROM users u, clients c
+		WHERE u.id = ? AND u.disabled_at IS NULL AND u.deleted_at IS NULL
+		AND c.id = ? AND c.disabled_at IS NULL`, x.UserID, x.ClientID).Scan(&valid)
+	if errors.Is(err, sql.ErrNoRows) || (err == nil && !valid.Equal(seen)) {
+		return session.ErrUserChanged
+	}
+	return err
+}
+
+const selectStanding = `SELECT ` + sessionColumns + `, coalesce(u.username, ''),
+	u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL, u.sessions_valid_after
+	FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id
+	WHERE s.family = ?`
+
+// StandingByFamily implements [session.Store].
+func (s *Store) StandingByFamily(ctx context.Context, family session.FamilyHash) (session.Standing, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	var standing session.Standing
+	var valid moment
+	x, err := scanSession(s.standing.QueryRowContext(ctx, family[:]),
+		&standing.Username, &standing.UserActive, &standing.ClientEnabled, &valid)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = session.ErrNotFound
+	}
+	if err != nil {
+		return session.Standing{}, fmt.Errorf("read session: %w", err)
+	}
+	standing.Session, standing.SessionsValidAfter, standing.Now = x, valid.Time, s.now()
+	return standing, nil
+}
+
+// SessionByID implements [session.Store].
+func (s *Store) SessionByID(ctx context.Context, id string) (session.Session, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	x, err := scanSession(s.reader.QueryRowContext(ctx, `SELECT `+sessionColumns+` FROM sessions s WHERE s.id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = session.ErrNotFound
+	}
+	if err != nil {
+		return session.Session{}, fmt.Errorf("read session: %w", err)
+	}
+	return x, nil
+}
+
+// Sessions implements [session.Store].
+func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Session, error) {
+	if query.After != "" && !isID(query.After) {
+		return nil, nil
+	}
+	where, args := []string{"true"}, []any{}
+	if query.UserID != "" {
+		where, args = append(where, "s.user_id = ?"), append(args, query.UserID)
+	}
+	if query.Live == session.LiveOnly {
+		where, args = append(where, "s.revoked_at IS NULL AND s.absolute_expiry > ?"), append(args, stored(s.now()))
+	}
+	if query.After != "" {
+		where, args = append(where, "s.id < ?"), append(args, query.After)
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+sessionColumns+` FROM sessions s
+		WHERE `+strings.Join(where, " AND ")+` ORDER BY s.id DESC LIMIT ?`, append(args, pageSize(query.Limit))...)
+	sessions, err := collect(rows, err, func(r row) (session.Session, error) { return scanSession(r) })
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return sessions, nil
+}
+
+// RevokeSession implements [session.Store].
+func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audit.Event) error {
+	err := s.write(ctx, func(ctx context.Context, t tx) error {
+		var live bool
+		err := t.QueryRowContext(ctx, `SELECT revoked_at IS NULL FROM sessions WHERE id = ?`, id).Scan(&live)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return session.ErrNotFound
+		case err != nil:
+			return err
+		case !live:
+			return nil
+		}
+		if _, err := t.ExecContext(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE id = ?`,
+			stored(t.now), reason, id); err != nil {
+			return err
+		}
+		return t.appendEvents(ctx, event)
+	})
+	if err != nil {
+		return fmt.Errorf("revoke session: %w", err)
+	}
+	return nil
+}
+
+// SaveCheckpoints implements [session.Store].
+func (s *Store) SaveCheckpoints(ctx context.Context, batch []session.Checkpoint) error {
+	if len(batch) == 0 {
+		return ctx.Err()
+	}
+	err := s.write(ctx, func(ctx context.Context, t tx) error {
+		save, err := t.PrepareContext(ctx, `UPDATE sessions SET checkpoint = max(checkpoint, ?),
+			last_seen_at = max(last_seen_at, ?) WHERE id = ?`)
+		if err != nil {
+			return err
+		}
+		defer save.Close() //nolint:errcheck // goes with the transaction
+		for _, c := range batch {
+			if _, err := save.ExecContext(ctx, c.Generation, stored(t.now), c.SessionID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("save checkpoints: %w", err)
+	}
+	return nil
+}

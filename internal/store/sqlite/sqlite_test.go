@@ -1,0 +1,51 @@
+package sqlite_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/mintmark-auth/mintmark/db"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/store/sqlite"
+	"github.com/mintmark-auth/mintmark/internal/store/storetest"
+)
+
+// migrated gives the file of a fresh, migrated database.
+func migrated(tb testing.TB) string {
+	tb.Helper()
+	file := filepath.Join(tb.TempDir(), "mint mark?.db")
+	if err := db.SQLite(file).Up(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return file
+}
+
+func open(tb testing.TB, file string) *sqlite.Store {
+	tb.Helper()
+	store, err := sqlite.Open(context.Background(), sqlite.Config{Path: file})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return store
+}
+
+func openDurable(tb testing.TB) storetest.Durable { return open(tb, migrated(tb)) }
+
+func openStates(tb testing.TB) (session.States, func(testing.TB) string) {
+	store := open(tb, migrated(tb))
+	return store, func(tb testing.TB) string { return storetest.NewSession(tb, store) }
+}
+
+func TestUsersKeepTheContract(t *testing.T)    { t.Parallel(); storetest.Users(t, openDurable) }
+func TestClientsKeepTheContract(t *testing.T)  { t.Parallel(); storetest.Clients(t, openDurable) }
+func TestSessionsKeepTheContract(t *testing.T) { t.Parallel(); storetest.Sessions(t, openDurable) }
+func TestKeysKeepTheContract(t *testing.T)     { t.Parallel(); storetest.Keys(t, openDurable) }
+func TestAuditKeepsTheContract(t *testing.T)   { t.Parallel(); storetest.Audit(t, openDurable) }
+func TestStatesKeepTheContract(t *testing.T)   { t.Parallel(); storetest.States(t, openStates) }
+func TestStatesReplayHistories(t *testing.T)   { storetest.StatesHistory(t, openStates) }

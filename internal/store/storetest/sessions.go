@@ -1,0 +1,352 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/session"
+)
+
+// Sessions is the contract of [session.Store].
+func Sessions(t *testing.T, open OpenDurable) {
+	keep(t, open, map[string]durableRule{
+		"AStartedSessionComesBack":              startedSessionComesBack,
+		"TheStandingSaysWhatARefreshNeeds":      standingSaysAll,
+		"AHostileUserAgentIsKeptHarmless":       hostileUserAgentIsKept,
+		"AUserWhoChangedStartsNoSession":        changedUserStartsNoSession,
+		"AFamilyAndAnIDStartOnce":               familyAndIDStartOnce,
+		"ARevocationIsForGood":                  revocationIsForGood,
+		"UnknownSessionsAreNotFound":            unknownSessionsAreNotFound,
+		"SessionsAreListedNewestFirst":          sessionsAreListedNewestFirst,
+		"LiveOnlyLeavesOutTheRevokedAndExpired": liveOnlyLeavesOut,
+		"ACheckpointOnlyRises":                  checkpointOnlyRises,
+		"NoSessionSurvivesARaceWithSetPassword": noSessionSurvivesSetPassword,
+		"OneOfManyRevokes":                      oneOfManyRevokes,
+		"ManyCheckpointsAndARevokeAllAllFinish": manyCheckpointsFinish,
+		"ACancelledContextIsAnError":            cancelledSessionCalls,
+	})
+}
+
+func startedSessionComesBack(t *testing.T, store Durable) {
+	alice := createUser(t, store, "alice")
+	want := newSession(alice.ID)
+	lifetime := 180*24*time.Hour + 123456*time.Microsecond
+	started, err := store.StartSession(t.Context(), want, lifetime, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, want.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantDatabaseTime(t, "CreatedAt", started.CreatedAt)
+	want.CreatedAt, want.LastSeenAt, want.AbsoluteExpiry = started.CreatedAt, started.CreatedAt, started.CreatedAt.Add(lifetime)
+	want.Checkpoint = 1
+	if diff := cmp.Diff(started, want); diff != "" {
+		t.Errorf("started (-got +want):\n%s", diff)
+	}
+	if diff := cmp.Diff(findSession(t, store, want.ID), want); diff != "" {
+		t.Errorf("by id (-got +want):\n%s", diff)
+	}
+	wantEvents(t, store, audit.Query{SessionID: want.ID}, audit.SessionStarted)
+}
+
+func standingSaysAll(t *testing.T, store Durable) {
+	alice := createUser(t, store, "alice")
+	s := startSession(t, store, alice.ID)
+	got, err := store.StandingByFamily(t.Context(), s.Family)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantDatabaseTime(t, "Now", got.Now)
+	want := session.Standing{
+		Session: s, Username: "alice", UserActive: true, ClientEnabled: true,
+		SessionsValidAfter: alice.SessionsValidAfter, Now: got.Now,
+	}
+	if diff := cmp.Diff(got, want); diff != "" || got.Now.Before(s.CreatedAt) {
+		t.Errorf("standing (-got +want):\n%s", diff)
+	}
+}
+
+func hostileUserAgentIsKept(t *testing.T, store Durable) {
+	alice := createUser(t, store, "alice")
+	x := newSession(alice.ID)
+	x.UserAgent, x.Address = "a\x00b\xff"+strings.Repeat("\u20ac", 200), "fe80::1%\x00"
+	s, err := store.StartSession(t.Context(), x, time.Hour, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, x.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(findSession(t, store, x.ID), s); diff != "" {
+		t.Errorf("session (-got +want):\n%s", diff)
+	}
+	if !strings.HasPrefix(s.UserAgent, "a\uFFFDb\uFFFD\u20ac") || len(s.UserAgent) > 256 {
+		t.Errorf("user agent %q", s.UserAgent)
+	}
+}
+
+func changedUserStartsNoSession(t *testing.T, store Durable) {
+	alice, bob, carol := createUser(t, store, "alice"), createUser(t, store, "bob"), createUser(t, store, "carol")
+	if err := store.DisableUser(t.Context(), bob.ID, about(audit.UserDisabled, bob.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.DeleteUser(t.Context(), carol.ID, about(audit.UserDeleted, carol.ID)); err != nil {
+		t.Fatal(err)
+	}
+	unknown := newSession(alice.ID)
+	unknown.ClientID = "unknown"
+	for doing, c := range map[string]struct {
+		session.Session
+		seen time.Time
+	}{
+		"an older boundary": {newSession(alice.ID), alice.SessionsValidAfter.Add(-time.Microsecond)},
+		"a newer boundary":  {newSession(alice.ID), alice.SessionsValidAfter.Add(time.Microsecond)},
+		"no boundary":       {newSession(alice.ID), time.Time{}},
+		"a disabled user":   {newSession(bob.ID), findUser(t, store, bob.ID).SessionsValidAfter},
+		"a deleted user":    {newSession(carol.ID), findUser(t, store, carol.ID).SessionsValidAfter},
+		"an unknown user":   {newSession(unknownID), alice.SessionsValidAfter},
+		"no user":           {newSession("garbage"), alice.SessionsValidAfter},
+		"an unknown client": {unknown, alice.SessionsValidAfter},
+	} {
+		err := drop(store.StartSession(t.Context(), c.Session, time.Hour, c.seen, aboutSession(audit.SessionStarted, c.ID)))
+		wantError(t, doing, err, session.ErrUserChanged)
+		wantError(t, doing, drop(store.SessionByID(t.Context(), c.ID)), session.ErrNotFound)
+		wantEvents(t, store, audit.Query{SessionID: c.ID})
+	}
+}
+
+func familyAndIDStartOnce(t *testing.T, store Durable) {
+	alice := createUser(t, store, "alice")
+	first := startSession(t, store, alice.ID)
+	sameID, sameFamily := newSession(alice.ID), newSession(alice.ID)
+	sameID.ID, sameFamily.Family = first.ID, first.Family
+	for _, x := range []session.Session{sameID, sameFamily} {
+		if _, err := store.StartSession(t.Context(), x, time.Hour, alice.SessionsValidAfter, about("x", alice.ID)); err == nil {
+			t.Error("a second session started under the same id or family")
+		}
+	}
+	if diff := cmp.Diff(findSession(t, store, first.ID), first); diff != "" {
+		t.Errorf("the first session (-got +want):\n%s", diff)
+	}
+}
+
+func revocationIsForGood(t *testing.T, store Durable) {
+	s := startSession(t, store, createUser(t, store, "alice").ID)
+	var first session.Session
+	for i, reason := range []string{session.ReasonReplay, session.ReasonLogout, session.ReasonReplay} {
+		if err := store.RevokeSession(t.Context(), s.ID, reason, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+			t.Fatal(err)
+		}
+		wantEnded(t, store, s, session.ReasonReplay)
+		got := findSession(t, store, s.ID)
+		if i == 0 {
+			first = got
+		}
+		if diff := cmp.Diff(got, first); diff != "" {
+			t.Errorf("revoked again (-got +want):\n%s", diff)
+		}
+	}
+	wantEvents(t, store, audit.Query{SessionID: s.ID}, audit.SessionStarted, audit.SessionRevoked)
+}
+
+func unknownSessionsAreNotFound(t *testing.T, store Durable) {
+	s := startSession(t, store, createUser(t, store, "alice").ID)
+	for _, id := range append(notIDs, unknownID, strings.ToUpper(s.ID)) {
+		wantError(t, fmt.Sprintf("find %q", id), drop(store.SessionByID(t.Context(), id)), session.ErrNotFound)
+		err := store.RevokeSession(t.Context(), id, session.ReasonLogout, aboutSession(audit.SessionRevoked, unknownID))
+		wantError(t, fmt.Sprintf("revoke %q", id), err, session.ErrNotFound)
+	}
+	wantError(t, "family", drop(store.StandingByFamily(t.Context(), session.FamilyHash{})), session.ErrNotFound)
+	wantEvents(t, store, audit.Query{SessionID: unknownID})
+	wantLive(t, store, s)
+}
+
+func sessionsAreListedNewestFirst(t *testing.T, store Durable) {
+	alice, bob := createUser(t, store, "alice"), createUser(t, store, "bob")
+	var everybodys, alices []session.Session
+	for i := range 10 {
+		owner := alice
+		if i%3 == 0 {
+			owner = bob
+		}
+		s := startSession(t, store, owner.ID)
+		everybodys = append(everybodys, s)
+		if owner.ID == alice.ID {
+			alices = append(alices, s)
+		}
+	}
+	slices.Reverse(everybodys)
+	slices.Reverse(alices)
+	for _, limit := range []int{1, 3, 10, 1000} {
+		for userID, want := range map[string][]session.Session{"": everybodys, alice.ID: alices} {
+			var got []session.Session
+			for after := ""; ; after = got[len(got)-1].ID {
+				page := listSessions(t, store, session.Query{UserID: userID, After: after, Limit: limit})
+				if len(page) == 0 {
+					break
+				}
+				if len(page) > limit {
+					t.Fatalf("a page of %d holds %d", limit, len(page))
+				}
+				got = append(got, page...)
+			}
+			if diff := cmp.Diff(got, want); diff != "" {
+				t.Errorf("user %q in pages of %d (-got +want):\n%s", userID, limit, diff)
+			}
+		}
+	}
+	for _, id := range notIDs[1:] {
+		if page := listSessions(t, store, session.Query{After: id, Limit: 9}); len(page) > 0 {
+			t.Errorf("after %q: %d sessions, want none", id, len(page))
+		}
+		if page := listSessions(t, store, session.Query{UserID: id, Limit: 9}); len(page) > 0 {
+			t.Errorf("of user %q: %d sessions, want none", id, len(page))
+		}
+	}
+}
+
+func listSessions(tb testing.TB, store Durable, query session.Query) []session.Session {
+	tb.Helper()
+	page, err := store.Sessions(tb.Context(), query)
+	if err != nil {
+		tb.Fatalf("list sessions: %v", err)
+	}
+	return page
+}
+
+func liveOnlyLeavesOut(t *testing.T, store Durable) {
+	alice := createUser(t, store, "alice")
+	live, revoked, expired := startSession(t, store, alice.ID), startSession(t, store, alice.ID), newSession(alice.ID)
+	if err := store.RevokeSession(t.Context(), revoked.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, revoked.ID)); err != nil {
+		t.Fatal(err)
+	}
+	err := drop(store.StartSession(t.Context(), expired, 0, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, expired.ID)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := listSessions(t, store, session.Query{UserID: alice.ID, Live: session.LiveOnly, Limit: 9})
+	if diff := cmp.Diff(got, []session.Session{live}); diff != "" {
+		t.Errorf("live sessions (-got +want):\n%s", diff)
+	}
+	if all := listSessions(t, store, session.Query{UserID: alice.ID, Limit: 9}); len(all) != 3 {
+		t.Errorf("%d sessions, want 3", len(all))
+	}
+}
+
+func checkpointOnlyRises(t *testing.T, store Durable) {
+	alice := createUser(t, store, "alice")
+	s, other := startSession(t, store, alice.ID), startSession(t, store, alice.ID)
+	last := s
+	for _, c := range []struct {
+		batch []session.Checkpoint
+		want  uint32
+	}{
+		{[]session.Checkpoint{{SessionID: s.ID, Generation: 7}}, 7},
+		{[]session.Checkpoint{{SessionID: s.ID, Generation: 5}}, 7},
+		{[]session.Checkpoint{{SessionID: s.ID, Generation: 9}, {SessionID: s.ID, Generation: 12}, {SessionID: s.ID, Generation: 8}}, 12},
+		{[]session.Checkpoint{{SessionID: unknownID, Generation: 20}, {SessionID: "garbage", Generation: 20}, {SessionID: s.ID, Generation: 13}}, 13},
+		{nil, 13},
+		{[]session.Checkpoint{{SessionID: s.ID, Generation: math.MaxUint32}}, math.MaxUint32},
+	} {
+		if err := store.SaveCheckpoints(t.Context(), c.batch); err != nil {
+			t.Fatal(err)
+		}
+		got := findSession(t, store, s.ID)
+		if len(c.batch) > 0 && !got.LastSeenAt.After(last.LastSeenAt) {
+			t.Errorf("%v: last seen went from %s to %s", c.batch, last.LastSeenAt, got.LastSeenAt)
+		}
+		last = got
+		want := s
+		want.Checkpoint, want.LastSeenAt = c.want, got.LastSeenAt
+		if diff := cmp.Diff(got, want); diff != "" {
+			t.Errorf("%v (-got +want):\n%s", c.batch, diff)
+		}
+	}
+	if diff := cmp.Diff(findSession(t, store, other.ID), other); diff != "" {
+		t.Errorf("the other session (-got +want):\n%s", diff)
+	}
+}
+
+func noSessionSurvivesSetPassword(t *testing.T, store Durable) {
+	alice := createUser(t, store, "alice")
+	outcomes := contend(t, func(ctx context.Context, i int) error {
+		if i == contenders/2 {
+			return store.SetPassword(ctx, alice.ID, "new hash", about(audit.UserPasswordChanged, alice.ID))
+		}
+		x := newSession(alice.ID)
+		return drop(store.StartSession(ctx, x, time.Hour, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, x.ID)))
+	})
+	started := 0
+	for i, err := range outcomes {
+		switch {
+		case err == nil && i != contenders/2:
+			started++
+		case err != nil && !errors.Is(err, session.ErrUserChanged):
+			t.Errorf("contender %d: %v", i, err)
+		}
+	}
+	wantNoLiveSession(t, store, alice.ID)
+	if all := listSessions(t, store, session.Query{UserID: alice.ID, Limit: 1000}); len(all) != started {
+		t.Errorf("%d sessions are stored, %d were started", len(all), started)
+	}
+}
+
+func oneOfManyRevokes(t *testing.T, store Durable) {
+	s := startSession(t, store, createUser(t, store, "alice").ID)
+	wantNoErrors(t, contend(t, func(ctx context.Context, _ int) error {
+		return store.RevokeSession(ctx, s.ID, session.ReasonReplay, aboutSession(audit.SessionReplayed, s.ID))
+	}))
+	wantEnded(t, store, s, session.ReasonReplay)
+	wantEvents(t, store, audit.Query{SessionID: s.ID}, audit.SessionStarted, audit.SessionReplayed)
+}
+
+// manyCheckpointsFinish has batches meet each other and a revoke-all in every
+// order of the same rows: nobody may wait for ever, or be told of a deadlock.
+func manyCheckpointsFinish(t *testing.T, store Durable) {
+	alice := createUser(t, store, "alice")
+	var sessions []session.Session
+	for range 20 {
+		sessions = append(sessions, startSession(t, store, alice.ID))
+	}
+	wantNoErrors(t, contend(t, func(ctx context.Context, i int) error {
+		if i%25 == 24 {
+			return store.SetPassword(ctx, alice.ID, "hash", about(audit.UserPasswordChanged, alice.ID))
+		}
+		var batch []session.Checkpoint
+		for k := range sessions {
+			at := (k*7 + i) % len(sessions)
+			batch = append(batch, session.Checkpoint{SessionID: sessions[at].ID, Generation: uint32(i + 2)})
+		}
+		return store.SaveCheckpoints(ctx, batch)
+	}))
+	for _, s := range sessions {
+		if got := findSession(t, store, s.ID); got.Checkpoint != contenders {
+			t.Errorf("checkpoint = %d, want %d", got.Checkpoint, contenders)
+		}
+		wantEnded(t, store, s, session.ReasonPassword)
+	}
+}
+
+func cancelledSessionCalls(t *testing.T, store Durable) {
+	alice := createUser(t, store, "alice")
+	s, x := startSession(t, store, alice.ID), newSession(alice.ID)
+	wantCancelled(t, map[string]func(context.Context) error{
+		"StartSession": func(ctx context.Context) error {
+			return drop(store.StartSession(ctx, x, time.Hour, alice.SessionsValidAfter, about("x", alice.ID)))
+		},
+		"StandingByFamily": func(ctx context.Context) error { return drop(store.StandingByFamily(ctx, s.Family)) },
+		"SessionByID":      func(ctx context.Context) error { return drop(store.SessionByID(ctx, s.ID)) },
+		"Sessions":         func(ctx context.Context) error { return drop(store.Sessions(ctx, session.Query{Limit: 1})) },
+		"RevokeSession":    func(ctx context.Context) error { return store.RevokeSession(ctx, s.ID, "x", about("x", alice.ID)) },
+		"SaveCheckpoints": func(ctx context.Context) error {
+			return store.SaveCheckpoints(ctx, []session.Checkpoint{{SessionID: s.ID, Generation: 9}})
+		},
+	})
+	if diff := cmp.Diff(listSessions(t, store, session.Query{Limit: 9}), []session.Session{s}); diff != "" {
+		t.Errorf("sessions after (-got +want):\n%s", diff)
+	}
+}

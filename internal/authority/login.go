@@ -22,10 +22,11 @@ func (a *Authority) Login(ctx context.Context, username, password string, from O
 	if err != nil {
 		return Tokens{}, err
 	}
-	// A name that is not one has no canonical form; it still counts and still costs.
-	name, nameErr := user.CanonicalUsername(username)
-	if nameErr != nil {
-		name = username
+	// A name that is none becomes the empty one, which nobody has: it still counts,
+	// and it still costs.
+	name, err := user.CanonicalUsername(username)
+	if err != nil {
+		name = ""
 	}
 	if err := ratelimit.Spend(ctx, a.Limits, "login:"+name+"@"+from.Address, a.LoginRate); err != nil {
 		return Tokens{}, err

@@ -67,13 +67,13 @@ const (
 func bounds() []rule {
 	return []rule{
 		between(keyAccessTokenTTL, fieldAccessTokenTTL, time.Second, time.Hour),
-		between(keyRefreshIdleTTL, fieldRefreshIdleTTL, time.Minute, 10*year),
-		between(keyRefreshMaxTTL, fieldRefreshMaxTTL, time.Minute, 10*year),
+		between(keyRefreshIdleTTL, fieldRefreshIdleTTL, time.Second, 10*year),
+		between(keyRefreshMaxTTL, fieldRefreshMaxTTL, time.Second, 10*year),
 		between(keyRefreshGrace, fieldRefreshGrace, 0, time.Minute),
 		between(keyKeysRotateEvery, fieldKeysRotateEvery, twoPolls, 10*year),
 		between(keyKeysPublishAhead, fieldKeysPublishAhead, twoPolls, year),
 		between(keyKeysRetain, fieldKeysRetain, verifierSlack, 10*year),
-		within(keyPasswordMemory, fieldPasswordMemory, 8<<10, 4<<20),
+		within(keyPasswordMemory, fieldPasswordMemory, 8<<10, 512<<10),
 		within(keyPasswordTime, fieldPasswordTime, 1, 16),
 		within(keyPasswordConcurrent, fieldPasswordConcurrent, 1, 1024),
 		within(keyPasswordMinLength, fieldPasswordMinLength, 8, 64),
@@ -104,7 +104,7 @@ func bounded[T int | time.Duration](key string, field func(*Config) *T, show fun
 // relations are the rules between keys.
 func relations() []rule {
 	return []rule{
-		{key: keyRefreshIdleTTL, also: []string{keyRefreshMaxTTL}, check: idleWithinMax},
+		{key: keyPasswordTime, also: []string{keyPasswordMemory}, check: hashesBearable},
 		{key: keyKeysRotateEvery, also: []string{keyKeysPublishAhead}, check: rotateAfterPublishing},
 		{key: keyKeysPublishAhead, also: []string{keyAccessTokenTTL}, check: publishBeforeSigning},
 		{key: keyKeysRetain, also: []string{keyAccessTokenTTL}, check: retainWhileTokensLive},
@@ -118,13 +118,16 @@ func relations() []rule {
 	}
 }
 
-func idleWithinMax(c Config) *defect {
-	if c.RefreshIdleTTL <= c.RefreshMaxTTL {
+// maxHashWork bounds one password hash, in KiB times passes: what the hasher accepts.
+const maxHashWork = 1 << 20
+
+func hashesBearable(c Config) *defect {
+	if c.PasswordMemoryKiB*c.PasswordTime <= maxHashWork {
 		return nil
 	}
 	return &defect{
-		fmt.Sprintf("%s is more than %s (%s)", showDuration(c.RefreshIdleTTL), keyRefreshMaxTTL, showDuration(c.RefreshMaxTTL)),
-		"lower it or raise " + keyRefreshMaxTTL,
+		fmt.Sprintf("%d passes over %d KiB are too much work for one password", c.PasswordTime, c.PasswordMemoryKiB),
+		fmt.Sprintf("keep %s times %s at or below %d", keyPasswordTime, keyPasswordMemory, maxHashWork),
 	}
 }
 

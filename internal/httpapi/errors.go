@@ -122,7 +122,7 @@ func knownAnswers() []knownAnswer {
 		{authority.ErrRegistrationClosed, answer{status: http.StatusForbidden, message: UserCreationFailed, data: creationErrors{Errors: []user.Problem{"Registration is closed; ask an operator for an account."}}}},
 
 		{user.ErrUsernameTaken, answer{status: http.StatusBadRequest, message: UserAlreadyExists}},
-		{user.ErrEmailTaken, answer{status: http.StatusBadRequest, message: UserCreationFailed, data: creationErrors{Errors: []user.Problem{"E-mail address is already in use."}}}},
+		{user.ErrEmailTaken, answer{status: http.StatusBadRequest, message: UserCreationFailed, data: creationErrors{Errors: []user.Problem{"Email is already in use."}}}},
 	}
 }
 

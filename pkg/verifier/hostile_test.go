@@ -208,14 +208,17 @@ func shapes() []hostile {
 	return all
 }
 
-// exactly makes a token of n bytes whose only fault can be its length.
+// exactly makes a token of n bytes, or one more where base64url has no n, whose only fault can be its length.
 func exactly(n int) string {
-	for pad := 0; ; pad++ {
-		size := n*3/4 - len(claims(epoch, nil)) - 600 + pad
-		if raw := sign(firstKey(), goodHeader, claims(epoch, set{"x": strings.Repeat("a", size)})); len(raw) >= n {
-			return raw
-		}
+	padding := n * 3 / 4
+	for len(b64(goodHeader))+len(b64(claims(epoch, set{"x": strings.Repeat("a", padding)})))+len("..")+342 > n {
+		padding--
 	}
+	raw := sign(firstKey(), goodHeader, claims(epoch, set{"x": strings.Repeat("a", padding)}))
+	if len(raw) < n {
+		return sign(firstKey(), goodHeader, claims(epoch, set{"x": strings.Repeat("a", padding+1)}))
+	}
+	return raw
 }
 
 // respell changes the last character of base64url in bits that carry nothing, if there are any.

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"github.com/mintmark-auth/mintmark/internal/httpapi"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
 
@@ -53,8 +54,8 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	public := a.server(a.wrap(a.api.Public()))
 	operations := a.server(a.api.Operations())
 	failed := make(chan error, 2)
-	go serve(public, netutil.LimitListener(a.public, maxConnections), failed)
-	go serve(operations, a.operations, failed)
+	go serve(public, httpapi.StrictFraming(netutil.LimitListener(a.public, maxConnections)), failed)
+	go serve(operations, httpapi.StrictFraming(a.operations), failed)
 	a.ready.serving.Store(true)
 	ready()
 
@@ -92,6 +93,8 @@ func (a *App) server(h http.Handler) *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+
+		DisableGeneralOptionsHandler: true, // `OPTIONS *` goes the way of every request
 	}
 }
 

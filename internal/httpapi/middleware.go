@@ -3,8 +3,10 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
-	"runtime/debug"
+	"path"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,13 +57,40 @@ func knownMethod(method string) string {
 func (s *Server) recover(c *gin.Context) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.Log.Error("panic", "panic", fmt.Sprint(r), "stack", string(debug.Stack()), "request", requestID(c))
+			s.Log.Error("panic", "panic", panicText(r), "at", panicPlace(), "route", c.FullPath(), "request", requestID(c))
 			c.Header("Connection", "close")
 			s.answerError(c, answersOf(c.Request.URL.Path), errPanic)
 			c.Abort()
 		}
 	}()
 	c.Next()
+}
+
+// panicText is what may be said of a panic: what the runtime found, but of any
+// other value only the type, since it may hold a secret.
+func panicText(r any) string {
+	if found, ok := r.(runtime.Error); ok {
+		return found.Error()
+	}
+	return fmt.Sprintf("%T", r)
+}
+
+// panicPlace is the line that panicked. A whole stack trace holds arguments, and
+// never leaves the process.
+func panicPlace() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
+	panicked := false
+	for {
+		frame, more := frames.Next()
+		if panicked && !strings.HasPrefix(frame.Function, "runtime.") {
+			return frame.Function + " " + path.Base(frame.File) + ":" + strconv.Itoa(frame.Line)
+		}
+		if !more {
+			return "unknown"
+		}
+		panicked = panicked || frame.Function == "runtime.gopanic"
+	}
 }
 
 // shield sets the headers that every answer carries and refuses requests whose
@@ -75,6 +104,9 @@ func (s *Server) shield(c *gin.Context) {
 	h.Set("Cache-Control", "no-store")
 	if strings.HasPrefix(s.Issuer, "https://") {
 		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
+	if len(c.Request.TransferEncoding) > 0 { // where a chunked body ends, strictConn doesn't see
+		h.Set("Connection", "close")
 	}
 	if err := outOfBounds(c.Request); err != nil {
 		h.Set("Connection", "close")

@@ -80,9 +80,10 @@ func New(config Config) *Authority { return &Authority{Config: config} }
 
 // Origin is where a request came from, for events and limits.
 type Origin struct {
-	Address   string // without port; IPv6 in full
-	UserAgent string
-	RequestID string
+	Address    string // without port; IPv6 in full
+	Subscriber string // the address as limits count it
+	UserAgent  string
+	RequestID  string
 }
 
 // event starts an audit event about that request.

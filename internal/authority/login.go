@@ -28,7 +28,7 @@ func (a *Authority) Login(ctx context.Context, username, password string, from O
 	if err != nil {
 		name = ""
 	}
-	if err := ratelimit.Spend(ctx, a.Limits, "login:"+name+"@"+from.Address, a.LoginRate); err != nil {
+	if err := ratelimit.Spend(ctx, a.Limits, "login:"+name+"@"+from.Subscriber, a.LoginRate); err != nil {
 		return Tokens{}, err
 	}
 	u, err := a.authenticate(ctx, name, password)

@@ -23,7 +23,8 @@ func (s *Server) origin(c *gin.Context) authority.Origin {
 			agent = agent[:len(agent)-1]
 		}
 	}
-	return authority.Origin{Address: s.addressOf(c), UserAgent: agent, RequestID: requestID(c)}
+	address := s.addressOf(c)
+	return authority.Origin{Address: address, Subscriber: limitAddress(address), UserAgent: agent, RequestID: requestID(c)}
 }
 
 // addressOf is the address of the caller: the peer's, or, when the peer is a

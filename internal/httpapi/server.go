@@ -83,7 +83,7 @@ func (s *Server) engine(routes []route) http.Handler {
 	engine.RedirectTrailingSlash = false
 	engine.RedirectFixedPath = false
 	engine.Use(s.observe, s.recover, s.shield)
-	engine.NoRoute(func(c *gin.Context) { s.answerError(c, oauthAnswers, errNotFound) })
+	engine.NoRoute(func(c *gin.Context) { s.answerError(c, answersOf(c.Request.URL.Path), errNotFound) })
 	engine.NoMethod(func(c *gin.Context) { s.answerError(c, answersOf(c.Request.URL.Path), errMethod) })
 	for _, r := range routes {
 		engine.Handle(r.method, r.path, s.handle(r))

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/sdk/trace"
+	span "go.opentelemetry.io/otel/trace"
 )
 
 // Tracing exports spans by OTLP over HTTP. The OpenTelemetry SDK reads its
@@ -39,15 +40,21 @@ func StartTracing(ctx context.Context, version string) (*Tracing, error) {
 	return &Tracing{provider: trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(about))}, nil
 }
 
-// Handler wraps a handler in spans named by route pattern alone.
+// Handler wraps a handler in spans that say nothing of the path, which may hold
+// anything.
 func (t *Tracing) Handler(next http.Handler) http.Handler {
-	return otelhttp.NewHandler(next, "http", otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(propagation.TraceContext{}),
+	hidden := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		span.SpanFromContext(r.Context()).SetAttributes(attribute.String("url.path", "REDACTED")) // otelhttp has set the one that was sent
+		next.ServeHTTP(w, r)
+	})
+	return otelhttp.NewHandler(hidden, "http", otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(propagation.TraceContext{}),
 		otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return true })) // a caller's trace is a link, never the parent
 }
 
-// Postgres returns the tracer of a Postgres pool: statements without their values.
+// Postgres returns the tracer of a Postgres pool: the kind of a statement, never
+// its text.
 func (t *Tracing) Postgres() pgx.QueryTracer {
-	return otelpgx.NewTracer(otelpgx.WithTracerProvider(t.provider))
+	return otelpgx.NewTracer(otelpgx.WithTracerProvider(t.provider), otelpgx.WithDisableSQLStatementInAttributes())
 }
 
 // Redis instruments a Redis client: commands without their values.

@@ -33,7 +33,7 @@ build: ## build all commands into bin/
 	go build -o bin/ ./cmd/...
 
 test: bin/with ## run every test with the race detector, on a Postgres and a Redis of its own
-	@$(INSTALL) postgres redis gcc
+	@$(INSTALL) postgres redis gcc curl
 	exec env CGO_ENABLED=1 bin/with go test -race -timeout 15m $(PACKAGES)
 
 check: format vet lint build test generated tidy e2e ## all that CI asks for

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need and the machine lacks: install.sh [postgres] [redis] [gcc] [node]
+# Installs what the tests need and the machine lacks: install.sh [postgres] [redis] [gcc] [node] [curl]
 # Only as root on Debian and its children; anywhere else it says in one line what to install.
 # It starts no service, makes no database cluster, and does nothing where nothing is missing.
 set -eu
@@ -20,8 +20,9 @@ for need in "$@"; do
 	postgres) has_postgres || packages="$packages postgresql" ;;
 	redis) has_redis || packages="$packages redis-server" ;;
 	gcc) has_gcc || packages="$packages gcc libc6-dev" ;;
+	curl) found curl || packages="$packages curl ca-certificates" ;;
 	node) has_node || packages="$packages nodejs npm" ;;
-	*) echo "install.sh: nothing is known of '$need'; choose from postgres redis gcc node" >&2; exit 2 ;;
+	*) echo "install.sh: nothing is known of '$need'; choose from postgres redis gcc node curl" >&2; exit 2 ;;
 	esac
 done
 [ -n "$packages" ] || exit 0

@@ -59,7 +59,7 @@ func benchmarkRefresh(b *testing.B, a *authority) {
 		for range phases {
 			raw += perSecond(runtime.GOMAXPROCS(0), func(int) { sign() })
 			refreshed += perSecond(workers, func(worker int) {
-				tokens[worker] = exchange(b, client, a.URL, tokens[worker])
+				tokens[worker] = trade(b, client, a.URL, tokens[worker])
 			})
 		}
 		b.ReportMetric(refreshed/raw, "refreshes/raw-RSA-signatures")
@@ -106,7 +106,7 @@ func BenchmarkRedisBytesPerSession(b *testing.B) {
 		var after [2]float64
 		for i, refreshes := range []int{1, 49} {
 			for range refreshes {
-				token = exchange(b, client, a.URL, token)
+				token = trade(b, client, a.URL, token)
 			}
 			after[i] = redisBytes(b, redis.URL())
 		}
@@ -178,8 +178,8 @@ func loadClient(workers int) *http.Client {
 	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: workers}}
 }
 
-// exchange trades a refresh token for its successor.
-func exchange(b *testing.B, client *http.Client, origin, token string) string {
+// trade gives a refresh token for its successor.
+func trade(b *testing.B, client *http.Client, origin, token string) string {
 	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {"first-party"}, "refresh_token": {token}}
 	body := post(b, client, origin+"/oauth/token", "application/x-www-form-urlencoded", form.Encode())
 	var granted struct {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -280,10 +279,4 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
-}
-
-// TestMain lets tests start this binary as `mintmark`, in a process of its own
-// that can be killed.
-func TestMain(m *testing.M) {
-	os.Exit(m.Run())
 }

@@ -28,6 +28,7 @@ const (
 // that was sent is never written to a log.
 func (s *Server) observe(c *gin.Context) {
 	begun := time.Now()
+	s.Observer.Began()
 	c.Set(requestIDKey, uuid.Must(uuid.NewV7()).String())
 	c.Header("X-Request-Id", requestID(c))
 	c.Next()

@@ -45,8 +45,9 @@ type Rates struct {
 	Token    ratelimit.Rate // per client; for public clients per client and address
 }
 
-// Observer times requests; implementations must not block.
+// Observer counts and times requests; implementations must not block.
 type Observer interface {
+	Began()
 	Served(route, method string, status int, took time.Duration)
 }
 
@@ -86,9 +87,8 @@ func (s *Server) engine(routes []route) http.Handler {
 	engine.NoRoute(func(c *gin.Context) { s.answerError(c, answersOf(c.Request.URL.Path), errNotFound) })
 	engine.NoMethod(func(c *gin.Context) { s.answerError(c, answersOf(c.Request.URL.Path), errMethod) })
 	for _, r := range routes {
-		engine.Handle(r.method, r.path, s.handle(r))
-		if r.method == http.MethodGet {
-			engine.Handle(http.MethodHead, r.path, s.handle(r))
+		for _, method := range r.methods() {
+			engine.Handle(method, r.path, s.handle(r))
 		}
 		if r.cors != noOrigin {
 			engine.Handle(http.MethodOptions, r.path, s.preflight(r))

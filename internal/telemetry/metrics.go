@@ -16,6 +16,7 @@ import (
 // Metrics counts what happened, for /metrics. Every label has few values.
 type Metrics struct {
 	registry *prometheus.Registry
+	inFlight prometheus.Gauge
 	requests *prometheus.HistogramVec
 	verdicts *prometheus.CounterVec
 	logins   *prometheus.CounterVec
@@ -25,6 +26,9 @@ type Metrics struct {
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "mintmark_http_requests_in_flight", Help: "Requests being served, by either listener.",
+		}),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "mintmark_http_request_duration_seconds", Help: "How long requests took, by route, method and status.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
@@ -36,7 +40,7 @@ func NewMetrics() *Metrics {
 			Name: "mintmark_logins_total", Help: "Logins, by outcome.",
 		}, []string{"outcome"}),
 	}
-	m.registry.MustRegister(m.requests, m.verdicts, m.logins,
+	m.registry.MustRegister(m.inFlight, m.requests, m.verdicts, m.logins,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -51,8 +55,12 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// Served times a request.
+// Began counts a request in.
+func (m *Metrics) Began() { m.inFlight.Inc() }
+
+// Served counts a request out and times it.
 func (m *Metrics) Served(route, method string, status int, took time.Duration) {
+	m.inFlight.Dec()
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
 }
 

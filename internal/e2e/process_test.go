@@ -1,0 +1,156 @@
+package e2e_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/cli"
+)
+
+// asMintmark makes this test binary be `mintmark`, in a process that can be killed.
+const asMintmark = "MINTMARK_TEST_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asMintmark) == "" {
+		os.Exit(m.Run())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(cli.Run(ctx, cli.Process{Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}))
+}
+
+// process is `mintmark serve` in a process of its own.
+type process struct {
+	*authority
+	cmd    *exec.Cmd
+	exited chan error
+}
+
+// spawn runs `mintmark serve` with these settings and returns when it is ready.
+func spawn(t testing.TB, settings ...string) *process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "serve", "--output", "json")
+	cmd.Env = append([]string{asMintmark + "=1", "PATH=" + os.Getenv("PATH")}, lastOfEach(append(quick(), settings...))...)
+	log := &syncBuffer{}
+	cmd.Stderr = log
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd: cmd, exited: make(chan error, 1)}
+	var ready struct{ Issuer, Public, Operations string }
+	if err := json.NewDecoder(bufio.NewReader(stdout)).Decode(&ready); err != nil {
+		t.Fatalf("serve did not become ready: %v\n%s", err, log)
+	}
+	go func() { p.exited <- cmd.Wait() }()
+	t.Cleanup(func() { p.kill(t) })
+	p.authority = &authority{URL: ready.Public, Ops: ready.Operations, Issuer: ready.Issuer, Log: log}
+	return p
+}
+
+// kill ends the process by SIGKILL, if it still runs.
+func (p *process) kill(t testing.TB) {
+	t.Helper()
+	_ = p.cmd.Process.Kill() // it may have ended
+	p.wait(t)
+}
+
+// wait returns how the process ended.
+func (p *process) wait(t testing.TB) error {
+	t.Helper()
+	select {
+	case err := <-p.exited:
+		p.exited <- err
+		return err
+	case <-time.After(30 * time.Second):
+		t.Fatal("the process does not end")
+		return nil
+	}
+}
+
+func TestKilledAuthorityLosesNothingAndLogsNobodyOut(t *testing.T) {
+	t.Parallel()
+	dir := "MINTMARK_DATA_DIR=" + filepath.Join(t.TempDir(), "data")
+	issuer := "MINTMARK_ISSUER=http://localhost:1"
+	first := spawn(t, dir, issuer)
+	first.register(t, testUser)
+	kept, ended := first.login(t, testUser), first.login(t, testUser)
+	kept, _ = first.refresh(t, kept)
+	if got, _ := first.firstParty(t, "logout", map[string]string{"accessToken": ended.Access, "refreshToken": ended.Refresh}); got.Status != 200 {
+		t.Fatalf("logout: %d", got.Status)
+	}
+	keys := send(t, "GET", first.URL+"/.well-known/jwks.json", "", "")
+
+	first.kill(t)
+
+	second := spawn(t, dir, issuer)
+	if next, got := second.refresh(t, kept); got.Status != 200 || next.Refresh == "" {
+		t.Errorf("refresh after the kill: %d %s, want 200", got.Status, got.Body)
+	}
+	if _, got := second.refresh(t, ended); got.Status != 400 {
+		t.Errorf("a session that was logged out: %d, want 400", got.Status)
+	}
+	second.login(t, testUser)
+	if again := send(t, "GET", second.URL+"/.well-known/jwks.json", "", ""); again.Header.Get("ETag") != keys.Header.Get("ETag") {
+		// The standby may have been made after the keys were fetched; none may be gone.
+		assertKeysKept(t, keys.Body, again.Body)
+	}
+}
+
+func assertKeysKept(t *testing.T, before, after []byte) {
+	t.Helper()
+	kids := func(body []byte) map[string]bool {
+		var set struct {
+			Keys []struct{ Kid string }
+		}
+		if err := json.Unmarshal(body, &set); err != nil {
+			t.Fatal(err)
+		}
+		found := make(map[string]bool)
+		for _, k := range set.Keys {
+			found[k.Kid] = true
+		}
+		return found
+	}
+	now := kids(after)
+	for kid := range kids(before) {
+		if !now[kid] {
+			t.Errorf("key %s is gone", kid)
+		}
+	}
+}
+
+func TestSIGTERMLetsRequestsInFlightEnd(t *testing.T) {
+	t.Parallel()
+	p := spawn(t, "MINTMARK_DATA_DIR="+filepath.Join(t.TempDir(), "data"), "MINTMARK_PASSWORD_MEMORY_KIB=262144", "MINTMARK_PASSWORD_TIME=4")
+	answered := make(chan answer, 1)
+	go func() { // hashing makes this one slow
+		got, _ := p.firstParty(t, "register", map[string]string{"username": testUser, "email": "a@example.com", "password": testPassword})
+		answered <- got
+	}()
+	eventually(t, 10*time.Second, func() bool { // it has begun once its connection is in use
+		got := send(t, "GET", p.Ops+"/metrics", "", "")
+		return strings.Contains(string(got.Body), "mintmark_http_requests_in_flight 2\n") // that one and this one
+	})
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-answered; got.Status != 200 {
+		t.Errorf("request in flight: %d %s, want 200", got.Status, got.Body)
+	}
+	if err := p.wait(t); err != nil {
+		t.Errorf("serve ended: %v, want exit code 0", err)
+	}
+}

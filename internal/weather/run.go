@@ -92,7 +92,7 @@ func parse(args []string) (flags, error) {
 }
 
 func serve(ctx context.Context, f flags, v *verifier.Verifier, stdout io.Writer, logger *slog.Logger) error {
-	listener, err := net.Listen("tcp", f.addr)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", f.addr)
 	if err != nil {
 		return fmt.Errorf("listen: %w; choose another address with --addr", err)
 	}

@@ -86,19 +86,19 @@ func (s *scanner) next(b byte) bool {
 
 // value reads one value inside depth-1 others.
 func (s *scanner) value(depth int) error {
-	switch c := s.peek(); {
-	case c == '"':
+	switch s.peek() {
+	case '"':
 		_, _, err := s.str()
 		return err
-	case c == '{':
+	case '{':
 		return s.object(depth)
-	case c == '[':
+	case '[':
 		return s.array(depth)
-	case c == 't':
+	case 't':
 		return s.literal("true")
-	case c == 'f':
+	case 'f':
 		return s.literal("false")
-	case c == 'n':
+	case 'n':
 		return s.literal("null")
 	default:
 		return s.number()

@@ -50,8 +50,8 @@ func TestABadAnswerNeverReplacesGoodKeys(t *testing.T) {
 			w.Header().Set("Content-Length", "9999")
 			io.WriteString(w, "{")
 		},
-		"redirect away": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 302) },
-		"redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 307) },
+		"redirect away": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) },
+		"redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusTemporaryRedirect) },
 		"private only":  says(`{"keys":[` + privateJWK() + `]}`),
 	} {
 		t.Run(name, func(t *testing.T) {

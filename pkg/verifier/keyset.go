@@ -159,7 +159,8 @@ func (s *keySet) land(found published, err error) {
 		next.keys, next.fetchedAt = found.keys, now
 		next.expiresAt = now.Add(found.maxAge)
 		// Jitter: the replicas of a service must not ask in step for ever.
-		next.refreshAt = now.Add(found.maxAge * time.Duration(75+rand.IntN(15)) / 100)
+		percent := 75 + rand.IntN(15) //nolint:gosec // nothing depends on its being unknown
+		next.refreshAt = now.Add(found.maxAge * time.Duration(percent) / 100)
 	}
 	s.current.Store(&next)
 }

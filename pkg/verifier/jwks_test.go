@@ -51,8 +51,10 @@ func TestABadAnswerNeverReplacesGoodKeys(t *testing.T) {
 			io.WriteString(w, "{")
 		},
 		"redirect away": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) },
-		"redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusTemporaryRedirect) },
-		"private only":  says(`{"keys":[` + privateJWK() + `]}`),
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/other", http.StatusTemporaryRedirect)
+		},
+		"private only": says(`{"keys":[` + privateJWK() + `]}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -17,11 +17,11 @@ import (
 //
 // The token is taken from the Authorization header alone. What does not pass is answered by RFC 6750 §3.1:
 //
-//	no bearer token                              401, a challenge without error code
-//	a token that is broken, foreign, expired …   401 invalid_token
-//	two Authorization headers, or an empty token 400 invalid_request
-//	a scope is missing                           403 insufficient_scope
-//	the issuer's keys are unavailable            503 temporarily_unavailable with Retry-After
+//	no bearer token, or an empty one            401, a challenge without error code
+//	a token that is broken, foreign, expired …  401 invalid_token
+//	more than one Authorization header          400 invalid_request
+//	a scope is missing                          403 insufficient_scope
+//	the issuer's keys are unavailable           503 temporarily_unavailable with Retry-After
 //
 // with the error also in a JSON body, and never a word from the request.
 func (v *Verifier) Require(scopes ...string) func(http.Handler) http.Handler {
@@ -85,17 +85,11 @@ func bearer(header http.Header) (string, *refusal) {
 	}
 	scheme, token, _ := strings.Cut(strings.Join(values, ""), " ")
 	token = strings.Trim(token, " ")
-	switch {
-	case !strings.EqualFold(scheme, "Bearer"): // RFC 9110 §11.1
+	// A client whose token is empty has to get one, as a client without a token has: 401 says so, 400 would not.
+	if !strings.EqualFold(scheme, "Bearer") || token == "" { // the scheme in any case: RFC 9110 §11.1
 		return "", &refusal{
 			status:      http.StatusUnauthorized,
 			description: "this needs an access token: send Authorization: Bearer TOKEN",
-		}
-	case token == "":
-		return "", &refusal{
-			status:      http.StatusBadRequest,
-			code:        "invalid_request",
-			description: "the Authorization header holds no token",
 		}
 	}
 	return token, nil

@@ -1,0 +1,226 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/store/sqlite"
+	"github.com/mintmark-auth/mintmark/internal/store/storetest"
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+const keep = time.Hour
+
+func TestARestartForgetsNoState(t *testing.T) {
+	t.Parallel()
+	file := migrated(t)
+	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := storetest.NewSession(t, store)
+	want := session.State{Cur: 9, Prev: 8, RotatedAt: time.Date(2026, 11, 23, 7, 8, 9, 123_000_000, time.UTC), Skips: 2}
+	set := func(session.State, time.Time) (session.State, bool) { return want, true }
+	if err := errors.Join(store.UpdateState(t.Context(), id, keep, set), store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var got session.State
+	get := func(stored session.State, _ time.Time) (session.State, bool) { got = stored; return stored, false }
+	if err := open(t, file).UpdateState(t.Context(), id, keep, get); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("state (-got +want):\n%s", diff)
+	}
+}
+
+func TestAStateNeedsASession(t *testing.T) {
+	t.Parallel()
+	store := open(t, migrated(t))
+	for _, write := range []bool{true, false} {
+		var got session.State
+		err := store.UpdateState(t.Context(), uuid.NewString(), keep, func(stored session.State, _ time.Time) (session.State, bool) {
+			got = stored
+			return session.State{Cur: 2, Prev: 1}, write
+		})
+		if got != (session.State{}) || errors.Is(err, session.ErrNotFound) != write || (err != nil) != write {
+			t.Errorf("write %t: read %+v, %v", write, got, err)
+		}
+	}
+}
+
+func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
+	t.Parallel()
+	file := migrated(t)
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	storetest.NewSession(t, open(t, file))
+	files, err := filepath.Glob(filepath.Dir(file) + "/*")
+	if err != nil || len(files) < 2 { // the log is there too
+		t.Fatalf("files %v, %v", files, err)
+	}
+	for _, name := range files {
+		stat, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := stat.Mode().Perm(); got != 0o600 {
+			t.Errorf("%s has mode %o, want 600", filepath.Base(name), got)
+		}
+	}
+}
+
+func TestOpenSaysHowToMendADatabaseThatIsNotReady(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	empty, garbage := filepath.Join(dir, "empty.db"), filepath.Join(dir, "garbage.db")
+	for file, content := range map[string]string{empty: "", garbage: strings.Repeat("not a database ", 99)} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, want := range map[string]string{
+		empty: "mintmark migrate up", garbage: "file is not a database", filepath.Join(dir, "none.db"): "no such file",
+	} {
+		_, err := sqlite.Open(t.Context(), sqlite.Config{Path: file})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "SELECT") {
+			t.Errorf("%s: got %v, want an error that names it and says %q", file, err, want)
+		}
+	}
+}
+
+func TestDurableWritesAreFlushedAndRotationsAreNot(t *testing.T) {
+	t.Parallel()
+	durable, rotation, err := open(t, migrated(t)).Flushing(t.Context())
+	if full, normal := 2, 1; err != nil || durable != full || rotation != normal {
+		t.Errorf("synchronous = %d and %d, %v, want %d and %d", durable, rotation, err, full, normal)
+	}
+}
+
+func TestARefreshSearchesByKeysOnly(t *testing.T) {
+	t.Parallel()
+	plans, err := open(t, migrated(t)).HotPlans(t.Context())
+	if err != nil || len(plans) < 5 {
+		t.Fatalf("plans %q, %v", plans, err)
+	}
+	for _, step := range plans {
+		if !strings.HasPrefix(step, "SEARCH") {
+			t.Errorf("plan holds %q", step)
+		}
+	}
+}
+
+// TestTwoProcessesWriteAtOnce has the operators' commands write beside a running
+// authority: both reach the file through stores of their own.
+func TestTwoProcessesWriteAtOnce(t *testing.T) {
+	t.Parallel()
+	file := migrated(t)
+	stores := []*sqlite.Store{open(t, file), open(t, file)}
+	id := storetest.NewSession(t, stores[0])
+	var group sync.WaitGroup
+	for i := range 100 {
+		group.Go(func() {
+			err := stores[i%2].UpdateState(t.Context(), id, keep, func(stored session.State, _ time.Time) (session.State, bool) {
+				stored.Cur++
+				return stored, true
+			})
+			if err != nil {
+				t.Errorf("writer %d: %v", i, err)
+			}
+		})
+	}
+	group.Wait()
+	var got session.State
+	err := stores[0].UpdateState(t.Context(), id, keep, func(stored session.State, _ time.Time) (session.State, bool) {
+		got = stored
+		return stored, false
+	})
+	if err != nil || got.Cur != 100 {
+		t.Errorf("cur = %d, %v, want 100", got.Cur, err)
+	}
+}
+
+func TestWaitingForTheWriterHonoursTheContext(t *testing.T) {
+	t.Parallel()
+	store := open(t, migrated(t))
+	writing, release := make(chan struct{}), make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		err := store.AddSigningKeys(t.Context(), func([]keyring.Stored, time.Time) ([]keyring.Stored, []audit.Event) {
+			close(writing)
+			<-release
+			return nil, nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-writing
+	ctx, cancel := context.WithCancelCause(t.Context())
+	group.Go(func() { cancel(errors.New("the caller went away")) })
+	err := store.AppendEvents(ctx, []audit.Event{audit.New(audit.KeyPublished, "system")})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	if _, err := store.Users(t.Context(), user.Page{Limit: 1}); err != nil {
+		t.Errorf("a reader beside the writer: %v", err)
+	}
+	close(release)
+	group.Wait()
+}
+
+// TestTheBoundaryMovesThoughTheClockIsSetBack ends sessions while the clock
+// stands in the past: none begun before may count as begun after.
+func TestTheBoundaryMovesThoughTheClockIsSetBack(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 7, 8, 9, 123_456_789, time.UTC)
+	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: migrated(t), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close() //nolint:errcheck // a test
+	alice := user.User{ID: uuid.NewString(), Username: "alice", Email: "alice@example.com", PasswordHash: "hash"}
+	alice, err = store.CreateUser(t.Context(), alice, audit.New(audit.UserCreated, "operator"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := now.Truncate(time.Microsecond); !alice.CreatedAt.Equal(want) {
+		t.Errorf("created at %s, want %s", alice.CreatedAt, want)
+	}
+	for i := range 3 {
+		now = now.Add(-time.Hour)
+		s := session.Session{ID: uuid.NewString(), Family: session.FamilyHash{byte(i)}, UserID: alice.ID, ClientID: client.FirstParty}
+		s, err := store.StartSession(t.Context(), s, time.Hour, alice.SessionsValidAfter, audit.New(audit.SessionStarted, "user"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.CreatedAt.Before(alice.SessionsValidAfter) {
+			t.Errorf("session began %s, before the boundary %s", s.CreatedAt, alice.SessionsValidAfter)
+		}
+		if err := store.SetPassword(t.Context(), alice.ID, fmt.Sprint(i), audit.New(audit.UserPasswordChanged, "operator")); err != nil {
+			t.Fatal(err)
+		}
+		before := alice.SessionsValidAfter
+		if alice, err = store.UserByID(t.Context(), alice.ID); err != nil {
+			t.Fatal(err)
+		}
+		if !alice.SessionsValidAfter.After(before) || !s.CreatedAt.Before(alice.SessionsValidAfter) {
+			t.Errorf("boundary went from %s to %s, session began %s", before, alice.SessionsValidAfter, s.CreatedAt)
+		}
+	}
+}

@@ -75,9 +75,7 @@ func (a *App) open(ctx context.Context) error {
 	if err := a.openStores(ctx); err != nil {
 		return err
 	}
-	a.keys = keyring.New(a.store, keyring.NewSealer(a.cfg.Issuer, roots), keyring.Policy{
-		RotateEvery: a.cfg.KeysRotateEvery, PublishAhead: a.cfg.KeysPublishAhead, Retain: a.cfg.KeysRetain,
-	})
+	a.keys = keyring.New(a.store, keyring.NewSealer(a.cfg.Issuer, roots), keyPolicy(a.cfg))
 	if err := a.keys.Start(ctx); err != nil {
 		return err
 	}
@@ -192,9 +190,7 @@ func (a *App) buildAPI(roots secret.Roots) error {
 	metrics := telemetry.NewMetrics()
 	metrics.Gauge("mintmark_audit_events_dropped", "Audit events that did not fit into the queue since the start.",
 		func() float64 { return float64(a.events.Dropped()) })
-	hasher, err := user.NewHasher(user.Params{
-		MemoryKiB: uint32(a.cfg.PasswordMemoryKiB), Time: uint32(a.cfg.PasswordTime), Threads: 1,
-	}, a.cfg.PasswordMaxConcurrent, hashWait)
+	hasher, err := newHasher(a.cfg)
 	if err != nil {
 		return err
 	}

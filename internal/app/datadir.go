@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 )
 
@@ -74,6 +75,16 @@ func (d *dataDir) ensureRootSecret() (secret.Roots, error) {
 		return nil, fmt.Errorf("%w: write root secret: %w", ErrDataDir, err)
 	}
 	return roots, nil
+}
+
+// ensureSecretOfNew gives a directory without a database its secret, so that serve
+// does not take a database that a migration made for one whose secret is lost.
+func (d *dataDir) ensureSecretOfNew(cfg config.Config) error {
+	if _, err := os.Stat(databasePath(d.path)); err == nil || len(cfg.RootSecret) > 0 {
+		return nil
+	}
+	_, err := d.ensureRootSecret()
+	return err
 }
 
 // readRootSecret reads the secret of a directory. fs.ErrNotExist when there is none.

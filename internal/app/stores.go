@@ -90,6 +90,9 @@ func Migrations(cfg config.Config) (*db.Database, func() error, error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		if err := dir.ensureSecretOfNew(cfg); err != nil {
+			return nil, nil, errors.Join(err, dir.release())
+		}
 		return db.SQLite(databasePath(cfg.DataDir)), dir.release, nil
 	}
 	url := cfg.DatabaseURL

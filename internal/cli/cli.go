@@ -1,0 +1,161 @@
+// Package cli is the command line: a file per command, and in each the words of
+// the command and the order of its steps.
+//
+// It protects three promises to whoever types or scripts it: every error is one
+// line on stderr that says what and how to mend it, the exit code tells the kind
+// of failure (exit.go is the one place that decides it), and what is asked for on
+// stdout is a table for people or JSON for programs. No secret is taken from the
+// command line or printed.
+//
+// It opens no store and no listener itself; package app does.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mintmark-auth/mintmark/internal/config"
+	"github.com/mintmark-auth/mintmark/internal/version"
+)
+
+// Process is what a command may touch of the process it runs in.
+type Process struct {
+	Args    []string // without the program's name
+	Environ []string // as os.Environ gives it
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+}
+
+// Run carries out the command line and returns the exit code. When ctx ends the
+// command ends in order.
+func Run(ctx context.Context, p Process) int {
+	s := &shell{environ: p.Environ, stdin: p.Stdin, stdout: p.Stdout, stderr: p.Stderr, output: formatTable}
+	root := newRoot(s)
+	root.SetArgs(p.Args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	for _, line := range complaints(err) {
+		fmt.Fprintln(s.stderr, "mintmark: "+line)
+	}
+	return exitCode(err)
+}
+
+// shell is what the commands share: the streams, and how answers are to look.
+type shell struct {
+	environ []string
+	stdin   io.Reader
+	stdout  io.Writer
+	stderr  io.Writer
+	output  format
+}
+
+// config reads the configuration. Its error is a config.Problems.
+func (s *shell) config(cmd *cobra.Command) (config.Config, error) {
+	return config.Load(cmd.Flags(), s.environ, s.stdin)
+}
+
+// The chapters of the help.
+const (
+	groupRun       = "run"
+	groupOperate   = "operate"
+	groupConfigure = "configure"
+	groupAbout     = "about"
+)
+
+func newRoot(s *shell) *cobra.Command {
+	root := s.group("mintmark", "a token authority",
+		`mintmark strikes short-lived signed access tokens and keeps the refresh tokens that
+renew them; every other service checks them offline against its public keys.
+
+Without any setting it runs embedded: SQLite in ./mintmark-data, on loopback.`,
+		`  mintmark serve
+  mintmark demo
+  mintmark users create ada --email ada@example.com`)
+	root.Version = version.String()
+	root.SetVersionTemplate("mintmark {{.Version}}\n")
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetIn(s.stdin)
+	root.SetOut(s.stdout)
+	root.SetErr(s.stderr)
+	root.SetUsageFunc(usage)
+	root.SetFlagErrorFunc(flagError)
+	root.AddGroup(
+		&cobra.Group{ID: groupRun, Title: "Run"},
+		&cobra.Group{ID: groupOperate, Title: "Operate"},
+		&cobra.Group{ID: groupConfigure, Title: "Configure"},
+		&cobra.Group{ID: groupAbout, Title: "About"},
+	)
+	help := s.newHelp()
+	help.GroupID = groupAbout
+	root.SetHelpCommand(help)
+	registerConfigFlags(root.PersistentFlags())
+	root.PersistentFlags().VarP(&s.output, "output", "o", "what answers look like: table, for people, or json")
+	add(root, groupRun, s.newServe(), s.newDemo())
+	add(root, groupOperate, s.newUsers(), s.newClients(), s.newSessions(), s.newKeys(), s.newMigrate())
+	add(root, groupConfigure, s.newConfig())
+	add(root, groupAbout, s.newVersion(), s.newCompletion())
+	return root
+}
+
+func add(root *cobra.Command, group string, commands ...*cobra.Command) {
+	for _, c := range commands {
+		c.GroupID = group
+		root.AddCommand(c)
+	}
+}
+
+// group is a command that only holds others. Alone it shows its help; with a word
+// that is none of its commands it names the nearest.
+func (s *shell) group(use, short, long, example string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long, Example: example,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+func (s *shell) newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use: "help COMMAND", Short: "tell about a command",
+		Long:    "Tell about a command, as `mintmark COMMAND --help` does.",
+		Example: "  mintmark help users create",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return unknownCommand(found, rest[0])
+			}
+			return found.Help()
+		},
+	}
+}
+
+// arguments asks for exactly the arguments that the usage line names.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usagef("%s is missing; see `%s --help`", names[len(args)], cmd.CommandPath())
+		case len(args) > len(names):
+			return usagef("unexpected argument %q; see `%s --help`", args[len(names)], cmd.CommandPath())
+		}
+		return nil
+	}
+}

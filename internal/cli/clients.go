@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/client"
+)
+
+func (s *shell) newClients() *cobra.Command {
+	return s.group("clients", "list, disable and enable OAuth clients",
+		`Clients are what asks for tokens on behalf of users. first-party is built in: it stands
+behind /api/authentication.`,
+		`  mintmark clients list
+  mintmark clients disable first-party`,
+		s.newClientsList(), s.newClientsShow(), s.newClientsDisable(), s.newClientsEnable())
+}
+
+func (s *shell) newClientsList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "list clients",
+		Long:    `List every client, in order of id.`,
+		Example: `  mintmark clients list`,
+		Args:    arguments(),
+		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, _ []string) error {
+			clients, err := d.Clients.Clients(ctx)
+			if err != nil {
+				return err
+			}
+			answer := make([]clientAnswer, 0, len(clients))
+			t := table{head: []string{"ID", "NAME", "KIND", "GRANTS", "ROTATION", "STATE", "CREATED"}, empty: "there are no clients; restart `mintmark serve`, which brings first-party"}
+			for _, c := range clients {
+				answer = append(answer, clientJSON(c))
+				t.rows = append(t.rows, []string{c.ID, c.Name, string(c.Kind), strings.Join(c.GrantTypes, ","), string(c.Rotation), clientState(c), stamp(c.CreatedAt)})
+			}
+			return s.answer(answer, t)
+		}),
+	}
+}
+
+func (s *shell) newClientsShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show CLIENT", Short: "show a client",
+		Long:    `Show one client, by id.`,
+		Example: `  mintmark clients show first-party`,
+		Args:    arguments("CLIENT"),
+		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, args []string) error {
+			c, err := findClient(ctx, d.Clients, args[0])
+			if err != nil {
+				return err
+			}
+			now := time.Now()
+			return s.answer(clientJSON(c), table{rows: [][]string{
+				{"id", c.ID},
+				{"name", c.Name},
+				{"kind", string(c.Kind)},
+				{"grants", strings.Join(c.GrantTypes, ", ")},
+				{"rotation", string(c.Rotation)},
+				{"refresh grace", ownOr(c.Grace, d.cfg.RefreshGrace)},
+				{"refresh idle", ownOr(c.IdleTTL, d.cfg.RefreshIdleTTL)},
+				{"refresh maximum", ownOr(c.MaxTTL, d.cfg.RefreshMaxTTL)},
+				{"late retries", map[bool]string{true: "allowed", false: "end the session"}[c.AllowSkip]},
+				{"state", clientState(c)},
+				{"created", stampWithAge(c.CreatedAt, now)},
+				{"disabled", stampWithAge(c.DisabledAt, now)},
+			}})
+		}),
+	}
+}
+
+func ownOr(own *time.Duration, fallback time.Duration) string {
+	if own != nil {
+		return own.String()
+	}
+	return fallback.String() + " (the default)"
+}
+
+func (s *shell) newClientsDisable() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "disable CLIENT", Short: "refuse a client, and end its sessions",
+		Long: `Refuse a client from now on, and end every session that was begun through it. Disabling
+first-party switches /api/authentication off.`,
+		Example: `  mintmark clients disable first-party`,
+		Args:    arguments("CLIENT"),
+		RunE: s.atDesk(func(ctx context.Context, cmd *cobra.Command, d desk, args []string) error {
+			c, err := findClient(ctx, d.Clients, args[0])
+			if err != nil {
+				return err
+			}
+			if err := s.confirm(cmd, harmful, "Disable the client %s and end every session begun through it?", c.ID); err != nil {
+				return fmt.Errorf("disable client %q: %w", c.ID, err)
+			}
+			event := operated(audit.ClientDisabled)
+			event.ClientID = c.ID
+			if err := d.Clients.DisableClient(ctx, c.ID, event); err != nil {
+				return fmt.Errorf("client %q: %w", c.ID, err)
+			}
+			return s.done(changed{ID: c.ID, Done: "disable"}, "client %s was disabled, and its sessions ended", c.ID)
+		}),
+	}
+	addYes(cmd)
+	return cmd
+}
+
+func (s *shell) newClientsEnable() *cobra.Command {
+	return &cobra.Command{
+		Use: "enable CLIENT", Short: "let a disabled client back in",
+		Long:    `Let a disabled client back in. Sessions that were ended stay ended.`,
+		Example: `  mintmark clients enable first-party`,
+		Args:    arguments("CLIENT"),
+		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, args []string) error {
+			event := operated(audit.ClientEnabled)
+			event.ClientID = args[0]
+			if err := d.Clients.EnableClient(ctx, args[0], event); err != nil {
+				return fmt.Errorf("client %q: %w", args[0], err)
+			}
+			return s.done(changed{ID: args[0], Done: "enable"}, "client %s is enabled", args[0])
+		}),
+	}
+}
+
+func findClient(ctx context.Context, clients client.Store, id string) (client.Client, error) {
+	all, err := clients.Clients(ctx)
+	if err != nil {
+		return client.Client{}, err
+	}
+	i := slices.IndexFunc(all, func(c client.Client) bool { return c.ID == id })
+	if i < 0 {
+		return client.Client{}, fmt.Errorf("client %q: %w", id, client.ErrNotFound)
+	}
+	return all[i], nil
+}
+
+type clientAnswer struct {
+	ID            string   `json:"id"`
+	Name          string   `json:"name"`
+	Kind          string   `json:"kind"`
+	GrantTypes    []string `json:"grant_types"`
+	Rotation      string   `json:"rotation"`
+	LateRetries   bool     `json:"late_retries"`
+	RefreshGrace  string   `json:"refresh_grace,omitempty"` // absent: the default
+	RefreshIdle   string   `json:"refresh_idle_ttl,omitempty"`
+	RefreshMax    string   `json:"refresh_max_ttl,omitempty"`
+	State         string   `json:"state"`
+	CreatedAt     string   `json:"created_at"`
+	DisabledSince string   `json:"disabled_at,omitempty"`
+}
+
+func clientJSON(c client.Client) clientAnswer {
+	return clientAnswer{
+		ID: c.ID, Name: c.Name, Kind: string(c.Kind), GrantTypes: c.GrantTypes, Rotation: string(c.Rotation), LateRetries: c.AllowSkip,
+		RefreshGrace: own(c.Grace), RefreshIdle: own(c.IdleTTL), RefreshMax: own(c.MaxTTL),
+		State: clientState(c), CreatedAt: stamp(c.CreatedAt), DisabledSince: stamp(c.DisabledAt),
+	}
+}
+
+func own(d *time.Duration) string {
+	if d == nil {
+		return ""
+	}
+	return d.String()
+}
+
+func clientState(c client.Client) string {
+	if c.Enabled() {
+		return "enabled"
+	}
+	return "disabled"
+}

@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mintmark-auth/mintmark/internal/config"
+)
+
+func (s *shell) newConfig() *cobra.Command {
+	return s.group("config", "check and show the configuration",
+		`Every setting can be a flag, a variable (MINTMARK_HTTP_ADDR), a file that a variable names
+(MINTMARK_HTTP_ADDR_FILE) or a key of the YAML file that --config names (http_addr); the
+first of these that has a value wins. Secrets are not taken from the command line: a flag
+takes @file, or - for standard input.`,
+		`  mintmark config check --config mintmark.yaml
+  mintmark config show`,
+		s.newConfigCheck(), s.newConfigShow())
+}
+
+func (s *shell) newConfigCheck() *cobra.Command {
+	return &cobra.Command{
+		Use: "check", Short: "report every problem of the configuration at once",
+		Long: `Read the configuration as serve would and report every problem that it has: what is
+wrong, where the value came from and how to mend it. Nothing is opened or started.`,
+		Example: `  mintmark config check --config mintmark.yaml`,
+		Args:    arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := s.config(cmd)
+			answer := checkAnswer{OK: err == nil, Problems: []problemAnswer{}}
+			if problems, ok := errors.AsType[config.Problems](err); ok {
+				for _, p := range problems {
+					answer.Problems = append(answer.Problems, problemAnswer(p))
+				}
+			}
+			if s.output == formatJSON {
+				return errors.Join(s.answerJSON(answer), err)
+			}
+			if err == nil {
+				fmt.Fprintf(s.stdout, "the configuration is good: %s mode, issuer %s\n", cfg.Mode(), cfg.Issuer)
+			}
+			return err
+		},
+	}
+}
+
+func (s *shell) newConfigShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show", Short: "show every setting and where it came from",
+		Long:    `Show the value in effect of every setting, and where it came from. Secrets are ***.`,
+		Example: `  mintmark config show --output json`,
+		Args:    arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := s.config(cmd)
+			if err != nil {
+				return err
+			}
+			var answer []settingAnswer
+			t := table{head: []string{"VARIABLE", "VALUE", "FROM"}}
+			for _, row := range config.Show(cfg) {
+				answer = append(answer, settingAnswer(row))
+				t.rows = append(t.rows, []string{row.Variable, row.Value, row.Source})
+			}
+			return s.answer(answer, t)
+		},
+	}
+}
+
+type checkAnswer struct {
+	OK       bool            `json:"ok"`
+	Problems []problemAnswer `json:"problems"`
+}
+
+type problemAnswer struct {
+	Key    string `json:"key,omitempty"`
+	Source string `json:"source"`
+	What   string `json:"what"`
+	Mend   string `json:"mend"`
+}
+
+type settingAnswer struct {
+	Variable string `json:"variable"`
+	Value    string `json:"value"`
+	Source   string `json:"source"`
+}

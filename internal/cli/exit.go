@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/mintmark-auth/mintmark/db"
+	"github.com/mintmark-auth/mintmark/internal/app"
+	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/config"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+// Exit codes. They are a promise to scripts.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2 // usage or bad configuration
+	exitNotFound    = 3
+	exitRefused     = 4 // the thing may be done, but not now or not so
+	exitUnavailable = 5 // a dependency is unavailable
+)
+
+// usageError says that the command line is wrong.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// errUnconfirmed says that something that can't be undone was not confirmed.
+var errUnconfirmed = errors.New("not confirmed, nothing was changed")
+
+// exitCode is the one mapping from errors to exit codes.
+func exitCode(err error) int {
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[config.Problems](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[*authority.InvalidRegistration](err); ok {
+		return exitRefused
+	}
+	for _, known := range knownExits() {
+		if errors.Is(err, known.err) {
+			return known.code
+		}
+	}
+	if _, ok := errors.AsType[*net.OpError](err); ok { // a store or an issuer that went away
+		return exitUnavailable
+	}
+	return exitFailed
+}
+
+// knownExit is what one sentinel error means to whoever ran the command.
+type knownExit struct {
+	err  error
+	code int
+	mend string // where the error itself does not say it
+}
+
+func knownExits() []knownExit {
+	return []knownExit{
+		{app.ErrRootSecret, exitUsage, ""},
+		{keyring.ErrUnsealable, exitUsage, "give back the root secret and the issuer it was sealed under (without MINTMARK_ISSUER the issuer follows the port)"},
+		{app.ErrListen, exitFailed, ""},
+		{app.ErrDataDirInUse, exitRefused, ""},
+
+		{user.ErrNotFound, exitNotFound, "`mintmark users list` shows who there is"},
+		{client.ErrNotFound, exitNotFound, "`mintmark clients list` shows which there are"},
+		{session.ErrNotFound, exitNotFound, "`mintmark sessions list` shows which there are"},
+
+		{db.ErrSchemaBehind, exitRefused, ""},
+		{db.ErrSchemaTooNew, exitRefused, ""},
+		{db.ErrSchemaDirty, exitRefused, ""},
+		{db.ErrUnknownVersion, exitRefused, ""},
+		{user.ErrUsernameTaken, exitRefused, "choose another"},
+		{user.ErrEmailTaken, exitRefused, "choose another"},
+		{errUnconfirmed, exitRefused, "answer yes, or give --yes"},
+
+		{app.ErrUnavailable, exitUnavailable, ""},
+		{db.ErrUnavailable, exitUnavailable, ""},
+		{context.DeadlineExceeded, exitUnavailable, "try again when the machine or the network is less busy"},
+		{app.ErrDataDir, exitUsage, ""},
+		{context.Canceled, exitFailed, "run it again"},
+	}
+}
+
+// complaints puts an error into lines: one, or one for each problem where a whole
+// list of them is to be mended at once.
+func complaints(err error) []string {
+	var lines []string
+	if problems, ok := errors.AsType[config.Problems](err); ok {
+		for _, p := range problems {
+			lines = append(lines, oneLine(p.String()))
+		}
+		return lines
+	}
+	if invalid, ok := errors.AsType[*authority.InvalidRegistration](err); ok {
+		for _, p := range invalid.Problems {
+			lines = append(lines, oneLine(string(p)))
+		}
+		return lines
+	}
+	line := oneLine(err.Error())
+	for _, known := range knownExits() {
+		if errors.Is(err, known.err) && known.mend != "" {
+			return []string{line + "; " + known.mend}
+		}
+	}
+	return []string{line}
+}
+
+// oneLine keeps an error on its line, whatever texts of others it quotes.
+func oneLine(text string) string {
+	return clean(strings.ReplaceAll(strings.TrimSpace(text), "\n", "; "))
+}

@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mintmark-auth/mintmark/db"
+	"github.com/mintmark-auth/mintmark/internal/app"
+)
+
+func (s *shell) newMigrate() *cobra.Command {
+	return s.group("migrate", "bring the database schema up to date",
+		`The schema of the database moves in numbered steps. In embedded mode serve takes them by
+itself; in production run "migrate up" before the new replicas start. It may run any
+number of times, and while the previous version still serves.`,
+		`  mintmark migrate status
+  mintmark migrate up`,
+		s.newMigrateUp(), s.newMigrateDown(), s.newMigrateStatus(), s.newMigrateForce())
+}
+
+// schemaVerb changes the schema and answers with where it stands then.
+func (s *shell) schemaVerb(verb func(ctx context.Context, cmd *cobra.Command, schema *db.Database, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		cfg, err := s.config(cmd)
+		if err != nil {
+			return err
+		}
+		schema, release, err := app.Migrations(cfg)
+		if err != nil {
+			return err
+		}
+		err = verb(cmd.Context(), cmd, schema, args)
+		if err == nil {
+			err = s.answerStatus(cmd.Context(), schema)
+		}
+		return errors.Join(err, release())
+	}
+}
+
+func (s *shell) newMigrateUp() *cobra.Command {
+	return &cobra.Command{
+		Use: "up", Short: "apply what is missing",
+		Long: `Apply every migration that the database lacks. Several may run at once on Postgres: one
+does the work, the others wait. Through a pooler set MINTMARK_DATABASE_MIGRATE_URL to the
+server itself.`,
+		Example: `  mintmark migrate up`,
+		Args:    arguments(),
+		RunE: s.schemaVerb(func(ctx context.Context, _ *cobra.Command, schema *db.Database, _ []string) error {
+			return schema.Up(ctx)
+		}),
+	}
+}
+
+func (s *shell) newMigrateDown() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "down N", Short: "take back the last N migrations, and what they hold",
+		Long: `Take back the last N migrations. Tables and columns that they brought go, with all that
+is in them. A script has to say --yes.`,
+		Example: `  mintmark migrate down 1`,
+		Args:    arguments("N"),
+		RunE: s.schemaVerb(func(ctx context.Context, cmd *cobra.Command, schema *db.Database, args []string) error {
+			n, err := number("N", args[0])
+			if err != nil {
+				return err
+			}
+			if err := s.confirm(cmd, irreversible, "Take back %d migrations and drop what they hold?", n); err != nil {
+				return fmt.Errorf("migrate down %d: %w", n, err)
+			}
+			return schema.Down(ctx, n)
+		}),
+	}
+	addYes(cmd)
+	return cmd
+}
+
+func (s *shell) newMigrateStatus() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "tell where the schema stands",
+		Long:    `List the migrations that this binary knows and which of them are applied. Nothing is changed.`,
+		Example: `  mintmark migrate status`,
+		Args:    arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := s.config(cmd)
+			if err != nil {
+				return err
+			}
+			schema, err := app.Schema(cfg)
+			if err != nil {
+				return err
+			}
+			return s.answerStatus(cmd.Context(), schema)
+		},
+	}
+}
+
+func (s *shell) newMigrateForce() *cobra.Command {
+	return &cobra.Command{
+		Use: "force V", Short: "declare the schema whole at version V",
+		Long: `Declare that the schema is whole at version V (0: empty) after a migration broke off and
+somebody has looked at what it left. No migration runs and no table is touched.`,
+		Example: `  mintmark migrate force 1 && mintmark migrate up`,
+		Args:    arguments("V"),
+		RunE: s.schemaVerb(func(ctx context.Context, _ *cobra.Command, schema *db.Database, args []string) error {
+			v, err := number("V", args[0])
+			if err != nil {
+				return err
+			}
+			return schema.Force(ctx, v)
+		}),
+	}
+}
+
+func number(name, text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, usagef("%s is a whole number, not %q", name, text)
+	}
+	return n, nil
+}
+
+func (s *shell) answerStatus(ctx context.Context, schema *db.Database) error {
+	status, err := schema.Status(ctx)
+	if err != nil {
+		return err
+	}
+	answer := statusAnswer{Version: status.Version, Latest: status.Latest, Dirty: status.Dirty}
+	t := table{head: []string{"VERSION", "NAME", "STATE"}}
+	for _, m := range status.Migrations {
+		answer.Migrations = append(answer.Migrations, migrationAnswer{m.Version, m.Name, m.Applied})
+		t.rows = append(t.rows, []string{strconv.Itoa(m.Version), m.Name, migrationState(status, m)})
+	}
+	if err := s.answer(answer, t); err != nil {
+		return err
+	}
+	if s.output == formatTable {
+		fmt.Fprintln(s.stderr, status)
+	}
+	return nil
+}
+
+func migrationState(status db.Status, m db.Migration) string {
+	switch {
+	case m.Applied:
+		return "applied"
+	case status.Dirty && m.Version == status.Version:
+		return "broke off"
+	default:
+		return "missing"
+	}
+}
+
+type statusAnswer struct {
+	Version    int               `json:"version"`
+	Latest     int               `json:"latest"`
+	Dirty      bool              `json:"dirty"`
+	Migrations []migrationAnswer `json:"migrations"`
+}
+
+type migrationAnswer struct {
+	Version int    `json:"version"`
+	Name    string `json:"name"`
+	Applied bool   `json:"applied"`
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+func (s *shell) newSessions() *cobra.Command {
+	return s.group("sessions", "list who is logged in",
+		`A session is one login of one user through one client. Its id is the sid of every access
+token that it gave out.`,
+		`  mintmark sessions list --user ada --live`,
+		s.newSessionsList())
+}
+
+func (s *shell) newSessionsList() *cobra.Command {
+	var (
+		page  page
+		whose string
+		live  bool
+	)
+	cmd := &cobra.Command{
+		Use: "list", Short: "list sessions, newest first",
+		Long: `List sessions, the newest first, a page at a time. The last use is written about once an
+hour, so it may lag behind by that.`,
+		Example: `  mintmark sessions list --live
+  mintmark sessions list --user ada --limit 10`,
+		Args: arguments(),
+		RunE: s.atDesk(func(ctx context.Context, cmd *cobra.Command, d desk, _ []string) error {
+			if err := page.check(); err != nil {
+				return err
+			}
+			query := session.Query{After: page.after, Limit: page.limit}
+			if live {
+				query.Live = session.LiveOnly
+			}
+			if whose != "" {
+				u, err := findUser(ctx, d.Users, whose)
+				if err != nil {
+					return err
+				}
+				query.UserID = u.ID
+			}
+			sessions, err := d.Sessions.Sessions(ctx, query)
+			if err != nil {
+				return err
+			}
+			names, err := usernames(ctx, d.Users, sessions)
+			if err != nil {
+				return err
+			}
+			if err := s.answerSessions(sessions, names); err != nil || len(sessions) == 0 {
+				return err
+			}
+			s.tellNext(cmd, page, len(sessions), sessions[len(sessions)-1].ID)
+			return nil
+		}),
+	}
+	page.register(cmd)
+	cmd.Flags().StringVar(&whose, "user", "", "only those of this `user`, by name or id")
+	cmd.Flags().BoolVar(&live, "live", false, "only those that can still refresh")
+	return cmd
+}
+
+func (s *shell) answerSessions(sessions []session.Session, names map[string]string) error {
+	now := time.Now()
+	answer := make([]sessionAnswer, 0, len(sessions))
+	t := table{
+		head:  []string{"ID", "USER", "CLIENT", "STATE", "STARTED", "LAST USED", "ENDS", "ADDRESS"},
+		empty: "there are no such sessions; one begins with each login",
+	}
+	for _, one := range sessions {
+		state := sessionState(one, now)
+		answer = append(answer, sessionAnswer{
+			ID: one.ID, UserID: one.UserID, Username: names[one.UserID], ClientID: one.ClientID, State: state,
+			CreatedAt: stamp(one.CreatedAt), LastSeenAt: stamp(one.LastSeenAt), AbsoluteExpiry: stamp(one.AbsoluteExpiry),
+			RevokedAt: stamp(one.RevokedAt), RevokeReason: one.RevokeReason, Address: one.Address, UserAgent: one.UserAgent,
+		})
+		if one.RevokeReason != "" {
+			state += " (" + one.RevokeReason + ")"
+		}
+		t.rows = append(t.rows, []string{one.ID, names[one.UserID], one.ClientID, state, stamp(one.CreatedAt),
+			span(max(0, now.Sub(one.LastSeenAt))) + " ago", stamp(one.AbsoluteExpiry), one.Address})
+	}
+	return s.answer(answer, t)
+}
+
+// usernames looks up the names behind a page of sessions; a deleted user's is the id.
+func usernames(ctx context.Context, users user.Store, sessions []session.Session) (map[string]string, error) {
+	names := make(map[string]string)
+	for _, one := range sessions {
+		if names[one.UserID] != "" {
+			continue
+		}
+		u, err := users.UserByID(ctx, one.UserID)
+		if err != nil && !errors.Is(err, user.ErrNotFound) {
+			return nil, fmt.Errorf("user %s: %w", one.UserID, err)
+		}
+		names[one.UserID] = u.Username
+		if u.Username == "" {
+			names[one.UserID] = one.UserID
+		}
+	}
+	return names, nil
+}
+
+func sessionState(one session.Session, now time.Time) string {
+	switch {
+	case !one.RevokedAt.IsZero():
+		return "revoked"
+	case !now.Before(one.AbsoluteExpiry):
+		return "expired"
+	default:
+		return "live"
+	}
+}
+
+type sessionAnswer struct {
+	ID             string `json:"id"`
+	UserID         string `json:"user_id"`
+	Username       string `json:"username"`
+	ClientID       string `json:"client_id"`
+	State          string `json:"state"`
+	CreatedAt      string `json:"created_at"`
+	LastSeenAt     string `json:"last_seen_at"`
+	AbsoluteExpiry string `json:"absolute_expiry"`
+	RevokedAt      string `json:"revoked_at,omitempty"`
+	RevokeReason   string `json:"revoke_reason,omitempty"`
+	Address        string `json:"address,omitempty"`
+	UserAgent      string `json:"user_agent,omitempty"`
+}

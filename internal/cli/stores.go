@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mintmark-auth/mintmark/internal/app"
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/config"
+)
+
+// desk is where an operator's command works: the stores of serve, open beside it.
+type desk struct {
+	*app.Stores
+	cfg config.Config
+}
+
+// atDesk runs a verb over the stores that the configuration names.
+func (s *shell) atDesk(verb func(ctx context.Context, cmd *cobra.Command, d desk, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		cfg, err := s.config(cmd)
+		if err != nil {
+			return err
+		}
+		stores, err := app.OpenStores(cmd.Context(), cfg)
+		if err != nil {
+			return err
+		}
+		return errors.Join(verb(cmd.Context(), cmd, desk{stores, cfg}, args), stores.Close())
+	}
+}
+
+// operated starts the event of what an operator does.
+func operated(kind audit.Kind) audit.Event { return audit.New(kind, "operator") }

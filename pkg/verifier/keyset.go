@@ -16,6 +16,9 @@ const (
 	// cooldown passes between the end of a fetch and the start of the next, after success and failure alike: it is
 	// all that tokens with invented kids can make an issuer work.
 	cooldown = 10 * time.Second
+	// firstCooldown is the cool-down while no fetch has succeeded yet: a service that was up before its issuer
+	// should not refuse everybody any longer than it must.
+	firstCooldown = time.Second
 	// fetchTimeout bounds one fetch, metadata included.
 	fetchTimeout = 5 * time.Second
 	// patience is how long into a fetch callers wait for it.
@@ -155,6 +158,9 @@ func (s *keySet) land(found published, err error) {
 	now := s.now()
 	next := *s.current.Load()
 	next.retryAt, next.err = now.Add(cooldown), err
+	if err != nil && next.keys == nil {
+		next.retryAt = now.Add(firstCooldown)
+	}
 	if err == nil {
 		next.keys, next.fetchedAt = found.keys, now
 		next.expiresAt = now.Add(found.maxAge)

@@ -330,6 +330,22 @@ func TestAnUnknownKidIsNoBadTokenWhileTheKeysCannotBeRead(t *testing.T) {
 	})
 }
 
+func TestAnIssuerThatComesUpLaterIsFoundWithinASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		i.handle(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+		v := i.verifier(t)
+		raw := good(firstKey(), "first", time.Now())
+		if _, err := v.Verify(t.Context(), raw); !errors.Is(err, verifier.ErrKeysUnavailable) {
+			t.Errorf("while the issuer is down: %v", err)
+		}
+		i.answer(jwks(firstKey()))
+		time.Sleep(time.Second)
+		mustVerify(t, v, raw)
+	})
+}
+
 func TestReadyBringsTheKeysWithoutWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the Postman collection against a throwaway authority and weather service: run.sh FOLDER,
-# where FOLDER holds the built mintmark and weather. The collection gets three variables: issuer and
-# weather (base URLs) and expiresIn (seconds an access token lives).
+# where FOLDER holds the built mintmark and weather. The collection gets three variables: baseUrl and
+# weatherUrl, and expiresIn (seconds an access token lives).
 set -eu
 
 bin=$(cd "$1" && pwd)
@@ -47,7 +47,7 @@ ready() { # NAME URL PID: until URL answers, whatever it says
 	done
 }
 
-expires_in=3
+expires_in=5
 cd "$work"
 MINTMARK_HTTP_ADDR=127.0.0.1:$1 MINTMARK_OPS_ADDR=127.0.0.1:$2 MINTMARK_DATA_DIR="$work/data" \
 	MINTMARK_ACCESS_TOKEN_TTL=${expires_in}s \
@@ -64,5 +64,5 @@ ready weather "$weather/WeatherForecast" "$service"
 
 cd "$here"
 node node_modules/newman/bin/newman.js run ../mintmark.postman_collection.json \
-	--env-var "issuer=$issuer" --env-var "weather=$weather" --env-var "expiresIn=$expires_in" \
+	--env-var "baseUrl=$issuer" --env-var "weatherUrl=$weather" --env-var "expiresIn=$expires_in" \
 	--timeout 120000 --timeout-request 10000 --bail --color off --disable-unicode

@@ -95,7 +95,7 @@ func unknownClientsAreNotFound(t *testing.T, store Durable) {
 func noSessionSurvivesDisableClient(t *testing.T, store Durable) {
 	alice := createUser(t, store, "alice")
 	contend(t, func(ctx context.Context, i int) error { // some logins are refused, as they should be
-		if i%10 == 0 {
+		if i == contenders/2 {
 			return store.DisableClient(ctx, client.FirstParty, clientEvent(audit.ClientDisabled))
 		}
 		x := newSession(alice.ID)

@@ -15,6 +15,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
 // Sessions is the contract of [session.Store].
@@ -32,7 +33,8 @@ func Sessions(t *testing.T, open OpenDurable) {
 		"ACheckpointOnlyRises":                  checkpointOnlyRises,
 		"NoSessionSurvivesARaceWithSetPassword": noSessionSurvivesSetPassword,
 		"OneOfManyRevokes":                      oneOfManyRevokes,
-		"ManyCheckpointsAndRevokeAllsAllFinish": manyCheckpointsFinish,
+		"CheckpointsAndSetPasswordAllFinish":    checkpointsMeetSetPassword,
+		"CheckpointsAndDisableClientAllFinish":  checkpointsMeetDisableClient,
 		"ACancelledContextIsAnError":            cancelledSessionCalls,
 	})
 }
@@ -305,20 +307,36 @@ func oneOfManyRevokes(t *testing.T, store Durable) {
 	wantEvents(t, store, audit.Query{SessionID: s.ID}, audit.SessionStarted, audit.SessionReplayed)
 }
 
-// manyCheckpointsFinish has batches meet each other and whatever ends many
-// sessions in every order of the same rows: nobody may wait for ever, or be told of a deadlock.
-func manyCheckpointsFinish(t *testing.T, store Durable) {
+func checkpointsMeetSetPassword(t *testing.T, store Durable) {
 	alice := createUser(t, store, "alice")
-	var sessions []session.Session
-	for range 20 {
-		sessions = append(sessions, startSession(t, store, alice.ID))
+	checkpointsMeet(t, store, alice, func(ctx context.Context) error {
+		return store.SetPassword(ctx, alice.ID, "hash", about(audit.UserPasswordChanged, alice.ID))
+	})
+}
+
+func checkpointsMeetDisableClient(t *testing.T, store Durable) {
+	checkpointsMeet(t, store, createUser(t, store, "alice"), func(ctx context.Context) error {
+		return store.DisableClient(ctx, client.FirstParty, clientEvent(audit.ClientDisabled))
+	})
+}
+
+// checkpointsMeet has batches meet each other and what ends many sessions in
+// every order of the same rows: nobody may wait for ever, or be told of a deadlock.
+func checkpointsMeet(t *testing.T, store Durable, alice user.User, endAll func(context.Context) error) {
+	sessions := make([]session.Session, 20)
+	for i := range sessions {
+		sessions[i] = newSession(alice.ID)
+	}
+	for k := range sessions { // not in order of id, so that the database has to see to it
+		s := sessions[k*7%len(sessions)]
+		err := drop(store.StartSession(t.Context(), s, time.Hour, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, s.ID)))
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	wantNoErrors(t, contend(t, func(ctx context.Context, i int) error {
-		switch i % 25 {
-		case 12:
-			return store.DisableClient(ctx, client.FirstParty, clientEvent(audit.ClientDisabled))
-		case 24:
-			return store.SetPassword(ctx, alice.ID, "hash", about(audit.UserPasswordChanged, alice.ID))
+		if i%25 == 24 {
+			return endAll(ctx)
 		}
 		var batch []session.Checkpoint
 		for k := range sessions {

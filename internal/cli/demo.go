@@ -57,8 +57,8 @@ from --password-file or standard input. Tokens are never printed whole.`,
 
 func (f *demoFlags) check(cmd *cobra.Command) error {
 	var setting string
-	cmd.InheritedFlags().Visit(func(flag *pflag.Flag) {
-		if isSetting(flag) && flag.Changed {
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if isSetting(flag) {
 			setting = flag.Name
 		}
 	})

@@ -1,0 +1,17 @@
+package cli
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// Root is the command tree.
+func Root() *cobra.Command { return newRoot(&shell{stdout: io.Discard, stderr: io.Discard}) }
+
+// ExitCode and Complaints are what becomes of an error.
+var (
+	ExitCode   = exitCode
+	Complaints = complaints
+	Clean      = clean
+)

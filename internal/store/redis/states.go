@@ -38,8 +38,9 @@ func (s *Store) UpdateState(ctx context.Context, sessionID string, keep time.Dur
 	return nil
 }
 
+// formatState pads the numbers, so that a session takes the same memory for life.
 func formatState(s session.State) string {
-	return fmt.Sprintf("%d %d %d %d", s.Cur, s.Prev, s.RotatedAt.UnixMilli(), s.Skips)
+	return fmt.Sprintf("%010d %010d %013d %d", s.Cur, s.Prev, s.RotatedAt.UnixMilli(), s.Skips)
 }
 
 // parseState reads what formatState wrote, and nothing else.
@@ -61,7 +62,7 @@ func parseState(payload string) session.State {
 		RotatedAt: time.UnixMilli(rotated).UTC(),
 		Skips:     uint8(skips),
 	}
-	if formatState(state) != payload { // leading zeros, signs
+	if formatState(state) != payload { // other widths, signs
 		return session.State{}
 	}
 	return state

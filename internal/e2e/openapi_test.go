@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -32,6 +34,23 @@ func TestTheDescriptionHasTheRoutesOfTheRouter(t *testing.T) {
 	sortRoutes(want)
 	if diff := cmp.Diff(want, loadDescription(t).operations()); diff != "" {
 		t.Errorf("api/openapi.yaml has other operations than internal/httpapi (-router +document):\n%s", diff)
+	}
+}
+
+// TestThePrivateHalfOfAKeyIsAgainstTheDescription: a leak would fail the drive.
+func TestThePrivateHalfOfAKeyIsAgainstTheDescription(t *testing.T) {
+	t.Parallel()
+	schema := loadDescription(t).doc.Components.Schemas["Key"].Value
+	key := schema.Examples[0].(map[string]any)
+	if err := schema.VisitJSON(key, openapi3.EnableJSONSchema2020()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
+		leaked := maps.Clone(key)
+		leaked[name] = "AQAB"
+		if schema.VisitJSON(leaked, openapi3.EnableJSONSchema2020()) == nil {
+			t.Errorf("the description allows the member %q", name)
+		}
 	}
 }
 
@@ -209,6 +228,7 @@ func driveBadForms(t *testing.T, d *description) {
 
 func driveDocuments(t *testing.T, d *description) {
 	a := startEmbedded(t)
+	awaitStandby(t, a)
 	for _, o := range d.operations() {
 		if o.Method != http.MethodGet && o.Method != http.MethodHead {
 			continue

@@ -139,7 +139,7 @@ func (s *shell) demoPassword(ctx context.Context, path string) (secret.String, e
 	if err != nil {
 		return secret.String{}, usagef("%v; name a file that holds the password by --password-file", err)
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxInput+1))
 	if err != nil {
 		return secret.String{}, fmt.Errorf("read password: %w", err)

@@ -61,16 +61,16 @@ func (c caller) post(ctx context.Context, url string, body map[string]string) (e
 	}
 	request.Header.Set("Content-Type", "application/json")
 	seen := exchange{Method: http.MethodPost, URL: url, Sent: presentable(body)}
-	response, answer, err := c.do(request)
+	got, err := c.do(request)
 	if err != nil {
 		return seen, pair{}, err
 	}
 	var said envelope
 	var granted pair
-	if json.Unmarshal(answer, &said) == nil && said.Data != nil {
+	if json.Unmarshal(got.body, &said) == nil && said.Data != nil {
 		_ = json.Unmarshal(said.Data, &granted) // other data is no pair
 	}
-	seen.Status, seen.Said = response.StatusCode, limited(said.Message)
+	seen.Status, seen.Said = got.status, limited(said.Message)
 	if granted.AccessToken != "" {
 		seen.Got = presentable(map[string]string{"accessToken": granted.AccessToken, "refreshToken": granted.RefreshToken})
 	}
@@ -85,30 +85,37 @@ func (c caller) forecast(ctx context.Context, url, accessToken string) (exchange
 	}
 	request.Header.Set("Authorization", "Bearer "+accessToken)
 	seen := exchange{Method: http.MethodGet, URL: url, Sent: map[string]string{"Authorization": "Bearer " + shorten(accessToken)}}
-	response, answer, err := c.do(request)
+	got, err := c.do(request)
 	if err != nil {
 		return seen, err
 	}
-	seen.Status, seen.Said = response.StatusCode, limited(response.Header.Get("WWW-Authenticate"))
+	seen.Status, seen.Said = got.status, limited(got.challenge)
 	var days []struct {
 		Date         string
 		TemperatureC int
 		Summary      string
 	}
-	if json.Unmarshal(answer, &days) == nil && len(days) > 0 {
+	if json.Unmarshal(got.body, &days) == nil && len(days) > 0 {
 		seen.Said = limited(fmt.Sprintf("%s: %s, %d °C, and %d more days", days[0].Date, days[0].Summary, days[0].TemperatureC, len(days)-1))
 	}
 	return seen, nil
 }
 
-func (c caller) do(request *http.Request) (*http.Response, []byte, error) {
+// reply is what the story needs of an answer.
+type reply struct {
+	status    int
+	challenge string // WWW-Authenticate
+	body      []byte
+}
+
+func (c caller) do(request *http.Request) (reply, error) {
 	response, err := c.client.Do(request)
 	if err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
-	defer response.Body.Close() //nolint:errcheck // only read
+	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxReply))
-	return response, body, err
+	return reply{response.StatusCode, response.Header.Get("WWW-Authenticate"), body}, err
 }
 
 // presentable shortens tokens and hides passwords.

@@ -27,7 +27,7 @@ func (s *Server) login(c *gin.Context) error {
 	}
 	tokens, err := s.Authority.Login(c.Request.Context(), in["username"], in["password"], s.origin(c))
 	if err != nil {
-		return err
+		return firstPartyError(err)
 	}
 	writeEnvelope(c, http.StatusOK, LoginSuccess, pairOf(tokens))
 	return nil

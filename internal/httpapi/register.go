@@ -17,7 +17,7 @@ func (s *Server) register(c *gin.Context) error {
 	}
 	registration := user.Registration{Username: in["username"], Email: in["email"], Password: secret.NewString(in["password"])}
 	if err := s.Authority.Register(c.Request.Context(), registration, s.origin(c)); err != nil {
-		return err
+		return firstPartyError(err)
 	}
 	writeEnvelope(c, http.StatusOK, UserCreatedSuccessfully, nil)
 	return nil

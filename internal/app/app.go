@@ -138,11 +138,30 @@ func (a *App) prepareDataDir(ctx context.Context) (secret.Roots, error) {
 			return nil, err
 		}
 	}
+	if err := a.keepIssuer(dir); err != nil {
+		return nil, err
+	}
 	schema, err := Schema(a.cfg)
 	if err != nil {
 		return nil, err
 	}
 	return roots, schema.Up(ctx)
+}
+
+// keepIssuer goes on under the issuer that the data directory was first served
+// under, unless another one was set: a port that changed must log nobody out.
+func (a *App) keepIssuer(dir *dataDir) error {
+	derived := a.cfg.Issuer
+	remembered, err := dir.rememberIssuer(derived)
+	if err != nil {
+		return err
+	}
+	a.cfg = a.cfg.WithRememberedIssuer(remembered)
+	if a.cfg.Issuer != derived {
+		a.log.Warn("the port has changed and the issuer has not: it is that of the data directory; set MINTMARK_ISSUER, or use a new data directory, for another",
+			"issuer", a.cfg.Issuer, "listening", a.public.Addr().String())
+	}
+	return nil
 }
 
 func (a *App) startTracing(ctx context.Context) error {

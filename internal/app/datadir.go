@@ -17,6 +17,7 @@ import (
 const (
 	databaseFile = "mintmark.db"
 	secretFile   = "root-secret"
+	issuerFile   = "issuer"
 	lockFile     = "lock"
 )
 
@@ -53,6 +54,21 @@ func claimDataDir(path string) (*dataDir, error) {
 	return &dataDir{path: path, lock: lock}, nil
 }
 
+// rememberIssuer returns the issuer that the directory was first served under, which
+// is the given one when the directory is new.
+func (d *dataDir) rememberIssuer(issuer string) (string, error) {
+	path := filepath.Join(d.path, issuerFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = writePrivate(path, issuer+"\n")
+		text = []byte(issuer)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
 // release lets another process have the directory.
 func (d *dataDir) release() error { return d.lock.Close() }
 
@@ -71,7 +87,7 @@ func (d *dataDir) ensureRootSecret() (secret.Roots, error) {
 			ErrRootSecret, filepath.Join(d.path, secretFile))
 	}
 	roots = secret.GenerateRoots()
-	if err := writeSecret(filepath.Join(d.path, secretFile), roots.Encode().Reveal()+"\n"); err != nil {
+	if err := writePrivate(filepath.Join(d.path, secretFile), roots.Encode().Reveal()+"\n"); err != nil {
 		return nil, fmt.Errorf("%w: write root secret: %w", ErrDataDir, err)
 	}
 	return roots, nil
@@ -108,9 +124,9 @@ func readRootSecret(dir string) (secret.Roots, error) {
 	return roots, nil
 }
 
-// writeSecret writes a new file that only this user can read, and makes sure that
-// it is on disk before anything is sealed with it.
-func writeSecret(path, text string) error {
+// writePrivate writes a new file that only this user can read, and makes sure that
+// it is on disk before anything depends on it.
+func writePrivate(path, text string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

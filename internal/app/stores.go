@@ -128,7 +128,6 @@ type ephemeral struct {
 	states session.States
 	limits ratelimit.Store
 	close  func() error
-	ping   func(context.Context) error
 	advice string // what an operator should know of how it is set up, or ""
 }
 
@@ -142,12 +141,12 @@ func openEphemeral(ctx context.Context, cfg config.Config, store durable, tracin
 	if tracing != nil {
 		options.Instrument = tracing.Redis
 	}
-	store2, err := redis.Open(ctx, options)
+	inRedis, err := redis.Open(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w; check MINTMARK_REDIS_URL and that Redis runs", ErrUnavailable, err)
 	}
-	e := &ephemeral{states: store2, limits: store2, close: store2.Close, ping: store2.Ping}
-	if policy := store2.EvictionPolicy(ctx); policy != "" && policy != "noeviction" {
+	e := &ephemeral{states: inRedis, limits: inRedis, close: inRedis.Close}
+	if policy := inRedis.EvictionPolicy(ctx); policy != "" && policy != "noeviction" {
 		e.advice = "Redis evicts keys (maxmemory-policy " + policy + "); set it to noeviction"
 	}
 	return e, nil

@@ -71,7 +71,7 @@ type knownExit struct {
 func knownExits() []knownExit {
 	return []knownExit{
 		{app.ErrRootSecret, exitUsage, ""},
-		{keyring.ErrUnsealable, exitUsage, "give back the root secret and the issuer it was sealed under (without MINTMARK_ISSUER the issuer follows the port)"},
+		{keyring.ErrUnsealable, exitUsage, "give back the root secret and the MINTMARK_ISSUER it was sealed under"},
 		{app.ErrListen, exitFailed, ""},
 		{app.ErrDataDirInUse, exitRefused, ""},
 

@@ -119,6 +119,20 @@ func (c Config) WithListenAddress(addr string) Config {
 	return c
 }
 
+// WithRememberedIssuer gives the Config of a data directory that has been served
+// under that issuer before: where nobody set an issuer it stays the same, whatever
+// the port, so that tokens and sealed keys stay good. One that was set stands.
+func (c Config) WithRememberedIssuer(issuer string) Config {
+	if c.given(keyIssuer) {
+		return c
+	}
+	c.Issuer = issuer
+	if !c.given(keyAudience) {
+		c.Audience = issuer
+	}
+	return c
+}
+
 // deriveIssuer fills in issuer and audience where they were not given.
 func (c *Config) deriveIssuer() {
 	if !c.given(keyIssuer) {

@@ -83,8 +83,7 @@ func (p *process) wait(t testing.TB) error {
 func TestKilledAuthorityLosesNothingAndLogsNobodyOut(t *testing.T) {
 	t.Parallel()
 	dir := "MINTMARK_DATA_DIR=" + filepath.Join(t.TempDir(), "data")
-	issuer := "MINTMARK_ISSUER=http://localhost:1"
-	first := spawn(t, dir, issuer)
+	first := spawn(t, dir)
 	first.register(t, testUser)
 	kept, ended := first.login(t, testUser), first.login(t, testUser)
 	kept, _ = first.refresh(t, kept)
@@ -95,7 +94,10 @@ func TestKilledAuthorityLosesNothingAndLogsNobodyOut(t *testing.T) {
 
 	first.kill(t)
 
-	second := spawn(t, dir, issuer)
+	second := spawn(t, dir) // on another port, and still the same issuer
+	if second.Issuer != first.Issuer {
+		t.Errorf("issuer after the kill: %s, want %s", second.Issuer, first.Issuer)
+	}
 	if next, got := second.refresh(t, kept); got.Status != 200 || next.Refresh == "" {
 		t.Errorf("refresh after the kill: %d %s, want 200", got.Status, got.Body)
 	}

@@ -127,4 +127,6 @@ func knownAnswers() []knownAnswer {
 }
 
 // jitteredRetry spreads the return of callers that failed together over 1 to 3 s.
-func jitteredRetry() time.Duration { return time.Duration(1+rand.IntN(3)) * time.Second }
+func jitteredRetry() time.Duration {
+	return time.Duration(1+rand.IntN(3)) * time.Second //nolint:gosec // jitter, nothing to guess
+}

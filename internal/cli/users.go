@@ -39,7 +39,7 @@ registration.`,
 			if email == "" {
 				return usagef("--email is missing; give the user's address")
 			}
-			accounts, err := app.NewAccounts(d.cfg, d.Stores)
+			accounts, err := app.Accounts(d.cfg, d.Stores)
 			if err != nil {
 				return err
 			}
@@ -47,7 +47,7 @@ registration.`,
 			if err != nil {
 				return err
 			}
-			u, err := accounts.Add(ctx, user.Registration{Username: args[0], Email: email, Password: password})
+			u, err := accounts.Add(ctx, user.Registration{Username: args[0], Email: email, Password: password}, operated(audit.UserCreated))
 			if err != nil {
 				return fmt.Errorf("user %q: %w", args[0], err)
 			}
@@ -202,7 +202,7 @@ from the command line. Every session of the user ends.`,
 			if err != nil {
 				return err
 			}
-			accounts, err := app.NewAccounts(d.cfg, d.Stores)
+			accounts, err := app.Accounts(d.cfg, d.Stores)
 			if err != nil {
 				return err
 			}
@@ -210,7 +210,7 @@ from the command line. Every session of the user ends.`,
 			if err != nil {
 				return err
 			}
-			if err := accounts.SetPassword(ctx, u, password); err != nil {
+			if err := accounts.SetPassword(ctx, u, password, operated(audit.UserPasswordChanged)); err != nil {
 				return fmt.Errorf("user %q: %w", args[0], err)
 			}
 			return s.done(changed{ID: u.ID, Done: "set-password"}, "user %s has a new password, and every session ended", u.Username)

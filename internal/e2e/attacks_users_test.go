@@ -1,0 +1,419 @@
+package e2e_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+)
+
+func userAttacks() []attack {
+	return []attack{
+		{"USR-01", "unknown user, wrong password and disabled user are told alike", loginTellsNothing},
+		{"USR-02", "unknown user and wrong password cost the same hash", loginCostsTheSame},
+		{"USR-04", "registering a taken name or address, in any spelling", registerTaken},
+		{"USR-05", "reset of an unknown address: there is no reset by mail yet", noReset},
+		{"USR-06", "links built from the request's host: none are, issuer and keys neither", hostChangesNoLink},
+		{"USR-07", "guessing reset tokens: there is no reset by mail yet", noReset},
+		{"USR-08", "an endless password costs no hash", longPasswordCostsNothing},
+		{"USR-09", "passwords equal in their first 72 bytes are two", passwordsAreNotCut},
+		{"USR-11", "spellings of one name are one user or refused", spellingsAreOneUser},
+		{"USR-12", "a hundred logins at once queue for a bounded time", loginsQueue},
+		{"USR-13", "a hostile stored hash is a refused login and an alarm", hostileHashIsRefused},
+		{"USR-14", "wrong passwords from many addresses don't lock the victim out", victimIsNotLockedOut},
+		{"USR-15", "other spellings and addresses count on one budget", evasionCounts},
+		{"USR-18", "changing a password without the old one: there is no such request yet", noPasswordChange},
+		{"USR-19", "giving oneself a role or a verified address", nobodyPromotesThemselves},
+	}
+}
+
+func (a *authority) tryLogin(t testing.TB, name, password string) answer {
+	t.Helper()
+	return send(t, http.MethodPost, a.URL+"/api/authentication/login", "application/json", credentials(name, password))
+}
+
+// loginFrom logs in through a proxy that says where the request came from.
+func (a *authority) loginFrom(t testing.TB, forwarded, name, password string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL+"/api/authentication/login", strings.NewReader(credentials(name, password)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Forwarded-For", forwarded)
+	return do(t, req)
+}
+
+func (a *authority) disableUser(t testing.TB, name string) {
+	t.Helper()
+	users := a.stores(t).Users
+	u, err := users.UserByUsername(t.Context(), name)
+	if err == nil {
+		err = users.DisableUser(t.Context(), u.ID, audit.New(audit.UserDisabled, "operator"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// claimsOf reads the claims of an access token without a look at its signature.
+func claimsOf(t testing.TB, access string) map[string]any {
+	t.Helper()
+	parts := strings.Split(access, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(parts[min(1, len(parts)-1)])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims map[string]any
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return claims
+}
+
+func subjectOf(t testing.TB, got answer) string {
+	t.Helper()
+	var e envelope
+	if err := json.Unmarshal(got.Body, &e); err != nil || e.Data == nil {
+		t.Fatalf("login: %d %s", got.Status, got.Body)
+	}
+	return claimsOf(t, e.Data.AccessToken)["sub"].(string)
+}
+
+// fastest is the shortest of a few runs: what the work takes, whatever else the
+// machine does meanwhile.
+func fastest(do func()) time.Duration {
+	best := time.Hour
+	for range 5 {
+		begun := time.Now()
+		do()
+		best = min(best, time.Since(begun))
+	}
+	return best
+}
+
+// wantSame compares answers but for what differs in every answer.
+func wantSame(t testing.TB, what string, got, want answer) {
+	t.Helper()
+	for _, a := range []answer{got, want} {
+		a.Header.Del("Date")
+		a.Header.Del("X-Request-Id")
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("%s is told from a wrong password (-wrong +got):\n%s", what, diff)
+	}
+}
+
+// wantNoSurface asserts that requests of a feature that isn't there meet nothing.
+func wantNoSurface(t testing.TB, a *authority, requests ...string) {
+	t.Helper()
+	for _, request := range requests {
+		method, path, _ := strings.Cut(request, " ")
+		got := send(t, method, a.URL+path, "application/json", `{"username":"x","email":"x@example.com","password":"x","newPassword":"x","role":"admin"}`)
+		if got.Status != http.StatusNotFound && got.Status != http.StatusMethodNotAllowed {
+			t.Errorf("%s: %d %s, want 404 or 405", request, got.Status, got.Body)
+		}
+	}
+}
+
+func loginTellsNothing(t *testing.T, a *authority) {
+	a.register(t, "usr01")
+	a.register(t, "usr01-disabled")
+	a.disableUser(t, "usr01-disabled")
+	wrong := a.tryLogin(t, "usr01", "not the password at all")
+	if wrong.Status != http.StatusBadRequest || !strings.Contains(string(wrong.Body), `"Invalid credentials."`) {
+		t.Fatalf("wrong password: %d %s", wrong.Status, wrong.Body)
+	}
+	wantSame(t, "an unknown user", a.tryLogin(t, "usr01-unknown", testPassword), wrong)
+	wantSame(t, "a disabled user", a.tryLogin(t, "usr01-disabled", testPassword), wrong)
+	wantSame(t, "a name that is none", a.tryLogin(t, "usr 01", testPassword), wrong)
+	wantSame(t, "a missing name", a.tryLogin(t, "", testPassword), wrong)
+}
+
+// slowHashes makes one hash take long against everything else in a login.
+func slowHashes() []string {
+	return []string{"MINTMARK_PASSWORD_MEMORY_KIB=65536", "MINTMARK_PASSWORD_TIME=2"}
+}
+
+func loginCostsTheSame(t *testing.T, _ *authority) {
+	a := startEmbedded(t, slowHashes()...)
+	a.register(t, "usr02")
+	a.register(t, "usr02-disabled")
+	a.disableUser(t, "usr02-disabled")
+	wrong := fastest(func() { a.tryLogin(t, "usr02", "not the password at all") })
+	for what, name := range map[string]string{"unknown": "usr02-unknown", "disabled": "usr02-disabled", "no name": "usr 02"} {
+		if took := fastest(func() { a.tryLogin(t, name, testPassword) }); took < wrong/3 {
+			t.Errorf("%s user: %v, wrong password: %v: no hash was run", what, took, wrong)
+		}
+	}
+}
+
+func registerTaken(t *testing.T, a *authority) {
+	a.register(t, "usr04")
+	register := func(name, email string) string {
+		_, e := a.firstParty(t, "register", map[string]string{"username": name, "email": email, "password": testPassword})
+		return e.Message
+	}
+	for _, name := range []string{"usr04", "USR04", "Usr04", "ｕｓｒ０４"} {
+		if got := register(name, "another-usr04@example.com"); got != "User already exists." {
+			t.Errorf("name %q: %q", name, got)
+		}
+	}
+	for _, email := range []string{"usr04@example.com", "USR04@EXAMPLE.COM", "Usr04@Example.com"} {
+		if got := register("usr04-other", email); got != "User creation failed." {
+			t.Errorf("address %q: %q", email, got)
+		}
+	}
+	if got := register("usr.04", "usr.04@example.com"); got != "User created successfully." { // dots tell users apart
+		t.Errorf("another name: %q", got)
+	}
+}
+
+func noReset(t *testing.T, a *authority) {
+	wantNoSurface(t, a,
+		"POST /api/authentication/forgot-password", "POST /api/authentication/reset-password", "GET /api/authentication/reset-password?token=x",
+		"POST /password/reset", "GET /password/reset?token=x", "POST /recovery", "GET /account/recover", "POST /account/recover")
+}
+
+func noPasswordChange(t *testing.T, a *authority) {
+	wantNoSurface(t, a,
+		"POST /api/authentication/change-password", "POST /api/authentication/password", "PUT /api/authentication/password",
+		"PATCH /api/authentication/user", "POST /account/password", "PUT /account", "POST /admin/v1/users/x/password")
+}
+
+func hostChangesNoLink(t *testing.T, a *authority) {
+	documents := []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json", "/openapi.yaml"}
+	for _, path := range documents {
+		want := send(t, http.MethodGet, a.URL+path, "", "")
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = "evil.example"
+		for _, name := range []string{"X-Forwarded-Host", "X-Host", "X-Original-Host"} {
+			req.Header.Set(name, "evil.example")
+		}
+		req.Header.Set("X-Forwarded-Proto", "https")
+		req.Header.Set("Forwarded", "host=evil.example;proto=https")
+		if got := do(t, req); string(got.Body) != string(want.Body) {
+			t.Errorf("%s depends on the host of the request: %s", path, got.Body)
+		}
+	}
+	noReset(t, a)
+}
+
+func longPasswordCostsNothing(t *testing.T, _ *authority) {
+	a := startEmbedded(t, slowHashes()...)
+	a.register(t, "usr08")
+	wrong := fastest(func() { a.tryLogin(t, "usr08", "not the password at all") })
+	for _, size := range []int{1025, 60 << 10} {
+		took := fastest(func() {
+			if got := a.tryLogin(t, "usr08", strings.Repeat("x", size)); got.Status != http.StatusBadRequest {
+				t.Errorf("login with %d bytes: %d, want 400", size, got.Status)
+			}
+		})
+		if took > wrong/2 {
+			t.Errorf("login with %d bytes took %v, a hash %v: it was hashed", size, took, wrong)
+		}
+	}
+	endless := strings.Repeat("x", 1<<20)
+	if got := a.tryLogin(t, "usr08", endless); got.Status != http.StatusRequestEntityTooLarge {
+		t.Errorf("login with 1 MiB: %d, want 413", got.Status)
+	}
+	for size, want := range map[int]int{257: http.StatusBadRequest, 1 << 20: http.StatusRequestEntityTooLarge} {
+		body := fmt.Sprintf(`{"username":"usr08-long","email":"usr08-long@example.com","password":%q}`, strings.Repeat("x", size))
+		if got := send(t, http.MethodPost, a.URL+"/api/authentication/register", "application/json", body); got.Status != want {
+			t.Errorf("register with %d bytes: %d, want %d", size, got.Status, want)
+		}
+	}
+}
+
+func passwordsAreNotCut(t *testing.T, a *authority) {
+	common := strings.Repeat("nine brown foxes ", 5)[:72]
+	body := fmt.Sprintf(`{"username":"usr09","email":"usr09@example.com","password":%q}`, common+" and a goat")
+	if got := send(t, http.MethodPost, a.URL+"/api/authentication/register", "application/json", body); got.Status != http.StatusOK {
+		t.Fatalf("register: %d %s", got.Status, got.Body)
+	}
+	for _, end := range []string{"", " and a hen", " and a goa", " and a goat "} {
+		if got := a.tryLogin(t, "usr09", common+end); got.Status != http.StatusBadRequest {
+			t.Errorf("another password with the same start: %d, want 400", got.Status)
+		}
+	}
+	if got := a.tryLogin(t, "usr09", common+" and a goat"); got.Status != http.StatusOK {
+		t.Errorf("the password: %d, want 200", got.Status)
+	}
+}
+
+func spellingsAreOneUser(t *testing.T, a *authority) {
+	a.register(t, "admin11")
+	want := subjectOf(t, a.tryLogin(t, "admin11", testPassword))
+	same := []string{"ADMIN11", "Admin11", "ａｄｍｉｎ１１", "ADMİN11", "admın11"}
+	refused := []string{"admin11 ", " admin11", "ad\u200bmin11", "ⓐdmin11", "ad\u00admin11", "аdmin11" /* Cyrillic а */, "admin11\u0000", "ad\u202emin11"}
+	for i, name := range append(same, refused...) {
+		email := fmt.Sprintf("usr11-%d@example.com", i)
+		if _, e := a.firstParty(t, "register", map[string]string{"username": name, "email": email, "password": testPassword}); e.StatusCode != http.StatusBadRequest {
+			t.Errorf("register %+q: %d %s, want 400", name, e.StatusCode, e.Message)
+		}
+	}
+	for _, name := range same {
+		if got := subjectOf(t, a.tryLogin(t, name, testPassword)); got != want {
+			t.Errorf("%+q is another user than admin11", name)
+		}
+	}
+	for _, name := range refused {
+		if got := a.tryLogin(t, name, testPassword); got.Status != http.StatusBadRequest {
+			t.Errorf("log in %+q: %d, want 400", name, got.Status)
+		}
+	}
+}
+
+// loginsQueue: that no more hashes run than there are slots is a test of the hasher.
+func loginsQueue(t *testing.T, _ *authority) {
+	a := startEmbedded(t, append(slowHashes(), "MINTMARK_PASSWORD_MAX_CONCURRENT=1")...)
+	a.register(t, "usr12")
+	subject := subjectOf(t, a.tryLogin(t, "usr12", testPassword))
+	var mu sync.Mutex
+	counts := make(map[int]int)
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			password := []string{testPassword, "not the password at all"}[i%2]
+			got := a.tryLogin(t, "usr12", password)
+			mu.Lock()
+			defer mu.Unlock()
+			counts[got.Status]++
+			switch got.Status {
+			case http.StatusOK:
+				if subjectOf(t, got) != subject {
+					t.Error("a login gave another user's token")
+				}
+			case http.StatusServiceUnavailable:
+				wantUnavailable(t, "a login beyond the queue", got)
+			}
+		})
+	}
+	wg.Wait()
+	answered := counts[http.StatusOK] + counts[http.StatusBadRequest] + counts[http.StatusServiceUnavailable]
+	if answered != 100 || counts[http.StatusOK] == 0 || counts[http.StatusServiceUnavailable] == 0 {
+		t.Errorf("%v: want some 200, some 503, and nothing but these and 400", counts)
+	}
+	if got := a.tryLogin(t, "usr12", testPassword); got.Status != http.StatusOK {
+		t.Errorf("login after the rush: %d, want 200", got.Status)
+	}
+}
+
+func hostileHashIsRefused(t *testing.T, a *authority) {
+	a.register(t, "usr13")
+	users := a.stores(t).Users
+	u, err := users.UserByUsername(t.Context(), "usr13")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := strings.Count(a.Log.String(), "stored password hash is damaged")
+	hostile := []string{
+		"$argon2id$v=19$m=4194304,t=1000,p=1$c29tZXNhbHRzb21lc2FsdA$c29tZWtleXNvbWVrZXlzb21la2V5c29tZWtleXNvbWU",
+		"$argon2id$v=19$m=65536,t=4294967295,p=255$c29tZXNhbHRzb21lc2FsdA$c29tZWtleXNvbWVrZXlzb21la2V5c29tZWtleXNvbWU",
+		"$argon2i$v=19$m=8192,t=1,p=1$c29tZXNhbHQ$c29tZWtleQ", "$2b$12$abcdefghijklmnopqrstuv", "garbage", "$$$$$",
+	}
+	for _, hash := range hostile {
+		if err := users.ReplaceHash(t.Context(), u.ID, u.PasswordHash, hash); err != nil {
+			t.Fatal(err)
+		}
+		u.PasswordHash = hash
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.URL+"/api/authentication/login", strings.NewReader(credentials("usr13", testPassword)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		if got := do(t, req); got.Status != http.StatusBadRequest {
+			t.Errorf("%.40s: %d %s, want 400", hash, got.Status, got.Body)
+		}
+		cancel()
+	}
+	log := a.Log.String()
+	if alarms := strings.Count(log, "stored password hash is damaged") - before; alarms != len(hostile) {
+		t.Errorf("%d alarms for %d damaged hashes", alarms, len(hostile))
+	}
+	if strings.Contains(log, "c29tZWtleXNvbWVrZXlz") {
+		t.Error("the log holds a hash")
+	}
+}
+
+func victimIsNotLockedOut(t *testing.T, _ *authority) {
+	a := startEmbedded(t, "MINTMARK_TRUSTED_PROXIES=127.0.0.1", "MINTMARK_RATE_LOGIN=1/h,2/h")
+	a.register(t, "usr14")
+	counts := make(map[int]int)
+	for i := range 1000 {
+		from := fmt.Sprintf("203.0.113.%d", i%100)
+		counts[a.loginFrom(t, from, "usr14", "not the password at all").Status]++
+	}
+	if counts[http.StatusBadRequest] != 100 || counts[http.StatusTooManyRequests] != 900 {
+		t.Errorf("%v: want one try for each address and 429 for the rest", counts)
+	}
+	if got := a.loginFrom(t, "198.51.100.7", "usr14", testPassword); got.Status != http.StatusOK {
+		t.Errorf("the victim from an address of their own: %d %s, want 200", got.Status, got.Body)
+	}
+}
+
+func evasionCounts(t *testing.T, _ *authority) {
+	spellings := []string{"usr15", "USR15", "Usr15", "ｕｓｒ１５", "uSr15", "usR15"}
+	tests := map[string]struct {
+		proxies string
+		from    func(i int) string
+		status  int
+	}{
+		"a forged X-Forwarded-For":        {"", func(i int) string { return fmt.Sprintf("203.0.113.%d", i) }, http.StatusTooManyRequests},
+		"an address before the proxy's":   {"127.0.0.1", func(i int) string { return fmt.Sprintf("203.0.113.%d, 198.51.100.1", i) }, http.StatusTooManyRequests},
+		"addresses of one IPv6 /64":       {"127.0.0.1", func(i int) string { return fmt.Sprintf("2001:db8:1:2::%x", i+1) }, http.StatusTooManyRequests},
+		"spellings of one IPv4 address":   {"127.0.0.1", func(i int) string { return []string{"203.0.113.9", "::ffff:203.0.113.9"}[i%2] }, http.StatusTooManyRequests},
+		"another /64 has its own budget":  {"127.0.0.1", func(i int) string { return fmt.Sprintf("2001:db8:1:%x::1", i+1) }, http.StatusBadRequest},
+		"another IPv4 has its own budget": {"127.0.0.1", func(i int) string { return fmt.Sprintf("203.0.113.%d", i+1) }, http.StatusBadRequest},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			settings := []string{"MINTMARK_RATE_LOGIN=5/h,1000/h"}
+			if test.proxies != "" {
+				settings = append(settings, "MINTMARK_TRUSTED_PROXIES="+test.proxies)
+			}
+			a := startEmbedded(t, settings...)
+			a.register(t, "usr15")
+			var last answer
+			for i, spelling := range spellings {
+				last = a.loginFrom(t, test.from(i), spelling, "not the password at all")
+			}
+			if last.Status != test.status {
+				t.Errorf("sixth try: %d, want %d", last.Status, test.status)
+			}
+			if wait := cmp.Or(last.Header.Get("Retry-After"), "none"); (wait == "none") != (test.status == http.StatusBadRequest) {
+				t.Errorf("Retry-After: %s", wait)
+			}
+		})
+	}
+}
+
+func nobodyPromotesThemselves(t *testing.T, a *authority) {
+	wantNoSurface(t, a,
+		"PATCH /api/authentication/me", "PATCH /api/authentication/register", "PUT /api/authentication/login", "GET /api/authentication/me",
+		"PATCH /account", "PUT /users/me", "PATCH /oauth/userinfo", "PATCH /scim/v2/Me")
+	for _, extra := range []string{`"role":"admin"`, `"roles":["admin"]`, `"email_verified":true`, `"emailVerified":"true"`, `"id":"1"`, `"tenant":"x"`, `"isAdmin":true`} {
+		body := fmt.Sprintf(`{"username":"usr19","email":"usr19@example.com","password":%q,%s}`, testPassword, extra)
+		if got := send(t, http.MethodPost, a.URL+"/api/authentication/register", "application/json", body); got.Status != http.StatusBadRequest {
+			t.Errorf("register with %s: %d, want 400", extra, got.Status)
+		}
+	}
+	if got := a.tryLogin(t, "usr19", testPassword); got.Status != http.StatusBadRequest {
+		t.Errorf("a refused registration made a user: login %d", got.Status)
+	}
+}

@@ -25,6 +25,7 @@ const (
 	UserEnabled         Kind = "user.enabled"
 	UserDeleted         Kind = "user.deleted"
 	UserPasswordChanged Kind = "user.password-changed"
+	UserSessionsEnded   Kind = "user.sessions-ended"
 
 	ClientDisabled Kind = "client.disabled"
 	ClientEnabled  Kind = "client.enabled"
@@ -35,6 +36,10 @@ const (
 	SessionSkipped  Kind = "session.skipped"
 	SessionHealed   Kind = "session.healed"
 	SessionReplayed Kind = "session.replayed"
+	// SessionRefused is a refresh token of a session that was over, or that had expired.
+	SessionRefused Kind = "session.refused"
+	// SessionCompromisedKey is a token that was accepted under a MAC key marked compromised.
+	SessionCompromisedKey Kind = "session.compromised-key"
 
 	KeyPublished Kind = "key.published"
 )
@@ -59,10 +64,19 @@ func New(kind Kind, actor string) Event {
 	return Event{ID: uuid.Must(uuid.NewV7()).String(), Kind: kind, Actor: actor}
 }
 
+// OfSession returns a copy of the event that concerns one session: a change that
+// concerns many of them leaves an event in the story of each.
+func (e Event) OfSession(sessionID, clientID string) Event {
+	e.ID = uuid.Must(uuid.NewV7()).String()
+	e.SessionID, e.ClientID = sessionID, clientID
+	return e
+}
+
 // Query selects events, newest first. Zero fields select everything.
 type Query struct {
 	UserID    string
 	SessionID string
+	RequestID string
 	Kind      Kind
 	Limit     int // 1 to 1000
 }

@@ -36,13 +36,14 @@ type Session struct {
 
 // Why a session ended.
 const (
-	ReasonLogout   = "logout"
-	ReasonRevoked  = "revoked"  // RFC 7009
-	ReasonReplay   = "replay"   // a refresh token was used twice
-	ReasonPassword = "password" // the user's password changed
-	ReasonUser     = "user"     // the user was disabled or deleted
-	ReasonClient   = "client"   // the client was disabled
-	ReasonOperator = "operator"
+	ReasonLogout    = "logout"
+	ReasonRevoked   = "revoked"  // RFC 7009
+	ReasonReplay    = "replay"   // a refresh token was used twice
+	ReasonPassword  = "password" // the user's password changed
+	ReasonUser      = "user"     // the user was disabled or deleted
+	ReasonClient    = "client"   // the client was disabled
+	ReasonOperator  = "operator"
+	ReasonElsewhere = "elsewhere" // the user ended it from another session
 )
 
 // Standing is a session joined with what its user and client say of it: all

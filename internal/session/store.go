@@ -52,6 +52,8 @@ type Store interface {
 	StartSession(ctx context.Context, s Session, lifetime time.Duration, seen time.Time, event audit.Event) (Session, error)
 	// StandingByFamily reads all a refresh needs, in one primary-key read. ErrNotFound.
 	StandingByFamily(ctx context.Context, family FamilyHash) (Standing, error)
+	// StandingByID reads the same of the session with that id. ErrNotFound.
+	StandingByID(ctx context.Context, id string) (Standing, error)
 	// SessionByID finds a session. ErrNotFound.
 	SessionByID(ctx context.Context, id string) (Session, error)
 	// Sessions lists the sessions that the query selects, newest first.
@@ -59,6 +61,16 @@ type Store interface {
 	// RevokeSession ends the session for good. When it was revoked before, nothing
 	// changes and no event is written. ErrNotFound.
 	RevokeSession(ctx context.Context, id, reason string, event audit.Event) error
+	// RevokeOthers ends every session of the user but one, in one transaction, and
+	// returns how many it ended; each gets a copy of the event ([audit.Event.OfSession]).
+	// The one to keep must be the user's and not revoked, else nothing changes and the
+	// error is ErrNotFound: of two that end each other at once, one is left. A session
+	// being started is ended too, or comes after.
+	RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) (int, error)
+	// RevokeAll ends every session of the user and moves SessionsValidAfter, in one
+	// transaction: a login that races with it loses or comes after. ErrNotFound when
+	// there is no such user.
+	RevokeAll(ctx context.Context, userID, reason string, event audit.Event) error
 	// SaveCheckpoints raises checkpoints, never lowers one, and sets LastSeenAt.
 	// Unknown sessions are passed over.
 	SaveCheckpoints(ctx context.Context, batch []Checkpoint) error

@@ -65,7 +65,7 @@ func appendEvents(ctx context.Context, on execer, events ...audit.Event) error {
 func (s *Store) Events(ctx context.Context, query audit.Query) ([]audit.Event, error) {
 	var where conditions
 	for _, filter := range []struct{ comparison, value string }{
-		{"user_id = ", query.UserID}, {"session_id = ", query.SessionID}, {"kind = ", string(query.Kind)},
+		{"user_id = ", query.UserID}, {"session_id = ", query.SessionID}, {"request_id = ", query.RequestID}, {"kind = ", string(query.Kind)},
 	} {
 		switch {
 		case filter.value == "":

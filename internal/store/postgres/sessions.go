@@ -88,12 +88,25 @@ func scanStanding(row pgx.CollectableRow) (session.Standing, error) {
 	return standing, err
 }
 
+const standings = `SELECT ` + sessionColumns + `, coalesce(u.username, ''),
+	u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL, u.sessions_valid_after, clock_timestamp()
+	FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id`
+
 // StandingByFamily implements [session.Store].
 func (s *Store) StandingByFamily(ctx context.Context, family session.FamilyHash) (session.Standing, error) {
-	standing, err := one(ctx, s, session.ErrNotFound, scanStanding, `SELECT `+sessionColumns+`, coalesce(u.username, ''),
-		u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL, u.sessions_valid_after, clock_timestamp()
-		FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id
-		WHERE s.family = $1`, family[:])
+	standing, err := one(ctx, s, session.ErrNotFound, scanStanding, standings+` WHERE s.family = $1`, family[:])
+	if err != nil {
+		return session.Standing{}, fmt.Errorf("read session: %w", err)
+	}
+	return standing, nil
+}
+
+// StandingByID implements [session.Store].
+func (s *Store) StandingByID(ctx context.Context, id string) (session.Standing, error) {
+	if !isID(id) {
+		return session.Standing{}, fmt.Errorf("read session: %w", session.ErrNotFound)
+	}
+	standing, err := one(ctx, s, session.ErrNotFound, scanStanding, standings+` WHERE s.id = $1`, id)
 	if err != nil {
 		return session.Standing{}, fmt.Errorf("read session: %w", err)
 	}
@@ -157,6 +170,66 @@ func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audi
 	})
 	if err != nil {
 		return fmt.Errorf("revoke session: %w", err)
+	}
+	return nil
+}
+
+// RevokeOthers implements [session.Store]. The user's row is locked first, as by
+// everything that ends many sessions, so that sessions being started wait.
+func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) (int, error) {
+	if !isID(userID) || !isID(keep) {
+		return 0, fmt.Errorf("revoke other sessions: %w", session.ErrNotFound)
+	}
+	var events []audit.Event
+	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE`, userID).Scan()
+		if err == nil {
+			err = tx.QueryRow(ctx, `SELECT FROM sessions WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL`, keep, userID).Scan()
+		}
+		if errors.Is(err, pgx.ErrNoRows) {
+			return session.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		rows, _ := tx.Query(ctx, `WITH others AS (
+				SELECT family FROM sessions WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL
+				ORDER BY id FOR NO KEY UPDATE
+			) UPDATE sessions s SET revoked_at = clock_timestamp(), revoke_reason = $3
+			FROM others WHERE s.family = others.family RETURNING s.id, s.client_id`, userID, keep, reason) // its error comes with the rows
+		events, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (audit.Event, error) {
+			var id, clientID string
+			err := row.Scan(&id, &clientID)
+			return event.OfSession(id, clientID), err
+		})
+		if err != nil {
+			return err
+		}
+		return appendEvents(ctx, tx, events...)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("revoke other sessions: %w", err)
+	}
+	return len(events), nil
+}
+
+// RevokeAll implements [session.Store].
+func (s *Store) RevokeAll(ctx context.Context, userID, reason string, event audit.Event) error {
+	if !isID(userID) {
+		return fmt.Errorf("revoke all sessions: %w", session.ErrNotFound)
+	}
+	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE`, userID).Scan()
+		if errors.Is(err, pgx.ErrNoRows) {
+			return session.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return endSessions(ctx, tx, userID, reason, event)
+	})
+	if err != nil {
+		return fmt.Errorf("revoke all sessions: %w", err)
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func (t tx) appendEvents(ctx context.Context, events ...audit.Event) error {
 func (s *Store) Events(ctx context.Context, query audit.Query) ([]audit.Event, error) {
 	where, args := []string{"true"}, []any{}
 	for _, filter := range []struct{ column, value string }{
-		{"user_id = ?", query.UserID}, {"session_id = ?", query.SessionID}, {"kind = ?", string(query.Kind)},
+		{"user_id = ?", query.UserID}, {"session_id = ?", query.SessionID}, {"request_id = ?", query.RequestID}, {"kind = ?", string(query.Kind)},
 	} {
 		if filter.value != "" {
 			where, args = append(where, filter.column), append(args, filter.value)

@@ -70,18 +70,31 @@ func (t tx) admit(ctx context.Context, x session.Session, seen time.Time) error 
 	return err
 }
 
-const selectStanding = `SELECT ` + sessionColumns + `, coalesce(u.username, ''),
-	u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL, u.sessions_valid_after
-	FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id
-	WHERE s.family = ?`
+const (
+	standings = `SELECT ` + sessionColumns + `, coalesce(u.username, ''),
+		u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL, u.sessions_valid_after
+		FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id`
+	selectStanding = standings + ` WHERE s.family = ?`
+)
 
 // StandingByFamily implements [session.Store].
 func (s *Store) StandingByFamily(ctx context.Context, family session.FamilyHash) (session.Standing, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	return s.scanStanding(s.standing.QueryRowContext(ctx, family[:]))
+}
+
+// StandingByID implements [session.Store].
+func (s *Store) StandingByID(ctx context.Context, id string) (session.Standing, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	return s.scanStanding(s.reader.QueryRowContext(ctx, standings+` WHERE s.id = ?`, id))
+}
+
+func (s *Store) scanStanding(r row) (session.Standing, error) {
 	var standing session.Standing
 	var valid moment
-	x, err := scanSession(s.standing.QueryRowContext(ctx, family[:]),
+	x, err := scanSession(r,
 		&standing.Username, &standing.UserActive, &standing.ClientEnabled, &valid)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = session.ErrNotFound
@@ -154,6 +167,51 @@ func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audi
 	})
 	if err != nil {
 		return fmt.Errorf("revoke session: %w", err)
+	}
+	return nil
+}
+
+// RevokeOthers implements [session.Store].
+func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) (int, error) {
+	var events []audit.Event
+	err := s.write(ctx, func(ctx context.Context, t tx) error {
+		var live bool
+		err := t.QueryRowContext(ctx, `SELECT revoked_at IS NULL FROM sessions WHERE id = ? AND user_id = ?`, keep, userID).Scan(&live)
+		switch {
+		case errors.Is(err, sql.ErrNoRows), err == nil && !live:
+			return session.ErrNotFound
+		case err != nil:
+			return err
+		}
+		rows, err := t.QueryContext(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ?
+			WHERE user_id = ? AND id <> ? AND revoked_at IS NULL RETURNING id, client_id`, stored(t.now), reason, userID, keep)
+		events, err = collect(rows, err, func(r row) (audit.Event, error) {
+			var id, clientID string
+			err := r.Scan(&id, &clientID)
+			return event.OfSession(id, clientID), err
+		})
+		if err != nil {
+			return err
+		}
+		return t.appendEvents(ctx, events...)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("revoke other sessions: %w", err)
+	}
+	return len(events), nil
+}
+
+// RevokeAll implements [session.Store].
+func (s *Store) RevokeAll(ctx context.Context, userID, reason string, event audit.Event) error {
+	err := s.write(ctx, func(ctx context.Context, t tx) error {
+		if err := t.changeOne(ctx, session.ErrNotFound, `UPDATE users SET sessions_valid_after = sessions_valid_after
+			WHERE id = ?`, userID); err != nil {
+			return err
+		}
+		return t.endSessions(ctx, userID, reason, event)
+	})
+	if err != nil {
+		return fmt.Errorf("revoke all sessions: %w", err)
 	}
 	return nil
 }

@@ -85,10 +85,10 @@ func eventsAreListedNewestFirst(t *testing.T, store Durable) {
 
 func eventQueryNarrows(t *testing.T, store Durable) {
 	users, sessions := []string{newID(), newID()}, []string{newID(), newID()}
-	kinds := []audit.Kind{audit.SessionRepeated, audit.SessionHealed}
+	requests, kinds := []string{newID(), "any text"}, []audit.Kind{audit.SessionRepeated, audit.SessionHealed}
 	for i := range 8 {
 		event := audit.New(kinds[i&1], "client")
-		event.UserID, event.SessionID = users[i>>1&1], sessions[i>>2&1]
+		event.UserID, event.SessionID, event.RequestID = users[i>>1&1], sessions[i>>2&1], requests[i>>1&1]
 		appendEvents(t, store, event)
 	}
 	for _, c := range []struct {
@@ -99,6 +99,10 @@ func eventQueryNarrows(t *testing.T, store Durable) {
 		{audit.Query{UserID: users[0]}, 4},
 		{audit.Query{SessionID: sessions[1]}, 4},
 		{audit.Query{Kind: kinds[0]}, 4},
+		{audit.Query{RequestID: requests[1]}, 4},
+		{audit.Query{RequestID: requests[0], SessionID: sessions[0]}, 2},
+		{audit.Query{RequestID: sessions[0]}, 0},
+		{audit.Query{RequestID: "\x00"}, 0},
 		{audit.Query{UserID: users[0], Kind: kinds[0]}, 2},
 		{audit.Query{UserID: users[1], SessionID: sessions[0], Kind: kinds[1]}, 1},
 		{audit.Query{UserID: sessions[0]}, 0},
@@ -114,6 +118,7 @@ func eventQueryNarrows(t *testing.T, store Durable) {
 		for _, e := range got {
 			if (c.query.UserID != "" && e.UserID != c.query.UserID) ||
 				(c.query.SessionID != "" && e.SessionID != c.query.SessionID) ||
+				(c.query.RequestID != "" && e.RequestID != c.query.RequestID) ||
 				(c.query.Kind != "" && e.Kind != c.query.Kind) {
 				t.Errorf("%+v found %+v", c.query, e)
 			}

@@ -33,6 +33,11 @@ func Sessions(t *testing.T, open OpenDurable) {
 		"ACheckpointOnlyRises":                  checkpointOnlyRises,
 		"NoSessionSurvivesARaceWithSetPassword": noSessionSurvivesSetPassword,
 		"OneOfManyRevokes":                      oneOfManyRevokes,
+		"RevokeOthersKeepsOne":                  revokeOthersKeepsOne,
+		"RevokeOthersNeedsALiveSession":         revokeOthersNeedsALiveSession,
+		"OfManyThatRevokeOthersOneIsLeft":       oneIsLeft,
+		"RevokeAllEndsEverySession":             revokeAllEndsEverySession,
+		"NoSessionSurvivesARaceWithRevokeAll":   noSessionSurvivesRevokeAll,
 		"CheckpointsAndSetPasswordAllFinish":    checkpointsMeetSetPassword,
 		"CheckpointsAndDisableClientAllFinish":  checkpointsMeetDisableClient,
 		"ACancelledContextIsAnError":            cancelledSessionCalls,
@@ -73,6 +78,14 @@ func standingSaysAll(t *testing.T, store Durable) {
 	}
 	if diff := cmp.Diff(got, want); diff != "" || got.Now.Before(s.CreatedAt) {
 		t.Errorf("standing (-got +want):\n%s", diff)
+	}
+	byID, err := store.StandingByID(t.Context(), s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Now = byID.Now
+	if diff := cmp.Diff(byID, want); diff != "" || byID.Now.Before(got.Now) {
+		t.Errorf("standing by id (-got +want):\n%s", diff)
 	}
 }
 
@@ -160,6 +173,7 @@ func unknownSessionsAreNotFound(t *testing.T, store Durable) {
 	s := startSession(t, store, createUser(t, store, "alice").ID)
 	for _, id := range append(notIDs, unknownID, strings.ToUpper(s.ID)) {
 		wantError(t, fmt.Sprintf("find %q", id), drop(store.SessionByID(t.Context(), id)), session.ErrNotFound)
+		wantError(t, fmt.Sprintf("standing of %q", id), drop(store.StandingByID(t.Context(), id)), session.ErrNotFound)
 		err := store.RevokeSession(t.Context(), id, session.ReasonLogout, aboutSession(audit.SessionRevoked, unknownID))
 		wantError(t, fmt.Sprintf("revoke %q", id), err, session.ErrNotFound)
 	}
@@ -360,9 +374,14 @@ func cancelledSessionCalls(t *testing.T, store Durable) {
 			return drop(store.StartSession(ctx, x, time.Hour, alice.SessionsValidAfter, about("x", alice.ID)))
 		},
 		"StandingByFamily": func(ctx context.Context) error { return drop(store.StandingByFamily(ctx, s.Family)) },
+		"StandingByID":     func(ctx context.Context) error { return drop(store.StandingByID(ctx, s.ID)) },
 		"SessionByID":      func(ctx context.Context) error { return drop(store.SessionByID(ctx, s.ID)) },
 		"Sessions":         func(ctx context.Context) error { return drop(store.Sessions(ctx, session.Query{Limit: 1})) },
 		"RevokeSession":    func(ctx context.Context) error { return store.RevokeSession(ctx, s.ID, "x", about("x", alice.ID)) },
+		"RevokeOthers": func(ctx context.Context) error {
+			return drop(store.RevokeOthers(ctx, alice.ID, s.ID, "x", about("x", alice.ID)))
+		},
+		"RevokeAll": func(ctx context.Context) error { return store.RevokeAll(ctx, alice.ID, "x", about("x", alice.ID)) },
 		"SaveCheckpoints": func(ctx context.Context) error {
 			return store.SaveCheckpoints(ctx, []session.Checkpoint{{SessionID: s.ID, Generation: 9}})
 		},

@@ -168,6 +168,7 @@ func TestDecide(t *testing.T) {
 		{"previous after grace, compromised", plain(5), []func(*refresh){lateNow, compromised}, only(session.Replayed)},
 		{"previous, strict: skips are off too", plain(5), []func(*refresh){strict}, only(session.Replayed)},
 		{"previous, strict, at once", plain(5), []func(*refresh){strict, func(r *refresh) { r.now = rotated }}, only(session.Replayed)},
+		{"previous, strict, the clock went back", plain(5), []func(*refresh){strict, func(r *refresh) { r.now = rotated.Add(-time.Minute) }}, only(session.Replayed)},
 		{"the burned generation", plain(6), []func(*refresh){at(7, 5), skips(1)}, only(session.Replayed)},
 
 		// g > cur → Healed

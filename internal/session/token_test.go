@@ -1,10 +1,13 @@
 package session_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,7 +126,7 @@ func TestEveryReencodingIsRefused(t *testing.T) {
 		"newline for a character": text[:65] + "\n", "carriage return within": text[:30] + "\r\n" + text[30:],
 		"no prefix": body, "another prefix": "mrf_" + body, "upper-case prefix": "MRT_" + body, "two prefixes": "mrt_" + text, "prefix alone": "mrt_",
 		"empty": "", "cut": text[:65], "longer": text + "A", "hexadecimal": fmt.Sprintf("mrt_%x", octets),
-		"long": "mrt_" + strings.Repeat("A", 1<<20), "zeros": "mrt_" + strings.Repeat("A", 62), "invalid UTF-8": "mrt_" + strings.Repeat("\xff", 62),
+		"long": "mrt_" + strings.Repeat("A", 1<<20), "newlines": "mrt_" + strings.Repeat("\n", 62), "zeros": "mrt_" + strings.Repeat("A", 62), "invalid UTF-8": "mrt_" + strings.Repeat("\xff", 62),
 	}
 	for name, text := range tests {
 		refuse(t, m, text, name)
@@ -131,6 +134,37 @@ func TestEveryReencodingIsRefused(t *testing.T) {
 }
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// A later release may know more versions and flags; this one must not guess.
+func TestAnUnknownVersionOrFlagIsRefused(t *testing.T) {
+	t.Parallel()
+	roots, err := secret.ParseRoots("1:" + rootOne)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := session.NewMint(issuer, roots)
+	body, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(m.Format(token()), "mrt_"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body = body[:30]
+	if got, want := sign(roots.Active(), body), m.Format(token()); got != want {
+		t.Fatalf("this test signs %q, the mint %q", got, want)
+	}
+	for _, i := range []int{0, 26, 27, 28, 29} {
+		changed := slices.Clone(body)
+		changed[i] = 2
+		refuse(t, m, sign(roots.Active(), changed), fmt.Sprint("octet ", i, " is 2, well signed"))
+	}
+}
+
+// sign says once more, apart from the mint, how a token is signed.
+func sign(root secret.Root, body []byte) string {
+	h := hmac.New(sha256.New, root.Derive(secret.PurposeRefreshTokenMAC, 32))
+	h.Write([]byte("mintmark/refresh-token/v1\x00\x00\x00\x14" + issuer)) // 20 octets of issuer
+	h.Write(body)
+	return "mrt_" + base64.RawURLEncoding.EncodeToString(append(slices.Clone(body), h.Sum(nil)[:16]...))
+}
 
 func TestATokenOfAnotherIssuerIsRefused(t *testing.T) {
 	t.Parallel()

@@ -30,7 +30,11 @@ func TestAFloodOfKeysDoesNotForgetARefusal(t *testing.T) {
 	t.Parallel()
 	limits := memory.NewLimits(fixed, 160)
 	rate := ratelimit.Rate{Limit: 5, Per: time.Minute}
-	for range 5 {
+	take(t, limits, "guessed", rate)
+	for i := range 100 {
+		take(t, limits, fmt.Sprint("before", i), rate)
+	}
+	for range 4 {
 		take(t, limits, "guessed", rate)
 	}
 	for i := range 10_000 {

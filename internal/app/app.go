@@ -206,7 +206,7 @@ func (a *App) openStores(ctx context.Context) error {
 }
 
 func (a *App) buildAPI(roots secret.Roots) error {
-	metrics := telemetry.NewMetrics()
+	metrics := telemetry.NewMetrics(verdictNames()...)
 	metrics.Gauge("mintmark_audit_events_dropped", "Audit events that did not fit into the queue since the start.",
 		func() float64 { return float64(a.events.Dropped()) })
 	hasher, err := newHasher(a.cfg)
@@ -256,6 +256,14 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		Log:            a.log,
 	})
 	return err
+}
+
+func verdictNames() []string {
+	var names []string
+	for _, verdict := range session.Verdicts() {
+		names = append(names, verdict.String())
+	}
+	return names
 }
 
 // Info is what a newcomer wants to know of a started authority.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // maxQueued bounds the events waiting to be written; beyond it they are counted
@@ -14,22 +15,58 @@ const (
 	queueBatch = 500
 )
 
+// What may come again and again, such as the refusals of a client that never gives
+// up, leaves one event of a kind per session and hour. Of so many sessions it is known.
+const (
+	seldom    = time.Hour
+	maxSeldom = 10_000
+)
+
 // Queue holds events that accompany no durable change until they are written.
 type Queue struct {
 	store   Store
 	dropped atomic.Uint64
 
 	mu      sync.Mutex
-	waiting []Event // guarded by mu
+	waiting []Event               // guarded by mu
+	recent  map[subject]time.Time // of AddSeldom; guarded by mu
+}
+
+// subject is what AddSeldom counts by.
+type subject struct {
+	kind      Kind
+	sessionID string
 }
 
 // NewQueue returns an empty queue before the store.
-func NewQueue(store Store) *Queue { return &Queue{store: store} }
+func NewQueue(store Store) *Queue {
+	return &Queue{store: store, recent: make(map[subject]time.Time)}
+}
 
 // Add queues an event; it never blocks.
 func (q *Queue) Add(event Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.add(event)
+}
+
+// AddSeldom queues an event, unless one of its kind about its session was queued in
+// the hour before. The event's At must be set.
+func (q *Queue) AddSeldom(event Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	about := subject{event.Kind, event.SessionID}
+	if last, known := q.recent[about]; known && event.At.Sub(last) < seldom {
+		return
+	}
+	if len(q.recent) >= maxSeldom { // forgetting all of them costs at most one event each
+		clear(q.recent)
+	}
+	q.recent[about] = event.At
+	q.add(event)
+}
+
+func (q *Queue) add(event Event) {
 	if len(q.waiting) >= maxQueued {
 		q.dropped.Add(1)
 		return

@@ -29,6 +29,10 @@ var (
 	ErrClient = errors.New("invalid client")
 	// ErrAccessToken refuses to revoke an access token (RFC 7009 §2.2.1).
 	ErrAccessToken = errors.New("access tokens are not revoked one by one")
+	// ErrBearer refuses an access token that was to prove who asks (RFC 6750 §3.1).
+	ErrBearer = errors.New("invalid access token")
+	// ErrSession refuses a session that is unknown or somebody else's.
+	ErrSession = errors.New("no such session")
 	// ErrRegistrationClosed refuses a registration where operators add users.
 	ErrRegistrationClosed = errors.New("registration is closed")
 )

@@ -18,11 +18,11 @@ func (a *Authority) Logout(ctx context.Context, p Pair, from Origin) error {
 	if err != nil {
 		return err
 	}
-	_, standing, err := a.findPair(ctx, c, p)
+	found, err := a.findPair(ctx, c, p)
 	if err != nil {
 		return err
 	}
-	return a.end(ctx, standing, session.ReasonLogout, from.event(audit.SessionRevoked, "user"))
+	return a.end(ctx, found.standing, session.ReasonLogout, from.event(audit.SessionRevoked, "user"))
 }
 
 // Revoke ends the session of a refresh token of the client (RFC 7009 §2.1). An
@@ -33,14 +33,14 @@ func (a *Authority) Revoke(ctx context.Context, c client.Client, raw string, fro
 	if _, err := token.Parse(raw, a.Issuer, a.Keys.Public); err == nil {
 		return ErrAccessToken
 	}
-	_, standing, err := a.find(ctx, c, raw)
+	found, err := a.find(ctx, c, raw)
 	if errors.Is(err, ErrGrant) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return a.end(ctx, standing, session.ReasonRevoked, from.event(audit.SessionRevoked, "client"))
+	return a.end(ctx, found.standing, session.ReasonRevoked, from.event(audit.SessionRevoked, "client"))
 }
 
 // end commits the revocation before the caller hears of it. A caller that hangs up

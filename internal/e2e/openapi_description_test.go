@@ -2,10 +2,13 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -46,6 +49,7 @@ const (
 // driven is one request, whether the document allows it, and the status it must get.
 type driven struct {
 	method, path string
+	params       map[string]string // of the path, which has them in braces
 	query        string
 	header       http.Header
 	body         string
@@ -119,6 +123,9 @@ func (d *description) drive(t *testing.T, a *authority, x driven) answer {
 func (x driven) request(t *testing.T, a *authority) *http.Request {
 	t.Helper()
 	target := a.URL + x.path
+	for name, value := range x.params {
+		target = strings.Replace(target, "{"+name+"}", value, 1)
+	}
 	if x.query != "" {
 		target += "?" + x.query
 	}
@@ -153,10 +160,12 @@ func (d *description) check(t *testing.T, x driven, req *http.Request, got answe
 		d.seen[described{route, got.Status}] = true
 		d.mu.Unlock()
 	}
-	input := &openapi3filter.RequestValidationInput{Request: req, Route: d.routeOf(operation, route)}
+	input := &openapi3filter.RequestValidationInput{Request: req, PathParams: x.params, Route: d.routeOf(operation, route)}
 	if x.fit != notAsked {
 		err := openapi3filter.ValidateRequest(t.Context(), &openapi3filter.RequestValidationInput{
-			Request: req, Route: input.Route, Options: &openapi3filter.Options{RejectWhenRequestBodyNotSpecified: true},
+			Request: req, PathParams: x.params, Route: input.Route, Options: &openapi3filter.Options{
+				RejectWhenRequestBodyNotSpecified: true, AuthenticationFunc: bearerSent,
+			},
 		})
 		if (err == nil) != (x.fit == fits) {
 			t.Errorf("%s: the document allows the request: %v, want %v: %v", name, err == nil, x.fit == fits, err)
@@ -165,6 +174,14 @@ func (d *description) check(t *testing.T, x driven, req *http.Request, got answe
 	if err := validateAnswer(t, input, got); err != nil {
 		t.Errorf("%s: %d is not as described: %v", name, got.Status, err)
 	}
+}
+
+// bearerSent holds a request against the one way of authentication there is.
+func bearerSent(_ context.Context, input *openapi3filter.AuthenticationInput) error {
+	if !strings.HasPrefix(input.RequestValidationInput.Request.Header.Get("Authorization"), "Bearer ") {
+		return input.NewError(errors.New("no bearer token"))
+	}
+	return nil
 }
 
 // elsewhere stands for the operations that no document can list: other paths and
@@ -219,7 +236,11 @@ func validateHeader(response *openapi3.Response, header http.Header) error {
 			}
 			continue
 		}
-		if err := ref.Value.Schema.Value.VisitJSON(value, openapi3.EnableJSONSchema2020()); err != nil {
+		var typed any = value
+		if n, err := strconv.ParseFloat(value, 64); err == nil && ref.Value.Schema.Value.Type.Is(openapi3.TypeInteger) {
+			typed = n
+		}
+		if err := ref.Value.Schema.Value.VisitJSON(typed, openapi3.EnableJSONSchema2020()); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}

@@ -25,6 +25,7 @@ import (
 // Tokens of the right shape that nobody issued.
 const (
 	strangeAccess  = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2F1dGguZXhhbXBsZS5jb20ifQ.c2hvcnRlbmVk"
+	strangeSID     = "019a8c3e-7b1f-7c52-9d0e-3f6a5b8c1d42"
 	strangeRefresh = "mrt_AQFhbi1leGFtcGxlLWZhbWlsAAAAAWlVuQAAAAAAbm8tYXV0aGVudGljLXRhZw"
 )
 
@@ -127,13 +128,43 @@ func pairBody(p pair) string {
 	return fmt.Sprintf(`{"accessToken":%q,"refreshToken":%q}`, p.Access, p.Refresh)
 }
 
+// drivenEnding ends the session of that id, or all others if it is empty.
+func drivenEnding(sid, body string, f fit, status int) driven {
+	x := drivenJSON("sessions", body, f, status)
+	x.method = http.MethodDelete
+	if sid != "" {
+		x.path, x.params = x.path+"/{sid}", map[string]string{"sid": sid}
+	}
+	return x
+}
+
+// listing is one request to each operation that takes an access token.
+func listing(access string, f fit, status int) []driven {
+	var all []driven
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		x := driven{method: method, path: "/api/authentication/sessions", fit: f, status: status}
+		if access != "" {
+			x.header = http.Header{"Authorization": {"Bearer " + access}}
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
 // wellFormed is one request to each operation that takes a body.
 func wellFormed(p pair, status int) []driven {
-	return []driven{
+	return append(wellFormedForms(p, status),
 		drivenJSON("register", registration("carol"), fits, status),
 		drivenJSON("login", credentials(testUser, testPassword), fits, status),
 		drivenJSON("refresh-token", pairBody(p), fits, status),
+		drivenEnding("", pairBody(p), fits, status),
+		drivenEnding(strangeSID, pairBody(p), fits, status),
 		drivenJSON("logout", pairBody(p), fits, status),
+	)
+}
+
+func wellFormedForms(p pair, status int) []driven {
+	return []driven{
 		drivenForm("/oauth/token", fits, status, "grant_type", "refresh_token", "client_id", "first-party", "refresh_token", p.Refresh),
 		drivenForm("/oauth/revoke", fits, status, "client_id", "first-party", "token", p.Refresh),
 	}
@@ -168,14 +199,42 @@ func driveStory(t *testing.T, d *description) {
 		d.drive(t, a, drivenJSON(verb, `{}`, misfit, 400))
 	}
 
+	driveSessions(t, d, a)
+
 	p = d.login(t, a)
-	for _, x := range wellFormed(p, 200)[4:] {
+	for _, x := range wellFormedForms(p, 200) {
 		d.drive(t, a, x)
 		d.drive(t, a, x) // the second time: a repeat, and a token that is gone
 	}
-	d.drive(t, a, wellFormed(p, 400)[4])
+	d.drive(t, a, wellFormedForms(p, 400)[0])
 	d.drive(t, a, drivenForm("/oauth/revoke", fits, 400, "client_id", "first-party", "token", p.Access))
 	d.drive(t, a, drivenForm("/oauth/revoke", fits, 200, "client_id", "first-party", "token", "unknown", "token_type_hint", "refresh_token", "unheard_of", "1"))
+}
+
+func driveSessions(t *testing.T, d *description, a *authority) {
+	t.Helper()
+	first, second := d.login(t, a), d.login(t, a)
+	for _, x := range listing(first.Access, fits, 200) {
+		d.drive(t, a, x)
+		x.header = http.Header{"Authorization": {"bearer " + strangeAccess}}
+		x.fit, x.status = notAsked, 401
+		d.drive(t, a, x)
+		x.header.Add("Authorization", "Bearer "+first.Access)
+		x.status = 400
+		d.drive(t, a, x)
+	}
+	for _, x := range listing("", misfit, 401) {
+		x.query = "access_token=" + first.Access
+		d.drive(t, a, x)
+	}
+	d.drive(t, a, drivenEnding(strangeSID, pairBody(first), fits, 404))
+	d.drive(t, a, drivenEnding(sessionOf(t, first), pairBody(second), fits, 200))
+	for _, x := range listing(first.Access, fits, 401) {
+		d.drive(t, a, x)
+	}
+	d.drive(t, a, drivenEnding(sessionOf(t, second), pairBody(first), fits, 400))
+	d.drive(t, a, drivenEnding("", pairBody(first), fits, 400))
+	d.drive(t, a, drivenEnding("", pairBody(second), fits, 200))
 }
 
 func driveBadBodies(t *testing.T, d *description) {
@@ -193,6 +252,12 @@ func driveBadBodies(t *testing.T, d *description) {
 		d.drive(t, a, twice)
 		d.drive(t, a, drivenJSON(verb, `{"password":"`+strings.Repeat("x", 65<<10)+`"}`, misfit, 413))
 	}
+	for _, sid := range []string{"", strangeSID} {
+		for _, body := range []string{``, `[]`, `{"accessToken":1}`, `{"refreshToken":"a","refreshToken":"b"}`} {
+			d.drive(t, a, drivenEnding(sid, body, misfit, 400))
+		}
+		d.drive(t, a, drivenEnding(sid, `{"accessToken":"`+strings.Repeat("x", 65<<10)+`"}`, misfit, 413))
+	}
 }
 
 func driveBadForms(t *testing.T, d *description) {
@@ -202,7 +267,7 @@ func driveBadForms(t *testing.T, d *description) {
 		d.drive(t, a, drivenForm(path, misfit, 401, "client_id", "nobody"))
 		d.drive(t, a, drivenForm(path, misfit, 400, "client_id", "first-party"))
 		d.drive(t, a, drivenForm(path, misfit, 413, "filler", strings.Repeat("x", 65<<10)))
-		for _, x := range wellFormed(pair{strangeAccess, strangeRefresh}, 401)[4:] {
+		for _, x := range wellFormedForms(pair{strangeAccess, strangeRefresh}, 401) {
 			x.header.Set("Authorization", "Basic Zmlyc3QtcGFydHk6")
 			x.path = path
 			x.fit = notAsked
@@ -230,7 +295,7 @@ func driveDocuments(t *testing.T, d *description) {
 	a := startEmbedded(t)
 	awaitStandby(t, a)
 	for _, o := range d.operations() {
-		if o.Method != http.MethodGet && o.Method != http.MethodHead {
+		if (o.Method != http.MethodGet && o.Method != http.MethodHead) || d.operation(o).Security != nil {
 			continue
 		}
 		x := driven{method: o.Method, path: o.Path, fit: fits, status: 200}
@@ -315,7 +380,7 @@ func sendHalf(a *authority, x driven) (answer, error) {
 
 func driveLimits(t *testing.T, d *description) {
 	a := startEmbedded(t, "MINTMARK_RATE_LOGIN=1/h,1/h", "MINTMARK_RATE_TOKEN=1/h", "MINTMARK_RATE_REGISTER=1/h")
-	for _, x := range wellFormed(pair{strangeAccess, strangeRefresh}, 429) {
+	for _, x := range append(wellFormed(pair{strangeAccess, strangeRefresh}, 429), listing(strangeAccess, fits, 429)...) {
 		do(t, x.request(t, a)) // the one try of the hour, unless another operation had it
 		d.drive(t, a, x)
 	}
@@ -334,7 +399,7 @@ func driveDisabledClient(t *testing.T, d *description) {
 	}
 	before.Stop()
 	a := startEmbedded(t, same...)
-	for _, x := range wellFormed(pair{strangeAccess, strangeRefresh}, 403) {
+	for _, x := range append(wellFormed(pair{strangeAccess, strangeRefresh}, 403), listing(strangeAccess, fits, 403)...) {
 		if strings.HasPrefix(x.path, "/oauth/") {
 			x.status = 401
 		}
@@ -349,7 +414,7 @@ func driveStoresDown(t *testing.T, d *description) {
 	p := d.login(t, a)
 	servers.postgresProxy.Cut()
 	servers.redisProxy.Cut()
-	for _, x := range wellFormed(p, 503) {
+	for _, x := range append(wellFormed(p, 503), listing(p.Access, fits, 503)...) {
 		d.drive(t, a, x)
 	}
 	read := driven{method: "GET", path: "/.well-known/jwks.json", fit: fits, status: 200}

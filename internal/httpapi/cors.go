@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 )
@@ -29,15 +30,21 @@ func (s *Server) allowOrigin(c *gin.Context, policy cors) bool {
 
 // preflight answers the question a browser asks before a request that no form
 // could send (Fetch §3.2.2). For other origins, and for OPTIONS that ask nothing,
-// it is a method like any other: not allowed.
-func (s *Server) preflight(r route) gin.HandlerFunc {
+// it is a method like any other: not allowed. The routes are those of one path,
+// which agree on who may ask.
+func (s *Server) preflight(routes []route) gin.HandlerFunc {
+	var methods []string
+	for _, r := range routes {
+		methods = append(methods, r.method)
+	}
+	allowed, policy, as := strings.Join(methods, ", "), routes[0].cors, routes[0].answers
 	return func(c *gin.Context) {
-		if c.GetHeader("Access-Control-Request-Method") == "" || !s.allowOrigin(c, r.cors) {
-			c.Header("Allow", r.method)
-			s.answerError(c, r.answers, errMethod)
+		if c.GetHeader("Access-Control-Request-Method") == "" || !s.allowOrigin(c, policy) {
+			c.Header("Allow", allowed)
+			s.answerError(c, as, errMethod)
 			return
 		}
-		c.Header("Access-Control-Allow-Methods", r.method)
+		c.Header("Access-Control-Allow-Methods", allowed)
 		c.Header("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
 		c.Header("Access-Control-Max-Age", preflightMaxAge)
 		c.Status(http.StatusNoContent)

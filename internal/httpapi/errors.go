@@ -27,6 +27,10 @@ var (
 	errPanic       = errors.New("handler panicked")
 	// errBasic is a client that failed to authenticate by HTTP Basic.
 	errBasic = errors.New("client authentication by Basic failed")
+	// errNoBearer is a request without an access token where one is needed.
+	errNoBearer = errors.New("no access token")
+	// errBearers is a request with more than one (RFC 6750 §3.1).
+	errBearers = errors.New("more than one access token")
 )
 
 // answer is an error as the caller sees it, in both spellings.
@@ -37,8 +41,17 @@ type answer struct {
 	description string
 	data        any           // first-party: what to mend
 	retryAfter  time.Duration // 0: no Retry-After
-	basic       bool          // challenge with Basic (RFC 6749 §5.2)
+	challenge   string        // WWW-Authenticate, "" for none
 }
+
+// Challenges: the first for clients (RFC 6749 §5.2), the others for bearers of an
+// access token (RFC 6750 §3), without an error code where there was none.
+const (
+	basicChallenge    = `Basic realm="mintmark", charset="UTF-8"`
+	bearerChallenge   = `Bearer realm="mintmark"`
+	bearersChallenge  = bearerChallenge + `, error="invalid_request", error_description="more than one Authorization header"`
+	badTokenChallenge = bearerChallenge + `, error="invalid_token", error_description="the access token is invalid or expired, or its session has ended"`
+)
 
 // answerError writes the answer to an error; the unknown is told nothing of.
 func (s *Server) answerError(c *gin.Context, as answers, err error) {
@@ -52,8 +65,8 @@ func (s *Server) answerError(c *gin.Context, as answers, err error) {
 	if a.retryAfter > 0 {
 		c.Header("Retry-After", strconv.Itoa(int((a.retryAfter+time.Second-1)/time.Second)))
 	}
-	if a.basic {
-		c.Header("WWW-Authenticate", `Basic realm="mintmark", charset="UTF-8"`)
+	if a.challenge != "" {
+		c.Header("WWW-Authenticate", a.challenge)
 	}
 	if as == envelopeAnswers {
 		writeEnvelope(c, a.status, a.message, a.data)
@@ -113,11 +126,15 @@ func knownAnswers() []knownAnswer {
 		{errHeaders, answer{status: http.StatusRequestHeaderFieldsTooLarge, message: requestTooLarge, code: oauth.InvalidRequest, description: "the header fields are larger than 32 KiB or more than 100"}},
 		{errSwitchedOff, answer{status: http.StatusForbidden, message: switchedOff}},
 		{errPanic, answer{status: http.StatusInternalServerError, message: UnexpectedError, code: oauth.ServerError}},
-		{errBasic, answer{status: http.StatusUnauthorized, code: oauth.InvalidClient, description: "client authentication failed", basic: true}},
+		{errBasic, answer{status: http.StatusUnauthorized, code: oauth.InvalidClient, description: "client authentication failed", challenge: basicChallenge}},
+		{errNoBearer, answer{status: http.StatusUnauthorized, message: invalidBearer, challenge: bearerChallenge}},
+		{errBearers, answer{status: http.StatusBadRequest, message: InvalidRequest, challenge: bearersChallenge}},
 
 		{authority.ErrCredentials, answer{status: http.StatusBadRequest, message: InvalidCredentials}},
 		{authority.ErrGrant, answer{status: http.StatusBadRequest, message: InvalidTokenPair, code: oauth.InvalidGrant, description: "the refresh token is invalid, expired, revoked or was issued to another client"}},
 		{authority.ErrClient, answer{status: http.StatusUnauthorized, message: switchedOff, code: oauth.InvalidClient, description: "client authentication failed"}},
+		{authority.ErrBearer, answer{status: http.StatusUnauthorized, message: invalidBearer, challenge: badTokenChallenge}},
+		{authority.ErrSession, answer{status: http.StatusNotFound, message: noSuchSession}},
 		{authority.ErrAccessToken, answer{status: http.StatusBadRequest, code: oauth.UnsupportedTokenType, description: "revoke the refresh token; its access tokens end with it"}},
 		{authority.ErrRegistrationClosed, answer{status: http.StatusForbidden, message: UserCreationFailed, data: creationErrors{Errors: []user.Problem{"Registration is closed; ask an operator for an account."}}}},
 

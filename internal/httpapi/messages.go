@@ -19,6 +19,11 @@ const (
 // What the transport itself has to say in the same envelope.
 const (
 	logoutSuccess    = "User logged out successfully."
+	sessionsListed   = "Sessions listed successfully."
+	sessionEnded     = "Session ended successfully."
+	othersEnded      = "All other sessions ended successfully."
+	noSuchSession    = "No such session."
+	invalidBearer    = "Invalid access token."
 	tooManyRequests  = "Too many requests."
 	unavailable      = "Temporarily unavailable."
 	requestTooLarge  = "Request too large."

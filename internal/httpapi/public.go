@@ -67,6 +67,9 @@ func (s *Server) publicRoutes() []route {
 		{"POST", "/api/authentication/login", firstParty, perLogin, smallest, listedOrigins, envelopeAnswers, s.login},
 		{"POST", "/api/authentication/refresh-token", firstParty, perClient, smallest, listedOrigins, envelopeAnswers, s.refreshPair},
 		{"POST", "/api/authentication/logout", firstParty, perClient, smallest, listedOrigins, envelopeAnswers, s.logout},
+		{"GET", "/api/authentication/sessions", firstParty, perClient, noBody, listedOrigins, envelopeAnswers, s.listSessions},
+		{"DELETE", "/api/authentication/sessions", firstParty, perClient, smallest, listedOrigins, envelopeAnswers, s.endOtherSessions},
+		{"DELETE", "/api/authentication/sessions/:sid", firstParty, perClient, smallest, listedOrigins, envelopeAnswers, s.endSession},
 
 		{"POST", "/oauth/token", oauthClient, perClient, smallest, listedOrigins, oauthAnswers, s.token},
 		{"POST", "/oauth/revoke", oauthClient, perClient, smallest, listedOrigins, oauthAnswers, s.revoke},

@@ -1,8 +1,12 @@
 package httpapi
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
-// Route is one operation of a surface, as the documentation of it names them.
+// Route is one operation of a surface, as the documentation of it names them: a
+// parameter of the path in braces.
 type Route struct {
 	Method string
 	Path   string
@@ -14,10 +18,21 @@ func PublicRoutes() []Route {
 	var operations []Route
 	for _, r := range (&Server{}).publicRoutes() {
 		for _, method := range r.methods() {
-			operations = append(operations, Route{Method: method, Path: r.path})
+			operations = append(operations, Route{Method: method, Path: documented(r.path)})
 		}
 	}
 	return operations
+}
+
+// documented writes a path as OpenAPI does, {name} for the router's :name.
+func documented(path string) string {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		if name, ok := strings.CutPrefix(segment, ":"); ok {
+			segments[i] = "{" + name + "}"
+		}
+	}
+	return strings.Join(segments, "/")
 }
 
 // methods lists what the route answers to: whoever may GET may ask for the header

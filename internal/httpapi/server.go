@@ -86,13 +86,17 @@ func (s *Server) engine(routes []route) http.Handler {
 	engine.Use(s.observe, s.recover, s.shield)
 	engine.NoRoute(func(c *gin.Context) { s.answerError(c, answersOf(c.Request.URL.Path), errNotFound) })
 	engine.NoMethod(func(c *gin.Context) { s.answerError(c, answersOf(c.Request.URL.Path), errMethod) })
+	asked := make(map[string][]route) // of the routes that pages of other origins may call, by path
 	for _, r := range routes {
 		for _, method := range r.methods() {
 			engine.Handle(method, r.path, s.handle(r))
 		}
 		if r.cors != noOrigin {
-			engine.Handle(http.MethodOptions, r.path, s.preflight(r))
+			asked[r.path] = append(asked[r.path], r)
 		}
+	}
+	for path, routes := range asked {
+		engine.Handle(http.MethodOptions, path, s.preflight(routes))
 	}
 	return engine
 }

@@ -56,6 +56,7 @@ type Keyring struct {
 type snapshot struct {
 	keys    []Key
 	public  map[string]*rsa.PublicKey // every key ever used, by kid
+	members map[string]*rsa.PublicKey // those in the JWKS, by kid
 	signers map[string]*token.Signer  // of keys that sign now or later, by kid
 	jwks    JWKS
 	read    time.Time // this process's clock at the read, for the age alone
@@ -161,6 +162,17 @@ func (k *Keyring) Public(kid string) (*rsa.PublicKey, bool) {
 	return key, ok
 }
 
+// Member returns the public half of a key that is in the JWKS now: what a verifier
+// would accept a live token with.
+func (k *Keyring) Member(kid string) (*rsa.PublicKey, bool) {
+	s := k.snapshot.Load()
+	if s == nil {
+		return nil, false
+	}
+	key, ok := s.members[kid]
+	return key, ok
+}
+
 // JWKS returns the published set, and false before the first refresh.
 func (k *Keyring) JWKS() (JWKS, bool) {
 	s := k.snapshot.Load()
@@ -204,6 +216,7 @@ func (k *Keyring) picture(stored []Stored, now time.Time) (*snapshot, error) {
 	s := &snapshot{
 		keys:    publicSides(stored),
 		public:  make(map[string]*rsa.PublicKey, len(stored)),
+		members: make(map[string]*rsa.PublicKey),
 		signers: make(map[string]*token.Signer),
 	}
 	var published []jwk.Key
@@ -227,6 +240,7 @@ func (k *Keyring) picture(stored []Stored, now time.Time) (*snapshot, error) {
 			return nil, err
 		}
 		published = append(published, member)
+		s.members[key.KID] = public
 	}
 	var err error
 	s.jwks, err = renderJWKS(published)

@@ -18,10 +18,10 @@ const (
 )
 
 // CheckpointDue reports whether a generation presented with success should be
-// written down now.
+// written down now. One that is the checkpoint already is, too: it was seen.
 func CheckpointDue(s Standing, generation uint32) bool {
 	spread := binary.BigEndian.Uint64(s.Family[:8]) % uint64(checkpointJitter)
-	return generation > s.Checkpoint && s.Now.Sub(s.LastSeenAt) >= checkpointEvery+time.Duration(spread)
+	return generation >= s.Checkpoint && s.Now.Sub(s.LastSeenAt) >= checkpointEvery+time.Duration(spread)
 }
 
 // Checkpoints gathers the checkpoints that are due and writes them in batches.

@@ -25,6 +25,15 @@ var verdictNames = [...]string{"revoked", "expired", "renewed", "rotated", "repe
 // String returns the verdict as a lower-case word, for logs, metrics and events.
 func (v Verdict) String() string { return verdictNames[v] }
 
+// Verdicts lists every verdict.
+func Verdicts() []Verdict {
+	all := make([]Verdict, len(verdictNames))
+	for i := range all {
+		all[i] = Verdict(i)
+	}
+	return all
+}
+
 // Succeeds reports whether the verdict issues a token.
 func (v Verdict) Succeeds() bool { return v >= Renewed && v <= Healed }
 

@@ -34,6 +34,12 @@ type Session struct {
 	UserAgent string // at most 256 bytes of it
 }
 
+// Lapsed reports whether every refresh token of the session is past its idle
+// lifetime at now. LastSeenAt is written late, so it says so late, never early.
+func (s Session) Lapsed(now time.Time, idle time.Duration) bool {
+	return now.Sub(s.LastSeenAt) >= idle+checkpointEvery+checkpointJitter
+}
+
 // Why a session ended.
 const (
 	ReasonLogout    = "logout"

@@ -22,8 +22,9 @@ type Metrics struct {
 	logins   *prometheus.CounterVec
 }
 
-// NewMetrics returns metrics at zero.
-func NewMetrics() *Metrics {
+// NewMetrics returns metrics at zero. The verdicts are all there can be on a
+// refresh token: each is shown from the start, so that a first one is an increase.
+func NewMetrics(verdicts ...string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -39,6 +40,9 @@ func NewMetrics() *Metrics {
 		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mintmark_logins_total", Help: "Logins, by outcome.",
 		}, []string{"outcome"}),
+	}
+	for _, verdict := range verdicts {
+		m.verdicts.WithLabelValues(verdict)
 	}
 	m.registry.MustRegister(m.inFlight, m.requests, m.verdicts, m.logins,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -1,0 +1,71 @@
+package authority
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/session"
+)
+
+// record notes a success: the checkpoint when one is due, and an event when the
+// verdict tells more than that the client came back.
+func (a *Authority) record(p presented, f finding, from Origin) {
+	a.Checkpoints.Note(p.standing, p.Generation)
+	if p.Compromised {
+		a.Events.Add(p.event(audit.SessionCompromisedKey, f, from))
+		a.Log.Warn("refresh token accepted under a MAC key that is marked compromised", "sid", p.standing.ID, "generation", p.Generation, "address", from.Address)
+	}
+	switch {
+	case f.Verdict == session.Repeated && elsewhere(p.standing, from):
+		a.Events.Add(p.event(audit.SessionRepeated, f, from))
+	case f.Verdict == session.Skipped:
+		a.Events.Add(p.event(audit.SessionSkipped, f, from))
+	case f.Verdict == session.Healed:
+		a.Events.Add(p.event(audit.SessionHealed, f, from))
+		if f.Alarm {
+			a.Log.Error("an older refresh token was used after the store lost writes", "sid", p.standing.ID, "generation", p.Generation, "gap", f.Gap)
+		}
+	}
+}
+
+// recordRefusal notes that a token of a session of ours was refused and nothing
+// changed. A client may try it for ever, so it is noted seldom.
+func (a *Authority) recordRefusal(p presented, f finding, from Origin) {
+	a.Events.AddSeldom(p.event(audit.SessionRefused, f, from))
+}
+
+// elsewhere reports whether a request looks unlike the login of its session.
+func elsewhere(s session.Standing, from Origin) bool {
+	return s.Address != from.Address || s.UserAgent != from.UserAgent
+}
+
+// event tells of a verdict: what was presented, how far that was from the current
+// generation, by whom, and who logged in. Its time is the decision's, since it may
+// be written later.
+func (p presented) event(kind audit.Kind, f finding, from Origin) audit.Event {
+	e := from.event(kind, "client")
+	e.At = p.standing.Now
+	e.UserID, e.ClientID, e.SessionID = p.standing.UserID, p.standing.ClientID, p.standing.ID
+	e.Detail = map[string]string{
+		"verdict":          f.Verdict.String(),
+		"generation":       decimal(p.Generation),
+		"current":          decimal(f.current),
+		"gap":              decimal(max(p.Generation, f.current) - min(p.Generation, f.current)),
+		"issued_at":        p.IssuedAt.UTC().Format(time.RFC3339),
+		"login_address":    p.standing.Address,
+		"login_user_agent": p.standing.UserAgent,
+	}
+	if f.Verdict.Succeeds() {
+		e.Detail["issued"] = decimal(f.Issue)
+	}
+	if f.Verdict == session.Healed {
+		e.Detail["alarm"] = strconv.FormatBool(f.Alarm)
+	}
+	if p.Compromised {
+		e.Detail["key"] = "compromised"
+	}
+	return e
+}
+
+func decimal(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

@@ -1,0 +1,158 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/token"
+)
+
+// maxOwnSessions bounds what a user is shown of their sessions.
+const maxOwnSessions = 100
+
+// OwnSession is what a user may know of a session of theirs.
+type OwnSession struct {
+	ID         string
+	ClientID   string
+	CreatedAt  time.Time
+	LastSeenAt time.Time // written about once an hour
+	Address    string    // of the login
+	UserAgent  string
+	Current    bool // it is the session of the token that asked
+}
+
+// OwnSessions lists the live sessions of the user behind a live access token of the
+// first-party client, newest first. ErrBearer.
+func (a *Authority) OwnSessions(ctx context.Context, raw string) ([]OwnSession, error) {
+	if err := a.FirstPartyEnabled(); err != nil {
+		return nil, err
+	}
+	standing, err := a.bearer(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := a.Sessions.Sessions(ctx, session.Query{UserID: standing.UserID, Live: session.LiveOnly, Limit: maxOwnSessions})
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	own := make([]OwnSession, 0, len(stored))
+	for _, s := range stored {
+		if s.Lapsed(standing.Now, a.idleTTL(s.ClientID)) {
+			continue
+		}
+		own = append(own, OwnSession{
+			ID: s.ID, ClientID: s.ClientID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
+			Address: s.Address, UserAgent: s.UserAgent, Current: s.ID == standing.ID,
+		})
+	}
+	return own, nil
+}
+
+func (a *Authority) idleTTL(clientID string) time.Duration {
+	c, _ := a.Clients.Find(clientID)
+	return a.Lifetimes.PolicyOf(c).Idle
+}
+
+// bearer checks an access token as a resource service would (RFC 9068 §4), and that
+// its session is live this moment, which only the authority can tell. ErrBearer.
+func (a *Authority) bearer(ctx context.Context, raw string) (session.Standing, error) {
+	claims, err := token.Parse(raw, a.Issuer, a.Keys.Member)
+	switch {
+	case errors.Is(err, token.ErrToken):
+		return session.Standing{}, ErrBearer
+	case err != nil:
+		return session.Standing{}, err
+	case claims.Audience != a.Audience || claims.ClientID != client.FirstParty:
+		return session.Standing{}, ErrBearer
+	}
+	standing, err := a.Sessions.StandingByID(ctx, claims.SessionID)
+	switch {
+	case errors.Is(err, session.ErrNotFound):
+		return session.Standing{}, ErrBearer
+	case err != nil:
+		return session.Standing{}, fmt.Errorf("read session: %w", err)
+	case !standing.Now.Before(claims.Expiry), standing.Ended(), !standing.Now.Before(standing.AbsoluteExpiry),
+		standing.UserID != claims.Subject, standing.ClientID != claims.ClientID:
+		return session.Standing{}, ErrBearer
+	}
+	return standing, nil
+}
+
+// EndSession ends a session of the user behind a first-party pair that could be
+// refreshed this moment; the pair stays as it is. It may be said twice. ErrGrant,
+// ErrSession.
+func (a *Authority) EndSession(ctx context.Context, p Pair, id string, from Origin) error {
+	by, err := a.livePair(ctx, p, from)
+	if err != nil {
+		return err
+	}
+	target, err := a.Sessions.StandingByID(ctx, id)
+	switch {
+	case errors.Is(err, session.ErrNotFound), err == nil && target.UserID != by.UserID:
+		return ErrSession
+	case err != nil:
+		return fmt.Errorf("read session: %w", err)
+	case target.ID == by.ID:
+		return a.end(ctx, target, session.ReasonLogout, from.event(audit.SessionRevoked, "user"))
+	}
+	return a.end(ctx, target, session.ReasonElsewhere, endedBy(by, from))
+}
+
+// EndOtherSessions ends every session of the user behind such a pair but the
+// pair's own. ErrGrant.
+func (a *Authority) EndOtherSessions(ctx context.Context, p Pair, from Origin) error {
+	by, err := a.livePair(ctx, p, from)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter) // as in end
+	defer cancel()
+	_, err = a.Sessions.RevokeOthers(ctx, by.UserID, by.ID, session.ReasonElsewhere, endedBy(by, from))
+	if errors.Is(err, session.ErrNotFound) { // it has just been ended itself
+		return ErrGrant
+	}
+	if err != nil {
+		return fmt.Errorf("end other sessions: %w", err)
+	}
+	return nil
+}
+
+func endedBy(by session.Standing, from Origin) audit.Event {
+	e := from.event(audit.SessionRevoked, "user")
+	e.UserID = by.UserID
+	e.Detail = map[string]string{"by_session": by.ID}
+	return e
+}
+
+// livePair finds the session of a pair whose refresh token would be granted if it
+// were refreshed now. Nothing is rotated, and a token that is worth nothing ends
+// nothing: whoever holds one must not log others out. ErrGrant.
+func (a *Authority) livePair(ctx context.Context, p Pair, from Origin) (session.Standing, error) {
+	c, err := a.firstParty()
+	if err != nil {
+		return session.Standing{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, abandonAfter)
+	defer cancel()
+	shown, err := a.findPair(ctx, c, p)
+	if err != nil {
+		return session.Standing{}, err
+	}
+	if !shown.standing.ClientEnabled {
+		return session.Standing{}, ErrClient
+	}
+	found, err := a.decide(ctx, shown, onlyLook)
+	if err != nil {
+		return session.Standing{}, err
+	}
+	if !found.Verdict.Succeeds() {
+		a.recordRefusal(shown, found, from)
+		return session.Standing{}, ErrGrant
+	}
+	return shown.standing, nil
+}

@@ -25,7 +25,17 @@ type Proxy struct {
 // state is what the network does to new connections and to bytes on their way.
 type state struct {
 	cut, stalled, closed bool
+	cutFrom              string // "": nobody is cut off
 	delay                time.Duration
+}
+
+// refuses tells whether the network lets no connection with that other end be.
+func (s state) refuses(conn net.Conn) bool {
+	if s.cut || s.closed || s.cutFrom == "" {
+		return s.cut || s.closed
+	}
+	host, _, err := net.SplitHostPort(conn.RemoteAddr().String())
+	return err == nil && host == s.cutFrom
 }
 
 // StartProxy starts a proxy in front of target, a URL or host:port, that ends with the test.
@@ -69,13 +79,20 @@ func (p *Proxy) Cut() {
 	p.hangUp()
 }
 
+// CutFrom does so to clients at one address only, such as 127.0.0.2: a partition with clients on
+// either side. It takes the place of what an earlier CutFrom did.
+func (p *Proxy) CutFrom(host string) {
+	p.set(func(s *state) { s.cutFrom = host })
+	p.hangUp()
+}
+
 // Stall lets connections be but no byte through, as a partition without a reset does.
 func (p *Proxy) Stall() { p.set(func(s *state) { s.stalled = true }) }
 
 // Delay holds every piece of data back for d, in each direction.
 func (p *Proxy) Delay(d time.Duration) { p.set(func(s *state) { s.delay = d }) }
 
-// Heal ends Cut, Stall and Delay. What a stall held back is delivered.
+// Heal ends Cut, CutFrom, Stall and Delay. What a stall held back is delivered.
 func (p *Proxy) Heal() { p.set(func(s *state) { *s = state{closed: s.closed} }) }
 
 func (p *Proxy) set(change func(*state)) {
@@ -164,7 +181,7 @@ func (p *Proxy) hold() {
 func (p *Proxy) keep(conn net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.state.cut || p.state.closed {
+	if p.state.refuses(conn) {
 		reset(conn)
 		return false
 	}
@@ -183,7 +200,9 @@ func (p *Proxy) hangUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for conn := range p.conns {
-		reset(conn)
+		if p.state.refuses(conn) {
+			reset(conn)
+		}
 	}
 }
 

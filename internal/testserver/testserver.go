@@ -46,6 +46,13 @@ func StartRedis(tb testing.TB, args ...string) *Server {
 	return own(tb, func(f *server.Folder) (*server.Server, error) { return server.StartRedis(f, args...) })
 }
 
+// StartSentinel starts a Redis Sentinel for this test alone; each line is one of its configuration
+// file. It listens on its Addr; its URL is that of a Redis and of no use.
+func StartSentinel(tb testing.TB, lines ...string) *Server {
+	tb.Helper()
+	return own(tb, func(f *server.Folder) (*server.Server, error) { return server.StartSentinel(f, lines...) })
+}
+
 func own(tb testing.TB, start func(*server.Folder) (*server.Server, error)) *Server {
 	tb.Helper()
 	dir, err := folder()

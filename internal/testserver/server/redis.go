@@ -1,8 +1,12 @@
 package server
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // StartRedis starts an empty Redis (or Valkey) that writes nothing to disk. More arguments, such as
@@ -26,6 +30,34 @@ func StartRedis(folder *Folder, args ...string) (*Server, error) {
 				"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--daemonize", "no",
 				"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction",
 			}, args...)
+		},
+		tidy: func(string) error { return nil },
+	}}
+	return s, s.start()
+}
+
+// StartSentinel starts a Redis Sentinel, which writes what it learns into its configuration file. Each
+// line is one of that file.
+func StartSentinel(folder *Folder, lines ...string) (*Server, error) {
+	path, err := redisPath()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := folder.room("sentinel", nil)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "sentinel.conf")
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("configure Sentinel: %w", err)
+	}
+	s := &Server{folder: folder, dir: dir, kind: kind{
+		name:  "Sentinel",
+		ready: "Sentinel ID is",
+		url:   "redis://127.0.0.1:%d",
+		path:  path,
+		args: func(dir string, port int) []string {
+			return []string{file, "--sentinel", "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--daemonize", "no"}
 		},
 		tidy: func(string) error { return nil },
 	}}

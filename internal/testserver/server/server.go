@@ -51,7 +51,7 @@ type kind struct {
 func (s *Server) start() error {
 	var err error
 	for range 5 {
-		if s.port, err = freePort(); err != nil {
+		if s.port, err = FreePort(); err != nil {
 			return err
 		}
 		if err = s.launch(); !errors.Is(err, errExited) {
@@ -192,9 +192,10 @@ func tail(log []byte) []byte {
 	return bytes.TrimSpace(log[max(0, len(log)-enough):])
 }
 
-// freePort looks below the range from which the kernel serves outgoing connections (32768 and up):
-// a client that redials a stopped server there can be given the server's own port, and keep it.
-func freePort() (int, error) {
+// FreePort finds a port of 127.0.0.1 that nobody uses. It looks below the range from which the kernel
+// serves outgoing connections (32768 and up): a client that redials a stopped server there can be
+// given the server's own port, and keep it.
+func FreePort() (int, error) {
 	const low, high, tries = 15000, 32000, 100
 	for range tries {
 		port := low + rand.IntN(high-low)

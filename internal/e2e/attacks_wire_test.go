@@ -2,10 +2,12 @@ package e2e_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -42,8 +44,7 @@ func readAnswers(conn net.Conn) (answers []answer, hungUp bool) {
 	for {
 		res, err := http.ReadResponse(r, nil)
 		if err != nil {
-			timeout, ok := err.(net.Error)
-			return answers, !ok || !timeout.Timeout()
+			return answers, !errors.Is(err, os.ErrDeadlineExceeded)
 		}
 		body, _ := io.ReadAll(res.Body)
 		answers = append(answers, answer{Status: res.StatusCode, Header: res.Header, Body: body})

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/session"
@@ -16,11 +17,12 @@ type verb int
 const (
 	refresh verb = iota
 	revoke
-	loss // the ephemeral store lost writes, or all it had
+	loss // the ephemeral store lost writes, or all it had; it is one again
+	tear // the ephemeral store is two that know nothing of each other, until the next loss
 )
 
 // String is the verb as a word.
-func (v verb) String() string { return [...]string{"refresh", "revoke", "loss"}[v] }
+func (v verb) String() string { return [...]string{"refresh", "revoke", "loss", "tear"}[v] }
 
 // call is one call as its caller saw it. Moments are counted from the beginning of
 // the history, on the monotonic clock.
@@ -68,11 +70,16 @@ func (h *history) complain(format string, args ...any) {
 	}
 }
 
-// lose notes that the ephemeral store lost what it had at some moment since began.
-func (h *history) lose(began time.Duration) {
+// lose notes that the ephemeral store lost writes at some moment since began.
+func (h *history) lose(began time.Duration) { h.strike(loss, began) }
+
+// split notes that from now on replicas may see different stores.
+func (h *history) split() { h.strike(tear, h.now()) }
+
+func (h *history) strike(v verb, began time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.losses = append(h.losses, call{verb: loss, who: "nemesis", outcome: granted, began: began, ended: h.now()})
+	h.losses = append(h.losses, call{verb: v, who: "nemesis", outcome: granted, began: began, ended: h.now()})
 }
 
 // open notes a login and returns the session's lineage.
@@ -264,4 +271,35 @@ func (h *history) lossesIn() []call {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.losses)
+}
+
+// awaitGrants returns when that many more refreshes were granted, in all sessions.
+func (h *history) awaitGrants(t testing.TB, more int) {
+	t.Helper()
+	granted := func() (n int) {
+		for _, l := range h.all() {
+			n += l.granted()
+		}
+		return n
+	}
+	enough := granted() + more
+	eventually(t, "refreshes are granted", func() bool { return granted() >= enough })
+}
+
+// awaitGrants does so for one session.
+func (l *lineage) awaitGrants(t testing.TB, more int) {
+	t.Helper()
+	enough := l.granted() + more
+	eventually(t, "the session is refreshed", func() bool { return l.granted() >= enough })
+}
+
+func (l *lineage) granted() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.calls {
+		if c.verb == refresh && c.outcome == granted {
+			n++
+		}
+	}
+	return n
 }

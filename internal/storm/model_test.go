@@ -15,6 +15,7 @@ import (
 type model struct {
 	revoked bool
 	lost    bool   // the store just lost writes; it may hold any earlier state, or none
+	torn    bool   // there are two stores, and the next call may see either; lost as well
 	cur     uint32 // 0 while lost
 	prev    uint32
 	top     uint32        // the highest cur there ever was; above cur only after a loss
@@ -51,6 +52,8 @@ func (s model) after(c call) []model {
 	switch {
 	case c.verb == loss:
 		return []model{{revoked: s.revoked, lost: true, top: s.top}}
+	case c.verb == tear:
+		return []model{{revoked: s.revoked, lost: true, torn: true, top: s.top}}
 	case c.verb == revoke && c.outcome == granted:
 		return []model{s.ended()}
 	case c.verb == revoke:
@@ -71,6 +74,8 @@ func (s model) granting(c call) []model {
 	switch {
 	case s.revoked:
 		return nil
+	case s.torn:
+		return []model{{lost: true, torn: true, top: max(s.top, c.presented+1)}}
 	case s.lost: // how long ago cur was issued is not known either
 		return []model{{cur: c.presented + 1, prev: c.presented, top: max(s.top, c.presented+1)}}
 	case c.presented >= s.cur && c.presented <= s.top:
@@ -120,7 +125,8 @@ func TestTheModelTellsGoodHistoriesFromBad(t *testing.T) {
 	gives := func(g uint32) call { return call{verb: refresh, presented: g, outcome: granted, issued: g + 1} }
 	refuses := func(g uint32) call { return call{verb: refresh, presented: g, outcome: refused} }
 	unheard := func(g uint32) call { return call{verb: refresh, presented: g} }
-	ended, asked, flushed := call{verb: revoke, outcome: granted}, call{verb: revoke}, call{verb: loss, outcome: granted}
+	ended, asked := call{verb: revoke, outcome: granted}, call{verb: revoke}
+	flushed, torn := call{verb: loss, outcome: granted}, call{verb: tear, outcome: granted}
 	seconds := int(grace / time.Second)
 
 	cases := map[string]struct {
@@ -137,6 +143,9 @@ func TestTheModelTellsGoodHistoriesFromBad(t *testing.T) {
 		"a fork before a loss":                  {[]call{at(gives(1), 1, 2), at(gives(2), 3, 4), at(gives(1), 5, 6), at(flushed, 7, 8)}, porcupine.Illegal},
 		"a second fork after one loss":          {[]call{at(gives(1), 1, 2), at(gives(2), 3, 4), at(flushed, 5, 6), at(gives(2), 7, 8), at(gives(3), 9, 10), at(gives(1), 11, 12)}, porcupine.Illegal},
 		"a replay after a loss was healed":      {[]call{at(gives(1), 1, 2), at(gives(2), 3, 4), at(flushed, 5, 6), at(gives(3), 7, 8), at(refuses(1), 9, 10), at(gives(4), 11, 12)}, porcupine.Illegal},
+		"a fork while torn":                     {[]call{at(gives(1), 1, 2), at(torn, 3, 4), at(gives(2), 5, 6), at(gives(1), 7, 8), at(gives(3), 9, 10), at(gives(1), 11, 12)}, porcupine.Ok},
+		"a fork after the tear":                 {[]call{at(torn, 1, 2), at(gives(1), 3, 4), at(gives(2), 5, 6), at(flushed, 7, 8), at(gives(3), 9, 10), at(gives(1), 11, 12)}, porcupine.Illegal},
+		"the newest token refused while torn":   {[]call{at(torn, 1, 2), at(gives(1), 3, 4), at(refuses(2), 5, 6)}, porcupine.Illegal},
 		"more than was ever issued":             {[]call{at(gives(2), 1, 2)}, porcupine.Illegal},
 		"a replay":                              {[]call{at(gives(1), 1, 2), at(gives(2), 3, 4), at(refuses(1), 5, 6), at(refuses(3), 7, 8)}, porcupine.Ok},
 		"a replay that ends nothing":            {[]call{at(gives(1), 1, 2), at(gives(2), 3, 4), at(refuses(1), 5, 6), at(gives(3), 7, 8)}, porcupine.Illegal},

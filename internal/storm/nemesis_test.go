@@ -16,11 +16,15 @@ import (
 // nemesis does harm, one fault at a time, and mends it before the next.
 type nemesis struct {
 	stage   *stage
-	redis   *testserver.Server
+	redis   *testserver.Server // the one Redis of a storm
 	history *history
 	choose  *rand.Rand
 	counted *counted
 	faults  []struck
+}
+
+func newNemesis(s *stage, h *history, seed uint64) *nemesis {
+	return &nemesis{stage: s, history: h, choose: rand.New(rand.NewPCG(seed, 0)), counted: &counted{map[string]int{}}}
 }
 
 // struck is one fault and when it was.
@@ -70,14 +74,19 @@ func (n *nemesis) rage(t testing.TB, lasting time.Duration) {
 	for decks := 1; ; decks++ {
 		for _, f := range n.deck() {
 			wait(n.between(100*time.Millisecond, 700*time.Millisecond))
-			began := n.history.now()
-			f.strike(t)
-			n.faults = append(n.faults, struck{f.name, began, n.history.now()})
+			n.note(f.name, func() { f.strike(t) })
 		}
 		if decks >= 2 && n.history.now() >= lasting {
 			return
 		}
 	}
+}
+
+// note writes down when a fault was.
+func (n *nemesis) note(name string, strike func()) {
+	began := n.history.now()
+	strike()
+	n.faults = append(n.faults, struck{name, began, n.history.now()})
 }
 
 func (n *nemesis) between(shortest, longest time.Duration) time.Duration {

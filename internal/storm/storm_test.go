@@ -25,22 +25,30 @@ func TestTheStormForksNothingAndLogsNobodyOut(t *testing.T) {
 	newCaller(t).register(t, "http://"+s.replicas[0].web.Addr())
 
 	h := newHistory(s.mint)
-	n := &nemesis{stage: s, redis: redis, history: h, choose: rand.New(rand.NewPCG(seed, 0)), counted: &counted{map[string]int{}}}
+	n := newNemesis(s, h, seed)
+	n.redis = redis
 	p := startPlayers(t, s, h, seed)
 	n.rage(t, lasting)
 	p.stop()
-	n.lastBlow(t)
+	n.killAll(t)
+	n.flush(t)
 	p.takeStock(t)
 
-	f := assess(t, h)
-	for _, r := range s.replicas {
+	n.judge(t)
+}
+
+// judge holds the history against the invariants and prints the figures.
+func (n *nemesis) judge(t testing.TB) {
+	t.Helper()
+	f := assess(t, n.history)
+	for _, r := range n.stage.replicas {
 		n.counted.read(r)
 	}
 	f.print(t)
 	t.Logf("verdicts that the replicas counted: %s", n.counted)
 	n.print(t)
 	if t.Failed() {
-		s.complain(t)
+		n.stage.complain(t)
 	}
 }
 
@@ -57,15 +65,14 @@ func seedOf(t testing.TB) uint64 {
 	return seed
 }
 
-// lastBlow kills all replicas, so that no refresh is in flight any more, and
-// empties the store.
-func (n *nemesis) lastBlow(t testing.TB) {
+// killAll kills all replicas at once, so that no refresh is in flight any more,
+// and starts them again.
+func (n *nemesis) killAll(t testing.TB) {
 	t.Helper()
 	for _, r := range n.stage.replicas {
 		n.counted.read(r)
 		r.life.Load().kill()
 	}
-	n.flush(t)
 	for _, r := range n.stage.replicas {
 		r.start(t)
 	}

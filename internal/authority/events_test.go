@@ -1,0 +1,123 @@
+package authority_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/session"
+)
+
+// from refreshes from somewhere; the answer may be a refusal.
+func (b *bench) from(t *testing.T, tokens authority.Tokens, origin authority.Origin) {
+	t.Helper()
+	_, _ = b.RefreshPair(t.Context(), pairOf(tokens), origin)
+}
+
+// told checks the last event of a session against a verdict, and who is told of.
+func (b *bench) told(t *testing.T, tokens authority.Tokens, kind audit.Kind, detail map[string]string) {
+	t.Helper()
+	got := lastEvent(t, b, tokens)
+	s := b.standing(t, tokens)
+	detail["login_address"], detail["login_user_agent"] = home().Address, home().UserAgent
+	detail["issued_at"] = got.Detail["issued_at"]
+	want := audit.Event{
+		ID: got.ID, At: b.clock.Now(), Kind: kind, Actor: "client", UserID: s.UserID, ClientID: client.FirstParty, SessionID: s.ID,
+		Address: thief().Address, UserAgent: thief().UserAgent, RequestID: thief().RequestID, Detail: detail,
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("event (-got +want):\n%s", diff)
+	}
+}
+
+func TestEventsTellWhoPresentedWhichGenerationFromWhere(t *testing.T) {
+	t.Parallel()
+	late := func(c *client.Client) { c.Kind, c.AllowSkip = client.Confidential, true }
+	for kind, c := range map[audit.Kind]struct {
+		change func(*client.Client)
+		story  func(t *testing.T, b *bench, first authority.Tokens)
+		detail map[string]string
+	}{
+		audit.SessionRepeated: {nil, func(t *testing.T, b *bench, first authority.Tokens) {
+			b.refresh(t, first, session.Rotated)
+			b.from(t, first, thief())
+		}, map[string]string{"verdict": "repeated", "generation": "1", "current": "2", "gap": "1", "issued": "2"}},
+		audit.SessionSkipped: {late, func(t *testing.T, b *bench, first authority.Tokens) {
+			b.refresh(t, first, session.Rotated)
+			b.clock.pass(time.Hour)
+			b.from(t, first, thief())
+		}, map[string]string{"verdict": "skipped", "generation": "1", "current": "2", "gap": "1", "issued": "3"}},
+		audit.SessionHealed: {nil, func(t *testing.T, b *bench, first authority.Tokens) {
+			last := b.refresh(t, b.refresh(t, b.refresh(t, first, session.Rotated), session.Rotated), session.Rotated)
+			b.forget(t, last)
+			b.from(t, last, thief())
+		}, map[string]string{"verdict": "healed", "generation": "4", "current": "1", "gap": "3", "issued": "5", "alarm": "false"}},
+		audit.SessionReplayed: {nil, func(t *testing.T, b *bench, first authority.Tokens) {
+			b.refresh(t, b.refresh(t, first, session.Rotated), session.Rotated)
+			b.from(t, first, thief())
+		}, map[string]string{"verdict": "replayed", "generation": "1", "current": "3", "gap": "2"}},
+		audit.SessionRefused: {nil, func(t *testing.T, b *bench, first authority.Tokens) {
+			b.clock.pass(idle)
+			b.from(t, first, thief())
+		}, map[string]string{"verdict": "expired", "generation": "1", "current": "1", "gap": "0"}},
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, c.change)
+			first := b.login(t, "alice")
+			c.story(t, b, first)
+			b.told(t, first, kind, c.detail)
+		})
+	}
+}
+
+// forget loses the rotation state of a session, as a flush does.
+func (b *bench) forget(t *testing.T, tokens authority.Tokens) {
+	t.Helper()
+	err := b.store.UpdateState(t.Context(), b.standing(t, tokens).ID, time.Hour, func(session.State, time.Time) (session.State, bool) {
+		return session.State{}, true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDailyLifeLeavesNoEvents(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	tokens := b.login(t, "alice")
+	for range 3 {
+		next := b.refresh(t, tokens, session.Rotated)
+		b.refresh(t, tokens, session.Repeated) // from where it logged in: counted, and no event
+		tokens = next
+		b.clock.pass(time.Hour)
+	}
+	if events := b.events(t, tokens); len(events) != 1 {
+		t.Errorf("%d events, want that of the login", len(events))
+	}
+}
+
+// TestARefusalThatComesAgainAndAgainIsToldSeldom: a client that never gives up must
+// not fill the trail.
+func TestARefusalThatComesAgainAndAgainIsToldSeldom(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	tokens, other := b.login(t, "alice"), b.login(t, "alice")
+	wantError(t, b.Logout(t.Context(), pairOf(tokens), home()), nil)
+	for range 150 { // minutes
+		b.refused(t, tokens, session.Revoked)
+		b.clock.pass(time.Minute)
+	}
+	if events := b.events(t, tokens); len(events) != 2+3 { // at 0, 60 and 120 minutes
+		t.Errorf("%d events, want 5", len(events))
+	}
+	wantError(t, b.Logout(t.Context(), pairOf(other), home()), nil)
+	b.refused(t, other, session.Revoked)
+	if events := b.events(t, other); len(events) != 3 {
+		t.Errorf("%d events of the other session, want 3", len(events))
+	}
+}

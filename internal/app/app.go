@@ -43,6 +43,7 @@ type App struct {
 	checkpoints *session.Checkpoints
 	events      *audit.Queue
 	api         *httpapi.Server
+	metrics     *telemetry.Metrics
 	tracing     *telemetry.Tracing // nil unless OTEL_* names an endpoint
 	public      net.Listener
 	operations  net.Listener
@@ -206,8 +207,8 @@ func (a *App) openStores(ctx context.Context) error {
 }
 
 func (a *App) buildAPI(roots secret.Roots) error {
-	metrics := telemetry.NewMetrics(verdictNames()...)
-	metrics.Gauge("mintmark_audit_events_dropped", "Audit events that did not fit into the queue since the start.",
+	a.metrics = telemetry.NewMetrics(verdictNames()...)
+	a.metrics.Gauge("mintmark_audit_events_dropped", "Audit events that did not fit into the queue since the start.",
 		func() float64 { return float64(a.events.Dropped()) })
 	hasher, err := newHasher(a.cfg)
 	if err != nil {
@@ -233,7 +234,7 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		Limits:       a.ephemeral.limits,
 		Events:       a.events,
 		Checkpoints:  a.checkpoints,
-		Observer:     metrics,
+		Observer:     a.metrics,
 		Log:          a.log,
 	})
 	a.api, err = httpapi.New(httpapi.Config{
@@ -250,8 +251,8 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		},
 		TrustedProxies: a.cfg.TrustedProxies,
 		CORSOrigins:    a.cfg.CORSOrigins,
-		Observer:       metrics,
-		Metrics:        metrics.Handler(),
+		Observer:       a.metrics,
+		Metrics:        a.metrics.Handler(),
 		Ready:          a.isReady,
 		Log:            a.log,
 	})

@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/mintmark-auth/mintmark/internal/httpapi"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
@@ -25,6 +23,7 @@ const (
 	idleTimeout     = 90 * time.Second
 	maxHeaderBytes  = 64 << 10
 	maxConnections  = 10_000
+	maxOperators    = 500
 	drainTimeout    = 10 * time.Second
 	clientsEvery    = time.Second
 	flushEvery      = 2 * time.Second
@@ -54,8 +53,11 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	public := a.server(a.wrap(a.api.Public()))
 	operations := a.server(a.api.Operations())
 	failed := make(chan error, 2)
-	go serve(public, httpapi.StrictFraming(netutil.LimitListener(a.public, maxConnections)), failed)
-	go serve(operations, httpapi.StrictFraming(a.operations), failed)
+	guarded := httpapi.NewListener(a.public, maxConnections, a.cfg.TrustedProxies)
+	a.metrics.Gauge("mintmark_http_connections", "Open connections on the public listener.",
+		func() float64 { return float64(guarded.Open()) })
+	go serve(public, guarded, failed)
+	go serve(operations, httpapi.NewListener(a.operations, maxOperators, nil), failed)
 	a.ready.serving.Store(true)
 	ready()
 

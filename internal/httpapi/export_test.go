@@ -1,5 +1,7 @@
 package httpapi
 
+import "net"
+
 // What the tests look at from outside.
 var (
 	ParseStrings  = parseStrings
@@ -9,3 +11,6 @@ var (
 	MatchesETag   = matchesETag
 	ErrRequest    = errRequest
 )
+
+// StrictConn is a connection that refuses ambiguous framing.
+func StrictConn(c net.Conn) net.Conn { return &strictConn{Conn: c} }

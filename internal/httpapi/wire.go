@@ -7,29 +7,12 @@ import (
 	"strconv"
 )
 
-// StrictFraming returns a listener that refuses requests about whose end two
-// servers could differ, which is what request smuggling lives on: net/http takes
-// some of them by a lenient reading (RFC 9112 §2.2, §5.2, §6.1). It knows only
+// strictConn watches the requests of one connection and refuses those about whose
+// end two servers could differ, which is what request smuggling lives on: net/http
+// takes some of them by a lenient reading (RFC 9112 §2.2, §5.2, §6.1). It knows only
 // where a header block begins and ends, and the two fields that tell how long a
-// body is. What it refuses, net/http answers with 400 and hangs up.
-func StrictFraming(l net.Listener) net.Listener { return strictListener{l} }
-
-type strictListener struct{ net.Listener }
-
-func (l strictListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &strictConn{Conn: c}, nil
-}
-
-// spoiler takes the place of the line feed that completed a line which is not
-// acceptable: no line of a header block may hold NUL.
-const spoiler = "\x00\r\n\r\n"
-
-// strictConn watches the requests of one connection. Only Read touches its state,
-// and net/http never calls that twice at once.
+// body is. What it refuses, net/http answers with 400 and hangs up. Only Read
+// touches its state, and net/http never calls that twice at once.
 type strictConn struct {
 	net.Conn
 	head    headReader
@@ -38,6 +21,10 @@ type strictConn struct {
 	refused bool
 	rest    string // once refused: what is still to be handed out
 }
+
+// spoiler takes the place of the line feed that completed a line which is not
+// acceptable: no line of a header block may hold NUL.
+const spoiler = "\x00\r\n\r\n"
 
 func (c *strictConn) Read(p []byte) (int, error) {
 	if c.refused {
@@ -127,7 +114,7 @@ func (h *headReader) endLine() bool {
 		return true
 	case !h.begun:
 		h.begun, h.http11 = true, bytes.HasSuffix(line, []byte(" HTTP/1.1"))
-		return true
+		return cut || h.http11 || bytes.HasSuffix(line, []byte(" HTTP/1.0")) // no other version is spoken here
 	}
 	name, value, found := bytes.Cut(line, []byte(":"))
 	if !found || len(bytes.TrimSpace(name)) != len(name) { // obs-fold (RFC 9112 §5.2), or space before the colon (§5.1)

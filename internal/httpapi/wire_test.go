@@ -37,7 +37,7 @@ func strictServer(t *testing.T) (addr string) {
 			_, _ = w.Write(append([]byte(r.URL.Path+" "), body...))
 		}),
 	}
-	go server.Serve(httpapi.StrictFraming(l))
+	go server.Serve(httpapi.NewListener(l, 100, nil))
 	t.Cleanup(func() { server.Close() })
 	return l.Addr().String()
 }
@@ -135,19 +135,9 @@ type readConn struct {
 
 func (c readConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
 
-type oneConn struct {
-	net.Listener
-	conn net.Conn
-}
-
-func (l oneConn) Accept() (net.Conn, error) { return l.conn, nil }
-
 func readStrictly(t *testing.T, r io.Reader) []byte {
 	t.Helper()
-	conn, err := httpapi.StrictFraming(oneConn{conn: readConn{Reader: r}}).Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := httpapi.StrictConn(readConn{Reader: r})
 	got, err := io.ReadAll(conn)
 	if err != nil {
 		t.Fatal(err)

@@ -36,6 +36,7 @@ const hashWait = 2 * time.Second
 type App struct {
 	cfg         config.Config
 	log         *slog.Logger
+	dir         *dataDir // nil in production
 	store       durable
 	ephemeral   *ephemeral
 	keys        *keyring.Keyring
@@ -79,6 +80,11 @@ func (a *App) open(ctx context.Context) error {
 	a.keys = keyring.New(a.store, keyring.NewSealer(a.cfg.Issuer, roots), keyPolicy(a.cfg))
 	if err := a.keys.Start(ctx); err != nil {
 		return err
+	}
+	if a.dir != nil { // the keys open under this issuer: it is the right one
+		if err := a.dir.rememberIssuer(a.cfg.Issuer); err != nil {
+			return err
+		}
 	}
 	a.clients = client.NewDirectory(a.store)
 	if err := a.clients.Refresh(ctx); err != nil {
@@ -139,7 +145,7 @@ func (a *App) prepareDataDir(ctx context.Context) (secret.Roots, error) {
 			return nil, err
 		}
 	}
-	if err := a.keepIssuer(dir); err != nil {
+	if err := a.goOnAsBefore(dir); err != nil {
 		return nil, err
 	}
 	schema, err := Schema(a.cfg)
@@ -149,17 +155,18 @@ func (a *App) prepareDataDir(ctx context.Context) (secret.Roots, error) {
 	return roots, schema.Up(ctx)
 }
 
-// keepIssuer goes on under the issuer that the data directory was first served
-// under, unless another one was set: a port that changed must log nobody out.
-func (a *App) keepIssuer(dir *dataDir) error {
-	derived := a.cfg.Issuer
-	remembered, err := dir.rememberIssuer(derived)
+// goOnAsBefore keeps the issuer that the data directory was first served under,
+// unless another one was set: a port that changed must log nobody out.
+func (a *App) goOnAsBefore(dir *dataDir) error {
+	a.dir = dir
+	cfg, err := InForce(a.cfg)
 	if err != nil {
 		return err
 	}
-	a.cfg = a.cfg.WithRememberedIssuer(remembered)
-	if a.cfg.Issuer != derived {
-		a.log.Warn("the port has changed and the issuer has not: it is that of the data directory; set MINTMARK_ISSUER, or use a new data directory, for another",
+	derived := a.cfg.Issuer
+	a.cfg = cfg
+	if cfg.Issuer != derived {
+		a.log.Warn("the issuer stays that of the data directory; set MINTMARK_ISSUER, or use a new data directory, for another",
 			"issuer", a.cfg.Issuer, "listening", a.public.Addr().String())
 	}
 	return nil

@@ -54,20 +54,46 @@ func claimDataDir(path string) (*dataDir, error) {
 	return &dataDir{path: path, lock: lock}, nil
 }
 
-// rememberIssuer returns the issuer that the directory was first served under, which
-// is the given one when the directory is new.
-func (d *dataDir) rememberIssuer(issuer string) (string, error) {
-	path := filepath.Join(d.path, issuerFile)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = writePrivate(path, issuer+"\n")
-		text = []byte(issuer)
-	}
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrDataDir, err)
+// issuer is what the directory was first served under, or "" when nobody knows.
+func (d *dataDir) issuer() (string, error) {
+	text, err := os.ReadFile(d.file(issuerFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%w: %w; give this user read access", ErrDataDir, err)
 	}
 	return strings.TrimSpace(string(text)), nil
 }
+
+// InForce is the configuration as serve would run it: in embedded mode with the
+// issuer that the data directory remembers. ErrDataDir.
+func InForce(cfg config.Config) (config.Config, error) {
+	if cfg.Mode() != config.Embedded {
+		return cfg, nil
+	}
+	dir := dataDir{path: cfg.DataDir} // not claimed: it is only read
+	issuer, err := dir.issuer()
+	if err != nil || issuer == "" {
+		return cfg, err
+	}
+	kept, err := cfg.WithRememberedIssuer(issuer)
+	if err != nil {
+		return cfg, fmt.Errorf("%w: %s: %w; write the issuer of the directory's tokens into it, or remove it", ErrDataDir, dir.file(issuerFile), err)
+	}
+	return kept, nil
+}
+
+// rememberIssuer notes the issuer of the directory, once.
+func (d *dataDir) rememberIssuer(issuer string) error {
+	known, err := d.issuer()
+	if err != nil || known != "" {
+		return err
+	}
+	if err := writePrivate(d.file(issuerFile), issuer+"\n"); err != nil {
+		return fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
+	return nil
+}
+
+func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
 
 // release lets another process have the directory.
 func (d *dataDir) release() error { return d.lock.Close() }
@@ -84,10 +110,10 @@ func (d *dataDir) ensureRootSecret() (secret.Roots, error) {
 	}
 	if _, err := os.Stat(databasePath(d.path)); err == nil {
 		return nil, fmt.Errorf("%w: %s is missing beside its database; restore it, or set MINTMARK_ROOT_SECRET to what it held",
-			ErrRootSecret, filepath.Join(d.path, secretFile))
+			ErrRootSecret, d.file(secretFile))
 	}
 	roots = secret.GenerateRoots()
-	if err := writePrivate(filepath.Join(d.path, secretFile), roots.Encode().Reveal()+"\n"); err != nil {
+	if err := writePrivate(d.file(secretFile), roots.Encode().Reveal()+"\n"); err != nil {
 		return nil, fmt.Errorf("%w: write root secret: %w", ErrDataDir, err)
 	}
 	return roots, nil
@@ -124,13 +150,24 @@ func readRootSecret(dir string) (secret.Roots, error) {
 	return roots, nil
 }
 
-// writePrivate writes a new file that only this user can read, and makes sure that
-// it is on disk before anything depends on it.
+// writePrivate writes a file that only this user can read. It is there whole or
+// not at all, and on disk before anything depends on it.
 func writePrivate(path, text string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return err
 	}
 	_, err = f.WriteString(text)
-	return errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -71,7 +71,7 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	case err = <-failed:
 	}
 	a.ready.serving.Store(false)
-	a.log.Info("shutting down", "drain", drainTimeout)
+	a.log.Info("shutting down; requests in flight may end")
 	err = errors.Join(err, drain(public, operations))
 	stopTicks()
 	ticks.Wait()
@@ -163,7 +163,7 @@ func (a *App) tendKeys(ctx context.Context) error {
 	if err := a.keys.Refresh(ctx); err != nil {
 		return err
 	}
-	return a.keys.Maintain(ctx)
+	return errors.Join(a.keys.Damage(), a.keys.Maintain(ctx))
 }
 
 // flush writes what is still queued at the end; what can't be written now is

@@ -45,7 +45,7 @@ type Stores struct {
 	Sessions session.Store
 	Keys     keyring.Store
 	Events   audit.Store
-	close    func() error
+	durable  durable
 }
 
 // OpenStores opens the durable store that the configuration names. It neither
@@ -67,11 +67,11 @@ func OpenStores(ctx context.Context, cfg config.Config) (*Stores, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stores{Users: store, Clients: store, Sessions: store, Keys: store, Events: store, close: store.Close}, nil
+	return &Stores{Users: store, Clients: store, Sessions: store, Keys: store, Events: store, durable: store}, nil
 }
 
 // Close closes the store.
-func (s *Stores) Close() error { return s.close() }
+func (s *Stores) Close() error { return s.durable.Close() }
 
 // Schema is the schema of the configured database, for serving.
 func Schema(cfg config.Config) (*db.Database, error) {

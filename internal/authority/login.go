@@ -18,6 +18,12 @@ import (
 // An unknown user, a disabled one and a wrong password cost the same work and
 // give the same ErrCredentials. [*ratelimit.Exceeded], user.ErrBusy.
 func (a *Authority) Login(ctx context.Context, username, password string, from Origin) (Tokens, error) {
+	tokens, err := a.login(ctx, username, password, from)
+	a.Observer.LoggedIn(loginOutcome(err))
+	return tokens, err
+}
+
+func (a *Authority) login(ctx context.Context, username, password string, from Origin) (Tokens, error) {
 	c, err := a.firstParty()
 	if err != nil {
 		return Tokens{}, err
@@ -33,8 +39,10 @@ func (a *Authority) Login(ctx context.Context, username, password string, from O
 	}
 	u, err := a.authenticate(ctx, name, password)
 	if err != nil {
-		a.Observer.LoggedIn(loginOutcome(err))
 		return Tokens{}, err
+	}
+	if err := a.Keys.Ready(); err != nil { // a session without its tokens would be nobody's
+		return Tokens{}, fmt.Errorf("find signing key: %w", err)
 	}
 	family := session.NewFamily()
 	s := session.Session{
@@ -48,13 +56,12 @@ func (a *Authority) Login(ctx context.Context, username, password string, from O
 		return Tokens{}, ErrCredentials
 	}
 	if err != nil {
-		return Tokens{}, fmt.Errorf("start session: %w", err)
+		return Tokens{}, err
 	}
 	signer, err := a.Keys.Signer(s.CreatedAt)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("find signing key: %w", err)
 	}
-	a.Observer.LoggedIn("success")
 	return a.issue(signer, s, session.Token{Family: family, Generation: 1, IssuedAt: s.CreatedAt.Truncate(time.Second)}, s.CreatedAt)
 }
 
@@ -68,7 +75,7 @@ func (a *Authority) authenticate(ctx context.Context, name, raw string) (user.Us
 	u, err := a.Users.UserByUsername(ctx, name)
 	unknown := errors.Is(err, user.ErrNotFound)
 	if err != nil && !unknown {
-		return user.User{}, fmt.Errorf("find user: %w", err)
+		return user.User{}, err
 	}
 	hash := u.PasswordHash
 	if unknown || !u.Active() {
@@ -102,10 +109,17 @@ func (a *Authority) rehash(ctx context.Context, u user.User, password string) {
 }
 
 func loginOutcome(err error) string {
-	if errors.Is(err, ErrCredentials) {
+	_, limited := errors.AsType[*ratelimit.Exceeded](err)
+	switch {
+	case err == nil:
+		return "success"
+	case errors.Is(err, ErrCredentials):
 		return "refused"
+	case limited:
+		return "limited"
+	default:
+		return "error"
 	}
-	return "error"
 }
 
 func orDefault(own *time.Duration, fallback time.Duration) time.Duration {

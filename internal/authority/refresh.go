@@ -36,6 +36,8 @@ type presented struct {
 // RefreshPair renews a pair of the first-party client. Both tokens must be ours
 // and of one session; else ErrGrant, and nothing changes.
 func (a *Authority) RefreshPair(ctx context.Context, p Pair, from Origin) (Tokens, error) {
+	ctx, cancel := context.WithTimeout(ctx, abandonAfter)
+	defer cancel()
 	c, err := a.firstParty()
 	if err != nil {
 		return Tokens{}, err
@@ -50,6 +52,8 @@ func (a *Authority) RefreshPair(ctx context.Context, p Pair, from Origin) (Token
 // Refresh renews a refresh token of the client, which the caller authenticated
 // (RFC 6749 §6). ErrGrant.
 func (a *Authority) Refresh(ctx context.Context, c client.Client, raw string, from Origin) (Tokens, error) {
+	ctx, cancel := context.WithTimeout(ctx, abandonAfter)
+	defer cancel()
 	found, err := a.find(ctx, c, raw)
 	if err != nil {
 		return Tokens{}, err
@@ -64,12 +68,17 @@ func (a *Authority) find(ctx context.Context, c client.Client, raw string) (pres
 	if err != nil {
 		return presented{}, ErrGrant
 	}
+	return a.locate(ctx, c, parsed)
+}
+
+// locate finds where the session of a token of ours stands, if it is the client's.
+func (a *Authority) locate(ctx context.Context, c client.Client, parsed session.Token) (presented, error) {
 	standing, err := a.Sessions.StandingByFamily(ctx, parsed.Family.Hash())
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return presented{}, ErrGrant
 	case err != nil:
-		return presented{}, fmt.Errorf("read session: %w", err)
+		return presented{}, err
 	case standing.ClientID != c.ID:
 		return presented{}, ErrGrant
 	}
@@ -78,7 +87,8 @@ func (a *Authority) find(ctx context.Context, c client.Client, raw string) (pres
 
 // findPair is find for a pair: the access token must be ours and of the same session.
 func (a *Authority) findPair(ctx context.Context, c client.Client, p Pair) (presented, error) {
-	if _, err := a.Mint.Parse(p.RefreshToken); err != nil { // one MAC is cheaper than a signature
+	parsed, err := a.Mint.Parse(p.RefreshToken) // one MAC is cheaper than a signature
+	if err != nil {
 		return presented{}, ErrGrant
 	}
 	claims, err := token.Parse(p.AccessToken, a.Issuer, a.Keys.Public)
@@ -88,7 +98,7 @@ func (a *Authority) findPair(ctx context.Context, c client.Client, p Pair) (pres
 	if err != nil {
 		return presented{}, err
 	}
-	found, err := a.find(ctx, c, p.RefreshToken)
+	found, err := a.locate(ctx, c, parsed)
 	if err == nil && claims.SessionID != found.standing.ID {
 		err = ErrGrant
 	}
@@ -97,8 +107,6 @@ func (a *Authority) findPair(ctx context.Context, c client.Client, p Pair) (pres
 
 // rotate decides what the presented token is worth, and grants or refuses.
 func (a *Authority) rotate(ctx context.Context, p presented, from Origin) (Tokens, error) {
-	ctx, cancel := context.WithTimeout(ctx, abandonAfter)
-	defer cancel()
 	if !p.standing.ClientEnabled {
 		return Tokens{}, ErrClient
 	}

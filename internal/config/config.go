@@ -121,16 +121,21 @@ func (c Config) WithListenAddress(addr string) Config {
 
 // WithRememberedIssuer gives the Config of a data directory that has been served
 // under that issuer before: where nobody set an issuer it stays the same, whatever
-// the port, so that tokens and sealed keys stay good. One that was set stands.
-func (c Config) WithRememberedIssuer(issuer string) Config {
+// the port, so that tokens and sealed keys stay good. One that was set stands. The
+// error says what is wrong with the text.
+func (c Config) WithRememberedIssuer(text string) (Config, error) {
 	if c.given(keyIssuer) {
-		return c
+		return c, nil
+	}
+	issuer, err := parseIssuer(text)
+	if err != nil {
+		return Config{}, err
 	}
 	c.Issuer = issuer
 	if !c.given(keyAudience) {
 		c.Audience = issuer
 	}
-	return c
+	return c, nil
 }
 
 // deriveIssuer fills in issuer and audience where they were not given.

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"encoding/json"
-	"net/http"
 
 	"github.com/gin-gonic/gin"
 
@@ -27,8 +26,7 @@ func writeEnvelope(c *gin.Context, status int, message string, data any) {
 	writeJSON(c, status, envelope{Message: message, Data: data, StatusCode: status})
 }
 
-// writeJSON writes an answer that nobody may store; c.JSON of the router would
-// escape nothing differently, but encodes twice on an error.
+// writeJSON writes an answer that nobody may store.
 func writeJSON(c *gin.Context, status int, body any) {
 	encoded, err := json.Marshal(body)
 	if err != nil { // only values of this package get here
@@ -42,17 +40,4 @@ func writeJSON(c *gin.Context, status int, body any) {
 func noStore(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	c.Header("Pragma", "no-cache")
-}
-
-// writeDocument writes a public document that caches may keep, or 304 when the
-// caller has it already (RFC 9110 §13.1.2).
-func writeDocument(c *gin.Context, contentType, cacheControl, etag string, body []byte) {
-	c.Header("Cache-Control", cacheControl)
-	c.Header("ETag", etag)
-	if matchesETag(c.GetHeader("If-None-Match"), etag) {
-		c.Status(http.StatusNotModified)
-		c.Writer.WriteHeaderNow()
-		return
-	}
-	c.Data(http.StatusOK, contentType, body)
 }

@@ -5,11 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/mintmark-auth/mintmark/api"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/oauth"
 )
@@ -51,7 +51,7 @@ func renderMetadata(issuer string) ([]byte, error) {
 }
 
 func (s *Server) metadataDocument(c *gin.Context) error {
-	writeDocument(c, jsonType, documentCache, etagOf(s.metadata), s.metadata)
+	writeDocument(c, s.metadata)
 	return nil
 }
 
@@ -61,18 +61,38 @@ func (s *Server) jwks(c *gin.Context) error {
 	if !ok {
 		return keyring.ErrStale
 	}
-	writeDocument(c, jsonType, documentCache, set.ETag, set.Body)
+	writeDocument(c, document{jsonType, set.ETag, set.Body})
 	return nil
 }
 
-func (s *Server) openapi(c *gin.Context) error {
-	writeDocument(c, "application/yaml", documentCache, etagOf(api.OpenAPI), api.OpenAPI)
+func (s *Server) openapiDocument(c *gin.Context) error {
+	writeDocument(c, s.openapi)
 	return nil
 }
 
-func etagOf(body []byte) string {
+// document is a public document that caches may keep.
+type document struct {
+	contentType string
+	etag        string // strong, quoted
+	body        []byte
+}
+
+func newDocument(contentType string, body []byte) document {
 	sum := sha256.Sum256(body)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+	return document{contentType, `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`, body}
+}
+
+// writeDocument writes a document, or 304 when the caller has it already
+// (RFC 9110 §13.1.2).
+func writeDocument(c *gin.Context, d document) {
+	c.Header("Cache-Control", documentCache)
+	c.Header("ETag", d.etag)
+	if matchesETag(c.GetHeader("If-None-Match"), d.etag) {
+		c.Status(http.StatusNotModified)
+		c.Writer.WriteHeaderNow()
+		return
+	}
+	c.Data(http.StatusOK, d.contentType, d.body)
 }
 
 // matchesETag compares weakly, as If-None-Match wants (RFC 9110 §13.1.2).

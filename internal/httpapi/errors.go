@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -33,6 +34,9 @@ var (
 	errBearers = errors.New("more than one access token")
 )
 
+// statusHungUp marks a request whose caller did not wait for the answer.
+const statusHungUp = 499
+
 // answer is an error as the caller sees it, in both spellings.
 type answer struct {
 	status      int
@@ -55,6 +59,10 @@ const (
 
 // answerError writes the answer to an error; the unknown is told nothing of.
 func (s *Server) answerError(c *gin.Context, as answers, err error) {
+	if errors.Is(c.Request.Context().Err(), context.Canceled) {
+		c.Status(statusHungUp) // nobody reads it; the log and metrics tell it from trouble
+		return
+	}
 	a := answerTo(err)
 	if a.status >= http.StatusInternalServerError {
 		s.Log.Error("request not served", "route", c.FullPath(), "request", requestID(c), "err", err)

@@ -40,7 +40,7 @@ func (s *Server) observe(c *gin.Context) {
 	took := time.Since(begun)
 	s.Observer.Served(route, knownMethod(c.Request.Method), c.Writer.Status(), took)
 	s.Log.Info("served", "method", knownMethod(c.Request.Method), "route", route, "status", c.Writer.Status(),
-		"took", took.Round(time.Microsecond), "address", s.addressOf(c), "request", requestID(c))
+		"took_ms", float64(took.Microseconds())/1000, "address", s.addressOf(c), "request", requestID(c))
 }
 
 func requestID(c *gin.Context) string { return c.GetString(requestIDKey) }
@@ -117,6 +117,9 @@ func (s *Server) shield(c *gin.Context) {
 }
 
 func outOfBounds(r *http.Request) error {
+	if strings.Contains(asciiLower(r.URL.RawPath), "%2f") { // no path of ours needs one, and proxies read it otherwise
+		return errNotFound
+	}
 	if len(r.RequestURI) > maxTarget {
 		return errURITooLong
 	}

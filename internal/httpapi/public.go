@@ -78,7 +78,7 @@ func (s *Server) publicRoutes() []route {
 		{"GET", "/.well-known/openid-configuration", anybody, unlimited, noBody, anyOrigin, oauthAnswers, s.metadataDocument},
 		{"GET", "/.well-known/oauth-authorization-server", anybody, unlimited, noBody, anyOrigin, oauthAnswers, s.metadataDocument},
 
-		{"GET", "/openapi.yaml", anybody, unlimited, noBody, anyOrigin, oauthAnswers, s.openapi},
+		{"GET", "/openapi.yaml", anybody, unlimited, noBody, anyOrigin, oauthAnswers, s.openapiDocument},
 		{"GET", "/livez", anybody, unlimited, noBody, noOrigin, oauthAnswers, s.livez},
 		{"GET", "/readyz", anybody, unlimited, noBody, noOrigin, oauthAnswers, s.readyz},
 	}

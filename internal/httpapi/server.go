@@ -15,6 +15,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/mintmark-auth/mintmark/api"
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
@@ -54,7 +55,8 @@ type Observer interface {
 // Server holds the two surfaces.
 type Server struct {
 	Config
-	metadata []byte
+	metadata document
+	openapi  document
 }
 
 // New returns the transport over its parts.
@@ -63,7 +65,11 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Config: config, metadata: metadata}, nil
+	return &Server{
+		Config:   config,
+		metadata: newDocument(jsonType, metadata),
+		openapi:  newDocument("application/yaml", api.OpenAPI),
+	}, nil
 }
 
 // Public is the handler of the public listener.
@@ -108,9 +114,19 @@ const firstPartyPrefix = "/api/authentication/"
 // foldCase sends every spelling of a first-party path to its one route.
 func foldCase(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if lower := strings.ToLower(r.URL.Path); strings.HasPrefix(lower, firstPartyPrefix) {
+		if lower := asciiLower(r.URL.Path); strings.HasPrefix(lower, firstPartyPrefix) {
 			r.URL.Path = lower
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// asciiLower folds what ASP.NET's ordinal comparison folds, and no Kelvin sign.
+func asciiLower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }

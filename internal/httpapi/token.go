@@ -56,5 +56,8 @@ func (s *Server) grantRefresh(c *gin.Context, by client.Client, parameters map[s
 	if parameters["scope"] != "" { // sessions carry no scope yet, so any is wider than what was granted
 		return authority.Tokens{}, oauth.Refuse(oauth.InvalidScope, "the scope is wider than what was granted")
 	}
+	if parameters["resource"] != "" || parameters["audience"] != "" {
+		return authority.Tokens{}, oauth.Refuse(oauth.InvalidTarget, "the audience of a session is chosen at its beginning")
+	}
 	return s.Authority.Refresh(c.Request.Context(), by, raw, s.origin(c))
 }

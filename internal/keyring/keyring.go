@@ -50,6 +50,7 @@ type Keyring struct {
 	sealer   *Sealer
 	policy   Policy
 	snapshot atomic.Pointer[snapshot]
+	spare    []Stored // drawn, not yet stored; Maintain's own
 }
 
 // snapshot is immutable once stored.
@@ -59,6 +60,7 @@ type snapshot struct {
 	members map[string]*rsa.PublicKey // those in the JWKS, by kid
 	signers map[string]*token.Signer  // of keys that sign now or later, by kid
 	jwks    JWKS
+	damage  error     // keys that are of no use, though not the one that signs
 	read    time.Time // this process's clock at the read, for the age alone
 }
 
@@ -94,9 +96,19 @@ func (k *Keyring) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// Maintain carries out the plan: it makes the keys that are due and refreshes.
-// The slow part, drawing primes, happens outside the lock; inside it the plan is
-// made again on what is really there.
+// Damage tells of keys that can't be used though nothing depends on them yet, such as
+// a standby that the root secrets don't open; nil when all is well.
+func (k *Keyring) Damage() error {
+	if s := k.snapshot.Load(); s != nil {
+		return s.damage
+	}
+	return nil
+}
+
+// Maintain carries out the plan: it makes the keys that are due and refreshes. One
+// goroutine calls it. The slow part, drawing primes, happens outside the lock;
+// inside it the plan is made again on what is really there. Keys that were drawn
+// and not needed, or came too late, wait for the next time.
 func (k *Keyring) Maintain(ctx context.Context) error {
 	stored, now, err := k.store.SigningKeys(ctx)
 	if err != nil {
@@ -106,18 +118,23 @@ func (k *Keyring) Maintain(ctx context.Context) error {
 	if due == 0 {
 		return nil
 	}
-	fresh := make([]Stored, due)
-	for i := range fresh {
-		if fresh[i], err = k.generate(); err != nil {
+	for len(k.spare) < due {
+		fresh, err := k.generate()
+		if err != nil {
 			return err
 		}
+		k.spare = append(k.spare, fresh)
 	}
+	used := 0
 	err = k.store.AddSigningKeys(ctx, func(stored []Stored, now time.Time) ([]Stored, []audit.Event) {
-		return assign(fresh, Plan(publicSides(stored), now, k.policy))
+		keys, events := assign(k.spare, Plan(publicSides(stored), now, k.policy))
+		used = len(keys)
+		return keys, events
 	})
 	if err != nil {
 		return fmt.Errorf("add signing key: %w", err)
 	}
+	k.spare = k.spare[used:]
 	return k.Refresh(ctx)
 }
 
@@ -211,7 +228,8 @@ func (k *Keyring) List(ctx context.Context) ([]Listed, error) {
 	return listed, nil
 }
 
-// picture builds the snapshot of what the store holds at now.
+// picture builds the snapshot of what the store holds at now. The key that signs
+// must be whole; of another, what is damaged is told by Damage and left out.
 func (k *Keyring) picture(stored []Stored, now time.Time) (*snapshot, error) {
 	s := &snapshot{
 		keys:    publicSides(stored),
@@ -221,30 +239,47 @@ func (k *Keyring) picture(stored []Stored, now time.Time) (*snapshot, error) {
 	}
 	var published []jwk.Key
 	for _, key := range stored {
-		public, err := key.PublicKey()
-		if err != nil {
-			return nil, fmt.Errorf("signing key %s: %w", key.KID, err)
-		}
-		s.public[key.KID] = public
 		state := StateAt(key.Key, s.keys, now, k.policy)
-		if state == Published || state == Signing {
-			if s.signers[key.KID], err = k.open(key); err != nil {
-				return nil, err
-			}
-		}
-		if state == Removed || state == Revoked {
-			continue
-		}
-		member, err := publicMember(key.Key, public)
-		if err != nil {
+		member, err := k.add(s, key, state)
+		switch {
+		case err != nil && state == Signing:
 			return nil, err
+		case err != nil:
+			s.damage = errors.Join(s.damage, err)
 		}
-		published = append(published, member)
-		s.members[key.KID] = public
+		if member != nil {
+			published = append(published, member)
+		}
 	}
 	var err error
 	s.jwks, err = renderJWKS(published)
 	return s, err
+}
+
+// add puts a key into the snapshot and returns it as a member of the JWKS, if it is
+// one.
+func (k *Keyring) add(s *snapshot, key Stored, state State) (jwk.Key, error) {
+	public, err := key.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("signing key %s: %w", key.KID, err)
+	}
+	s.public[key.KID] = public
+	if state == Removed || state == Revoked {
+		return nil, nil
+	}
+	member, err := publicMember(key.Key, public)
+	if err != nil {
+		return nil, err
+	}
+	s.members[key.KID] = public
+	if state == Published || state == Signing {
+		signer, err := k.open(key)
+		if err != nil {
+			return member, err
+		}
+		s.signers[key.KID] = signer
+	}
+	return member, nil
 }
 
 // open unseals a private half and checks that it belongs to its kid. A key that

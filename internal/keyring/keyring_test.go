@@ -208,3 +208,27 @@ func TestMaintainWritesAnEventForEachKey(t *testing.T) {
 		t.Errorf("events: %v, %v; want two", events, err)
 	}
 }
+
+func TestDamagedStandbyIsToldAndStopsNobody(t *testing.T) {
+	t.Parallel()
+	now := t0
+	store := openStore(t, &now)
+	roots := secret.GenerateRoots()
+	k := keyring.New(store, keyring.NewSealer(issuer, roots), policy)
+	if err := k.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), policy)
+	if err := other.Maintain(t.Context()); !errors.Is(err, keyring.ErrUnsealable) { // it can't open the one that signs
+		t.Errorf("maintain with another root: %v", err)
+	}
+	if err := k.Refresh(t.Context()); err != nil {
+		t.Fatalf("refresh beside a standby of another root: %v", err)
+	}
+	if _, err := k.Signer(now); err != nil {
+		t.Errorf("signer: %v", err)
+	}
+	if err := k.Damage(); !errors.Is(err, keyring.ErrUnsealable) {
+		t.Errorf("damage: got %v, want ErrUnsealable", err)
+	}
+}

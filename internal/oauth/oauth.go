@@ -19,6 +19,7 @@ const (
 	InvalidClient          Code = "invalid_client"          // RFC 6749 §5.2
 	InvalidGrant           Code = "invalid_grant"           // RFC 6749 §5.2
 	InvalidScope           Code = "invalid_scope"           // RFC 6749 §5.2
+	InvalidTarget          Code = "invalid_target"          // RFC 8707 §2
 	UnauthorizedClient     Code = "unauthorized_client"     // RFC 6749 §5.2
 	UnsupportedGrantType   Code = "unsupported_grant_type"  // RFC 6749 §5.2
 	UnsupportedTokenType   Code = "unsupported_token_type"  // RFC 7009 §2.2.1

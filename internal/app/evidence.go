@@ -14,23 +14,15 @@ import (
 // Mint reads the refresh tokens of a running serve, for an operator: with its root
 // secrets, and under the issuer that it serves. ErrRootSecret.
 func Mint(cfg config.Config) (*session.Mint, error) {
+	cfg, err := InForce(cfg)
+	if err != nil {
+		return nil, err
+	}
 	roots := cfg.RootSecret
-	if cfg.Mode() == config.Embedded {
-		dir := dataDir{path: cfg.DataDir} // not claimed: it is only read
-		issuer, err := dir.issuer()
-		if err != nil {
-			return nil, err
-		}
-		if issuer != "" {
-			if cfg, err = cfg.WithRememberedIssuer(issuer); err != nil {
-				return nil, fmt.Errorf("%w: %s: %w", ErrDataDir, dir.file(issuerFile), err)
-			}
-		}
-		if len(roots) == 0 {
-			if roots, err = readRootSecret(cfg.DataDir); err != nil {
-				return nil, fmt.Errorf("%w: %w; give this user access to %s, or set MINTMARK_ROOT_SECRET",
-					ErrRootSecret, err, filepath.Join(cfg.DataDir, secretFile))
-			}
+	if cfg.Mode() == config.Embedded && len(roots) == 0 {
+		if roots, err = readRootSecret(cfg.DataDir); err != nil {
+			return nil, fmt.Errorf("%w: %w; give this user access to %s, or set MINTMARK_ROOT_SECRET",
+				ErrRootSecret, err, filepath.Join(cfg.DataDir, secretFile))
 		}
 	}
 	return session.NewMint(cfg.Issuer, roots), nil

@@ -17,10 +17,10 @@ LINTER := bin/golangci-lint-$(LINTER_VERSION)
 INSTALL := sh tools/install.sh
 GO_DIRS := $(wildcard api cmd db internal pkg)
 
-.PHONY: help run demo build test check lint vet fmt format generate generated tidy fuzz bench e2e
+.PHONY: help run demo build test check lint vet fmt format generate generated tidy fuzz bench e2e storm storm-long
 
 help: ## list what there is to make
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: ## start the authority in embedded mode (Ctrl-C ends it)
 	go run ./cmd/mintmark serve
@@ -64,6 +64,16 @@ generated:
 tidy:
 	go mod tidy -diff
 	cd tools && go mod tidy -diff
+
+storm: bin/with ## three replicas, a nemesis, promotions and moving slots; print the figures
+	@$(INSTALL) postgres redis gcc
+	exec env CGO_ENABLED=1 bin/with go test -race -count=1 -v -timeout 15m ./internal/storm
+
+STORM ?= 30m
+
+storm-long: bin/with ## the same for STORM (30m) each
+	@$(INSTALL) postgres redis gcc
+	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=$(STORM) bin/with go test -race -count=1 -v -timeout 4h ./internal/storm
 
 fuzz: bin/with ## run each fuzz target for FUZZTIME (10s)
 	@$(INSTALL) postgres redis

@@ -179,8 +179,8 @@ func (f figures) print(t testing.TB) {
 	t.Logf("refresh granted: p50 %s, p99 %s", milliseconds(percentile(f.latencies, .5)), milliseconds(percentile(f.latencies, .99)))
 }
 
-// backAfter is how long owners needed, for each kind of fault, from the first call
-// that the fault spoiled to the next that was granted in the same session.
+// backAfter is how long owners needed, for each kind of fault, from the start of the first call
+// that the fault spoiled to the end of the next that was granted in the same session.
 func backAfter(all []*lineage, faults []struck) map[string][]time.Duration {
 	back := make(map[string][]time.Duration)
 	for _, l := range all {
@@ -194,7 +194,7 @@ func backAfter(all []*lineage, faults []struck) map[string][]time.Duration {
 			}
 			granted := slices.IndexFunc(calls[spoiled:], func(c call) bool { return c.verb == refresh && c.outcome == granted })
 			if granted >= 0 {
-				back[f.name] = append(back[f.name], calls[spoiled+granted].ended-calls[spoiled].ended)
+				back[f.name] = append(back[f.name], calls[spoiled+granted].ended-calls[spoiled].began)
 			}
 		}
 	}

@@ -135,8 +135,8 @@ type lineage struct {
 // flight is a refresh of the owner that a replica may still be working on.
 type flight struct {
 	presented uint32
-	life      *process
 	lost      time.Duration // when its answer was lost; 0: the caller still waits
+	life      *process      // what may be working on it since then; nil: not known
 }
 
 // abandoned is when a refresh whose answer was lost is surely not worked on any
@@ -145,12 +145,12 @@ type flight struct {
 const abandoned = 30 * time.Second
 
 func (f *flight) isOver(now time.Duration) bool {
-	return f.life.isGone() || f.lost != 0 && now-f.lost > abandoned
+	return f.lost != 0 && (now-f.lost > abandoned || f.life != nil && f.life.isGone())
 }
 
 // take gives the owner the token to present, if an orderly client may start a
 // refresh now: not while an older token is in flight.
-func (l *lineage) take(life *process) (token string, f *flight) {
+func (l *lineage) take() (token string, f *flight) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.history.now()
@@ -158,7 +158,7 @@ func (l *lineage) take(life *process) (token string, f *flight) {
 	if l.over || slices.ContainsFunc(l.flights, func(f *flight) bool { return f.presented != l.newest }) {
 		return "", nil
 	}
-	f = &flight{presented: l.newest, life: life}
+	f = &flight{presented: l.newest}
 	l.flights = append(l.flights, f)
 	if _, before := l.tried[l.newest]; !before {
 		l.tried[l.newest] = now
@@ -166,13 +166,18 @@ func (l *lineage) take(life *process) (token string, f *flight) {
 	return l.tokens[l.newest], f
 }
 
-// settle ends a flight: the answer came, or was lost.
-func (l *lineage) settle(f *flight, answered bool) {
+// settle ends a flight: the answer came, or was lost. A replica that runs now may
+// be working on it; one that is being started may, too, but is not known yet.
+func (l *lineage) settle(f *flight, a answer, by *process) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	f.lost = l.history.now()
-	if answered {
+	if a.answered {
 		l.flights = slices.DeleteFunc(l.flights, func(other *flight) bool { return other == f })
+		return
+	}
+	f.lost = l.history.now()
+	if !by.isGone() {
+		f.life = by
 	}
 }
 

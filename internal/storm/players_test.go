@@ -36,13 +36,7 @@ type players struct {
 	seed    uint64
 	done    chan struct{} // closed: make an end
 	playing sync.WaitGroup
-	jars    [owners]jarList
-}
-
-// jarList is the sessions that an owner has tabs to.
-type jarList struct {
-	mu   sync.Mutex
-	jars []*jar // guarded by mu
+	jars    [owners][]*jar // the sessions that each owner has tabs to
 }
 
 // jar is an owner's place for one session after another.
@@ -58,15 +52,15 @@ func startPlayers(t testing.TB, s *stage, h *history, seed uint64) *players {
 	for i := range owners {
 		for n := range jarsPer {
 			j := &jar{twoTabs: n%3 == 0}
-			p.jars[i].jars = append(p.jars[i].jars, j)
+			p.jars[i] = append(p.jars[i], j)
 			if j.twoTabs {
 				other := (i + 1) % owners
-				p.jars[other].jars = append(p.jars[other].jars, j)
+				p.jars[other] = append(p.jars[other], j)
 			}
 		}
 	}
 	for i := range owners {
-		p.play(t, i, func(c caller, r *rand.Rand) { p.own(c, r, p.jars[i].jars) }, ownerThinks)
+		p.play(t, i, func(c caller, r *rand.Rand) { p.own(c, r, p.jars[i]) }, ownerThinks)
 	}
 	for i := range thieves {
 		p.play(t, owners+i, p.steal, otherThinks)
@@ -159,14 +153,14 @@ func (p *players) fill(c caller, r *rand.Rand, j *jar) {
 
 // refreshOwn is one refresh of an orderly client; false if it may not start one now.
 func (p *players) refreshOwn(c caller, to *replica, l *lineage, patience time.Duration) (call, bool) {
-	token, f := l.take(to.life.Load())
+	token, f := l.take()
 	if f == nil {
 		return call{}, false
 	}
 	made := call{verb: refresh, who: owner, presented: f.presented, began: p.history.now()}
 	a := c.refresh("http://"+to.web.Addr(), token, patience)
 	made = l.record(made, a)
-	l.settle(f, a.answered)
+	l.settle(f, a, to.life.Load())
 	if made.outcome == refused {
 		l.dismiss(made)
 	}

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/mintmark-auth/mintmark/db"
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"

@@ -86,6 +86,44 @@ func TestProxyDelayHoldsEachDirectionBack(t *testing.T) {
 	}
 }
 
+func TestProxyCutFromSparesClientsAtOtherAddresses(t *testing.T) {
+	t.Parallel()
+	proxy := testserver.StartProxy(t, echo(t))
+	const inside = "127.0.0.2"
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(inside)}}
+	dial := func() net.Conn {
+		conn, err := from.Dial("tcp", proxy.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		deadline(t, conn, 10*time.Second)
+		return conn
+	}
+	cut, spared := dial(), open(t, proxy)
+	for _, conn := range []net.Conn{cut, spared} {
+		if err := say(conn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	proxy.CutFrom(inside)
+	if err := say(cut); err == nil {
+		t.Error("a connection outlived the cut")
+	}
+	if err := say(dial()); err == nil {
+		t.Error("a new connection works through the cut")
+	}
+	for name, conn := range map[string]net.Conn{"an old": spared, "a new": open(t, proxy)} {
+		if err := say(conn); err != nil {
+			t.Errorf("%s connection from elsewhere: %v", name, err)
+		}
+	}
+	proxy.Heal()
+	if err := say(dial()); err != nil {
+		t.Errorf("after the heal: %v", err)
+	}
+}
+
 // echo is a server that sends back what it gets.
 func echo(t *testing.T) (address string) {
 	t.Helper()

@@ -1,6 +1,7 @@
 package testserver_test
 
 import (
+	"net"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -76,4 +77,20 @@ func dial(tb testing.TB, url string) *redis.Client {
 	client := redis.NewClient(options)
 	tb.Cleanup(func() { client.Close() })
 	return client
+}
+
+func TestSentinelWatchesWhatItsLinesSay(t *testing.T) {
+	t.Parallel()
+	primary := testserver.StartRedis(t)
+	_, port, err := net.SplitHostPort(primary.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sentinel := testserver.StartSentinel(t, "sentinel monitor main 127.0.0.1 "+port+" 1")
+	client := redis.NewSentinelClient(&redis.Options{Addr: sentinel.Addr()})
+	t.Cleanup(func() { client.Close() })
+	got, err := client.GetMasterAddrByName(t.Context(), "main").Result()
+	if err != nil || len(got) != 2 || got[1] != port {
+		t.Errorf("the primary is at %v, %v; want port %s", got, err, port)
+	}
 }

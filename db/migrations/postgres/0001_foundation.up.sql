@@ -98,6 +98,7 @@ CREATE TABLE audit_events (
 CREATE INDEX audit_events_by_time ON audit_events (at, id);
 CREATE INDEX audit_events_by_user ON audit_events (user_id, at, id) WHERE user_id IS NOT NULL;
 CREATE INDEX audit_events_by_session ON audit_events (session_id, at, id) WHERE session_id IS NOT NULL;
+CREATE INDEX audit_events_by_request ON audit_events (request_id, at, id) WHERE request_id IS NOT NULL;
 
 -- The built-in public client behind the first-party API.
 INSERT INTO clients (id, name, kind, grant_types, rotation, allow_skip, created_at)

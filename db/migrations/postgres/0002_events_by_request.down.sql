@@ -1,3 +1,0 @@
-DROP INDEX audit_events_by_request;
-
-DELETE FROM schema_compat WHERE version = 2;

@@ -46,8 +46,8 @@ func Take(arrival, now time.Time, rate Rate) (time.Time, Decision) {
 }
 
 // Store keeps one arrival time per key and applies [Take] to it atomically, with
-// its own clock. Keys are hashed by the caller's choice of words only: a store
-// must not assume anything of their bytes or length.
+// its own clock. Keys may hold what a caller sent, of any bytes and length: a store
+// hashes them.
 type Store interface {
 	Take(ctx context.Context, key string, rate Rate) (Decision, error)
 }

@@ -135,6 +135,9 @@ func broken(err error) bool {
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return strings.HasPrefix(refused.Code, "57P") || strings.HasPrefix(refused.Code, "08") // shutting down; connection lost
 	}
+	if _, ok := errors.AsType[pgx.ScanArgError](err); ok {
+		return false // the row came, and is not as we know it
+	}
 	return !errors.Is(err, pgx.ErrNoRows)
 }
 

@@ -37,40 +37,46 @@ func (b *bench) told(t *testing.T, tokens authority.Tokens, kind audit.Kind, det
 func TestEventsTellWhoPresentedWhichGenerationFromWhere(t *testing.T) {
 	t.Parallel()
 	late := func(c *client.Client) { c.Kind, c.AllowSkip = client.Confidential, true }
-	for kind, c := range map[audit.Kind]struct {
+	for verdict, c := range map[string]struct {
+		kind   audit.Kind
 		change func(*client.Client)
 		story  func(t *testing.T, b *bench, first authority.Tokens)
 		detail map[string]string
 	}{
-		audit.SessionRepeated: {nil, func(t *testing.T, b *bench, first authority.Tokens) {
+		"repeated": {audit.SessionRepeated, nil, func(t *testing.T, b *bench, first authority.Tokens) {
 			b.refresh(t, first, session.Rotated)
 			b.from(t, first, thief())
-		}, map[string]string{"verdict": "repeated", "generation": "1", "current": "2", "gap": "1", "issued": "2"}},
-		audit.SessionSkipped: {late, func(t *testing.T, b *bench, first authority.Tokens) {
+		}, map[string]string{"generation": "1", "current": "2", "gap": "1", "issued": "2"}},
+		"skipped": {audit.SessionSkipped, late, func(t *testing.T, b *bench, first authority.Tokens) {
 			b.refresh(t, first, session.Rotated)
 			b.clock.pass(time.Hour)
 			b.from(t, first, thief())
-		}, map[string]string{"verdict": "skipped", "generation": "1", "current": "2", "gap": "1", "issued": "3"}},
-		audit.SessionHealed: {nil, func(t *testing.T, b *bench, first authority.Tokens) {
+		}, map[string]string{"generation": "1", "current": "2", "gap": "1", "issued": "3"}},
+		"healed": {audit.SessionHealed, nil, func(t *testing.T, b *bench, first authority.Tokens) {
 			last := b.refresh(t, b.refresh(t, b.refresh(t, first, session.Rotated), session.Rotated), session.Rotated)
 			b.forget(t, last)
 			b.from(t, last, thief())
-		}, map[string]string{"verdict": "healed", "generation": "4", "current": "1", "gap": "3", "issued": "5", "alarm": "false"}},
-		audit.SessionReplayed: {nil, func(t *testing.T, b *bench, first authority.Tokens) {
+		}, map[string]string{"generation": "4", "current": "1", "gap": "3", "issued": "5", "alarm": "false"}},
+		"replayed": {audit.SessionReplayed, nil, func(t *testing.T, b *bench, first authority.Tokens) {
 			b.refresh(t, b.refresh(t, first, session.Rotated), session.Rotated)
 			b.from(t, first, thief())
-		}, map[string]string{"verdict": "replayed", "generation": "1", "current": "3", "gap": "2"}},
-		audit.SessionRefused: {nil, func(t *testing.T, b *bench, first authority.Tokens) {
+		}, map[string]string{"generation": "1", "current": "3", "gap": "2"}},
+		"expired": {audit.SessionRefused, nil, func(t *testing.T, b *bench, first authority.Tokens) {
 			b.clock.pass(idle)
 			b.from(t, first, thief())
-		}, map[string]string{"verdict": "expired", "generation": "1", "current": "1", "gap": "0"}},
+		}, map[string]string{"generation": "1", "current": "1", "gap": "0"}},
+		"revoked": {audit.SessionRefused, nil, func(t *testing.T, b *bench, first authority.Tokens) {
+			wantError(t, b.Logout(t.Context(), pairOf(first), home()), nil)
+			b.from(t, first, thief())
+		}, map[string]string{"generation": "1"}},
 	} {
-		t.Run(string(kind), func(t *testing.T) {
+		t.Run(verdict, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, c.change)
 			first := b.login(t, "alice")
 			c.story(t, b, first)
-			b.told(t, first, kind, c.detail)
+			c.detail["verdict"] = verdict
+			b.told(t, first, c.kind, c.detail)
 		})
 	}
 }

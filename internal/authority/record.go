@@ -50,11 +50,13 @@ func (p presented) event(kind audit.Kind, f finding, from Origin) audit.Event {
 	e.Detail = map[string]string{
 		"verdict":          f.Verdict.String(),
 		"generation":       decimal(p.Generation),
-		"current":          decimal(f.current),
-		"gap":              decimal(max(p.Generation, f.current) - min(p.Generation, f.current)),
 		"issued_at":        p.IssuedAt.UTC().Format(time.RFC3339),
 		"login_address":    p.standing.Address,
 		"login_user_agent": p.standing.UserAgent,
+	}
+	if f.current > 0 {
+		e.Detail["current"] = decimal(f.current)
+		e.Detail["gap"] = decimal(max(p.Generation, f.current) - min(p.Generation, f.current))
 	}
 	if f.Verdict.Succeeds() {
 		e.Detail["issued"] = decimal(f.Issue)

@@ -138,7 +138,8 @@ func (a *Authority) rotate(ctx context.Context, p presented, from Origin) (Token
 	return a.issue(signer, p.standing.Session, successor, p.standing.Now)
 }
 
-// finding is what the rules found, and which generation was current before.
+// finding is what the rules found, and which generation was current before; 0 where
+// they did not need to know.
 type finding struct {
 	session.Decision
 	current uint32
@@ -163,7 +164,7 @@ func (a *Authority) decide(ctx context.Context, p presented, effect effect) (fin
 	row := p.standing.Row()
 	shown := session.Presented{Generation: p.Generation, IssuedAt: p.IssuedAt, Compromised: p.Compromised}
 	if row.Revoked || (policy.Never && !p.Compromised) {
-		return finding{session.Decide(row, session.State{}, shown, p.standing.Now, policy), row.Checkpoint}, nil
+		return finding{session.Decide(row, session.State{}, shown, p.standing.Now, policy), 0}, nil
 	}
 	var found finding
 	err := a.States.UpdateState(ctx, p.standing.ID, policy.Idle+statesKeptBeyondIdle, func(stored session.State, now time.Time) (session.State, bool) {

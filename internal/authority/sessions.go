@@ -3,7 +3,6 @@ package authority
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -38,7 +37,7 @@ func (a *Authority) OwnSessions(ctx context.Context, raw string) ([]OwnSession, 
 	}
 	stored, err := a.Sessions.Sessions(ctx, session.Query{UserID: standing.UserID, Live: session.LiveOnly, Limit: maxOwnSessions})
 	if err != nil {
-		return nil, fmt.Errorf("list sessions: %w", err)
+		return nil, err
 	}
 	own := make([]OwnSession, 0, len(stored))
 	for _, s := range stored {
@@ -75,7 +74,7 @@ func (a *Authority) bearer(ctx context.Context, raw string) (session.Standing, e
 	case errors.Is(err, session.ErrNotFound):
 		return session.Standing{}, ErrBearer
 	case err != nil:
-		return session.Standing{}, fmt.Errorf("read session: %w", err)
+		return session.Standing{}, err
 	case !standing.Now.Before(claims.Expiry), standing.Ended(), !standing.Now.Before(standing.AbsoluteExpiry),
 		standing.UserID != claims.Subject, standing.ClientID != claims.ClientID:
 		return session.Standing{}, ErrBearer
@@ -96,7 +95,7 @@ func (a *Authority) EndSession(ctx context.Context, p Pair, id string, from Orig
 	case errors.Is(err, session.ErrNotFound), err == nil && target.UserID != by.UserID:
 		return ErrSession
 	case err != nil:
-		return fmt.Errorf("read session: %w", err)
+		return err
 	case target.ID == by.ID:
 		return a.end(ctx, target, session.ReasonLogout, from.event(audit.SessionRevoked, "user"))
 	}
@@ -116,10 +115,7 @@ func (a *Authority) EndOtherSessions(ctx context.Context, p Pair, from Origin) e
 	if errors.Is(err, session.ErrNotFound) { // it has just been ended itself
 		return ErrGrant
 	}
-	if err != nil {
-		return fmt.Errorf("end other sessions: %w", err)
-	}
-	return nil
+	return err
 }
 
 func endedBy(by session.Standing, from Origin) audit.Event {

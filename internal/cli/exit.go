@@ -78,6 +78,7 @@ func knownExits() []knownExit {
 		{user.ErrNotFound, exitNotFound, "`mintmark users list` shows who there is"},
 		{client.ErrNotFound, exitNotFound, "`mintmark clients list` shows which there are"},
 		{session.ErrNotFound, exitNotFound, "`mintmark sessions list` shows which there are"},
+		{errUnexplained, exitNotFound, ""},
 
 		{db.ErrSchemaBehind, exitRefused, ""},
 		{db.ErrSchemaTooNew, exitRefused, ""},

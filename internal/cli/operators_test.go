@@ -58,6 +58,7 @@ func TestWhatOperatorsDoIsOnRecord(t *testing.T) {
 		o.must(t, "", "users", "disable", "ADA")
 		o.must(t, "", "users", "enable", ada.ID)
 		o.must(t, "slate kettle brass morning\n", "users", "set-password", "ada")
+		o.must(t, "", "sessions", "revoke", "--user", "ada")
 		o.must(t, "", "users", "delete", "ada", "--yes")
 		o.must(t, "", "clients", "disable", "first-party")
 		o.must(t, "", "clients", "enable", "first-party")
@@ -67,7 +68,7 @@ func TestWhatOperatorsDoIsOnRecord(t *testing.T) {
 
 		want := []string{
 			"user.created " + ada.ID, "user.disabled " + ada.ID, "user.enabled " + ada.ID,
-			"user.password-changed " + ada.ID, "user.deleted " + ada.ID,
+			"user.password-changed " + ada.ID, "user.sessions-ended " + ada.ID, "user.deleted " + ada.ID,
 			"client.disabled first-party", "client.enabled first-party",
 		}
 		if diff := cmp.Diff(o.events(t), want); diff != "" {

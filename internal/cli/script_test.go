@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"stopped":   stopped,
 			"mode":      mode,
 			"logged-in": logIn,
+			"sid":       sid,
 		},
 	})
 }
@@ -133,6 +134,16 @@ func logIn(ts *testscript.TestScript, _ bool, args []string) {
 	if response.StatusCode != http.StatusOK {
 		ts.Fatalf("log in: %s", response.Status)
 	}
+}
+
+// sid FILE sets SID to the id of the one session that a listing as JSON holds.
+func sid(ts *testscript.TestScript, _ bool, args []string) {
+	var listed []struct{ ID string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &listed))
+	if len(listed) != 1 {
+		ts.Fatalf("%d sessions, want one", len(listed))
+	}
+	ts.Setenv("SID", listed[0].ID)
 }
 
 // mode FILE PERMISSIONS fails if the file has others.

@@ -13,11 +13,12 @@ import (
 )
 
 func (s *shell) newSessions() *cobra.Command {
-	return s.group("sessions", "list who is logged in",
+	return s.group("sessions", "list who is logged in, and end sessions",
 		`A session is one login of one user through one client. Its id is the sid of every access
 token that it gave out.`,
-		`  mintmark sessions list --user ada --live`,
-		s.newSessionsList())
+		`  mintmark sessions list --user ada --live
+  mintmark sessions revoke --user ada`,
+		s.newSessionsList(), s.newSessionsShow(), s.newSessionsRevoke())
 }
 
 func (s *shell) newSessionsList() *cobra.Command {
@@ -78,11 +79,7 @@ func (s *shell) answerSessions(sessions []session.Session, names map[string]stri
 	}
 	for _, one := range sessions {
 		state := sessionState(one, now)
-		answer = append(answer, sessionAnswer{
-			ID: one.ID, UserID: one.UserID, Username: names[one.UserID], ClientID: one.ClientID, State: state,
-			CreatedAt: stamp(one.CreatedAt), LastSeenAt: stamp(one.LastSeenAt), AbsoluteExpiry: stamp(one.AbsoluteExpiry),
-			RevokedAt: stamp(one.RevokedAt), RevokeReason: one.RevokeReason, Address: one.Address, UserAgent: one.UserAgent,
-		})
+		answer = append(answer, sessionJSON(one, names[one.UserID], now))
 		if one.RevokeReason != "" {
 			state += " (" + one.RevokeReason + ")"
 		}
@@ -135,4 +132,12 @@ type sessionAnswer struct {
 	RevokeReason   string `json:"revoke_reason,omitempty"`
 	Address        string `json:"address,omitempty"`
 	UserAgent      string `json:"user_agent,omitempty"`
+}
+
+func sessionJSON(one session.Session, username string, now time.Time) sessionAnswer {
+	return sessionAnswer{
+		ID: one.ID, UserID: one.UserID, Username: username, ClientID: one.ClientID, State: sessionState(one, now),
+		CreatedAt: stamp(one.CreatedAt), LastSeenAt: stamp(one.LastSeenAt), AbsoluteExpiry: stamp(one.AbsoluteExpiry),
+		RevokedAt: stamp(one.RevokedAt), RevokeReason: one.RevokeReason, Address: one.Address, UserAgent: one.UserAgent,
+	}
 }

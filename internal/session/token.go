@@ -127,12 +127,18 @@ func (m *Mint) Parse(s string) (Token, error) {
 	if binary.BigEndian.Uint32(b[flagsAt:]) != 0 {
 		return Token{}, fmt.Errorf("%w: unknown flags", ErrToken)
 	}
+	t := fields(b)
+	t.Compromised = key.compromised
+	return t, nil
+}
+
+// fields reads the fields of a token of the right size.
+func fields(b []byte) Token {
 	return Token{
-		Family:      Family(b[familyAt:generationAt]),
-		Generation:  binary.BigEndian.Uint32(b[generationAt:]),
-		IssuedAt:    time.Unix(int64(binary.BigEndian.Uint32(b[issuedAt:])), 0).UTC(),
-		Compromised: key.compromised,
-	}, nil
+		Family:     Family(b[familyAt:generationAt]),
+		Generation: binary.BigEndian.Uint32(b[generationAt:]),
+		IssuedAt:   time.Unix(int64(binary.BigEndian.Uint32(b[issuedAt:])), 0).UTC(),
+	}
 }
 
 // tag is the MAC over a domain string, the issuer and the bytes before the tag.

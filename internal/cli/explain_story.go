@@ -1,0 +1,235 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/session"
+)
+
+// maxSentences bounds the prose; the table has everything.
+const maxSentences = 10
+
+// answerStory prints the prose and a table of the events, or both as JSON.
+func (s *shell) answerStory(told *explanation) error {
+	prose := told.prose()
+	if s.output == formatJSON {
+		return s.answerJSON(told.json(prose))
+	}
+	for _, line := range prose {
+		fmt.Fprintln(s.stdout, clean(line))
+	}
+	fmt.Fprintln(s.stdout)
+	t := table{
+		head:  []string{"WHEN", "WHAT", "VERDICT", "PRESENTED", "CURRENT", "BY", "ADDRESS", "USER AGENT", "REQUEST"},
+		empty: "there are no events",
+	}
+	for _, e := range told.events {
+		t.rows = append(t.rows, []string{
+			e.At.Format(time.RFC3339), string(e.Kind), e.Detail["verdict"], e.Detail["generation"], e.Detail["current"],
+			e.Actor, e.Address, e.UserAgent, e.RequestID,
+		})
+	}
+	return s.answer(nil, t)
+}
+
+// prose tells the story in sentences, the most general first.
+func (told *explanation) prose() []string {
+	var lines []string
+	if told.token != nil {
+		lines = append(lines, told.aboutToken()...)
+	}
+	if told.access {
+		lines = append(lines, "This is an access token; its signature was not checked here. It names the session below.")
+	}
+	if told.standing != nil {
+		lines = append(lines, told.aboutSession()...)
+	}
+	if told.verdict != nil {
+		lines = append(lines, fmt.Sprintf("Presented now, the token would be %s: %s.", told.verdict.Verdict, verdictMeans(told.verdict.Verdict)))
+	}
+	if told.requestID != "" {
+		lines = append(lines, fmt.Sprintf("Request %s left %d event(s); `mintmark explain SID` tells the whole story of a session.", told.requestID, len(told.events)))
+	}
+	var sentences []string
+	for _, e := range told.events {
+		if sentence := sentenceOf(e, told.requestID != ""); sentence != "" {
+			sentences = append(sentences, sentence)
+		}
+	}
+	if left := len(sentences) - maxSentences; left > 0 {
+		lines = append(lines, fmt.Sprintf("Before what follows, %d more such things happened; the table has them.", left))
+		sentences = sentences[left:]
+	}
+	return append(lines, sentences...)
+}
+
+func (told *explanation) aboutToken() []string {
+	t := told.token
+	switch {
+	case !t.Legible:
+		return []string{"This is no refresh token: " + t.Defect + "."}
+	case t.Defect != "" && told.standing != nil:
+		return []string{fmt.Sprintf("This refresh token is not good, though the session it names is known here: %s.", t.Defect)}
+	case t.Defect != "":
+		return []string{fmt.Sprintf("This refresh token is not ours: %s.", t.Defect)}
+	}
+	mark := ""
+	if t.Token.Compromised {
+		mark = ", which is marked compromised"
+	}
+	lines := []string{fmt.Sprintf("The refresh token is ours: generation %d, issued %s, under the root secret %d%s.",
+		t.Token.Generation, stampWithAge(t.Token.IssuedAt, told.now), t.KeyID, mark)}
+	if told.standing == nil {
+		lines = append(lines, "Its session is not in this database: it belongs to another one, or to a time after the backup that this one was restored from.")
+	}
+	return lines
+}
+
+func (told *explanation) aboutSession() []string {
+	s := told.standing
+	user := s.Username
+	if user == "" {
+		user = "a user who was deleted"
+	}
+	lines := []string{fmt.Sprintf("Session %s: %s (%s) logged in through %s %s, from %s with %q.",
+		s.ID, user, s.UserID, s.ClientID, stampWithAge(s.CreatedAt, told.now), s.Address, s.UserAgent)}
+	switch {
+	case !s.RevokedAt.IsZero():
+		lines = append(lines, fmt.Sprintf("It ended %s: %s.", stampWithAge(s.RevokedAt, told.now), reasonMeans(s.RevokeReason)))
+	case s.Ended():
+		lines = append(lines, "It is over: its user or client is disabled, or all sessions of the user were ended.")
+	case !told.now.Before(s.AbsoluteExpiry):
+		lines = append(lines, fmt.Sprintf("It reached the end of its lifetime %s.", stampWithAge(s.AbsoluteExpiry, told.now)))
+	default:
+		lines = append(lines, fmt.Sprintf("It is live, until %s at the latest.", stampWithAge(s.AbsoluteExpiry, told.now)))
+	}
+	return append(lines, told.aboutState())
+}
+
+func (told *explanation) aboutState() string {
+	s := told.standing
+	checkpoint := fmt.Sprintf("the checkpoint is %d, of %s", s.Checkpoint, stampWithAge(s.LastSeenAt, told.now))
+	switch {
+	case told.state == nil:
+		return fmt.Sprintf("Its rotation state could not be read (%v); %s.", told.stateErr, checkpoint)
+	case told.state.Cur <= s.Checkpoint:
+		return fmt.Sprintf("No rotation is remembered beyond the checkpoint, so generation %d counts as current; %s.", s.Checkpoint, checkpoint)
+	}
+	return fmt.Sprintf("Generation %d is current, issued %s in exchange for %d; %s.",
+		told.state.Cur, stampWithAge(told.state.RotatedAt, told.now), told.state.Prev, checkpoint)
+}
+
+// sentenceOf tells of an event that bears on whether a refresh is granted.
+func sentenceOf(e audit.Event, always bool) string {
+	at := e.At.Format(time.RFC3339)
+	if verdict := e.Detail["verdict"]; verdict != "" {
+		current := ""
+		if e.Detail["current"] != "" {
+			current = " while " + e.Detail["current"] + " was current"
+		}
+		return fmt.Sprintf("%s: generation %s was presented from %s with %q%s: %s. The login came from %s with %q.",
+			at, e.Detail["generation"], e.Address, e.UserAgent, current, verdict, e.Detail["login_address"], e.Detail["login_user_agent"])
+	}
+	if by := e.Detail["by_session"]; by != "" {
+		return fmt.Sprintf("%s: the user ended it from the session %s, from %s with %q.", at, by, e.Address, e.UserAgent)
+	}
+	if always || e.Kind != audit.SessionStarted {
+		return fmt.Sprintf("%s: %s, by %s.", at, e.Kind, e.Actor)
+	}
+	return ""
+}
+
+func reasonMeans(reason string) string {
+	means, known := map[string]string{
+		session.ReasonLogout:    "the user logged out",
+		session.ReasonRevoked:   "its refresh token was revoked",
+		session.ReasonReplay:    "a refresh token was used twice, so two parties held it",
+		session.ReasonPassword:  "the user's password was changed",
+		session.ReasonUser:      "the user was disabled or deleted",
+		session.ReasonClient:    "the client was disabled",
+		session.ReasonOperator:  "an operator ended it",
+		session.ReasonElsewhere: "the user ended it from another session",
+	}[reason]
+	if !known {
+		return reason
+	}
+	return means
+}
+
+func verdictMeans(v session.Verdict) string {
+	return map[session.Verdict]string{
+		session.Revoked:  "the session is over, log in anew",
+		session.Expired:  "the idle lifetime of the token or the absolute one of the session has passed",
+		session.Renewed:  "tokens of this client don't rotate, it would be issued anew",
+		session.Rotated:  "it is the newest, its successor would be issued",
+		session.Repeated: "it is the one before the newest and within the grace, the same successor would be issued again",
+		session.Skipped:  "it is the one before the newest, whose unused successor would be burned",
+		session.Healed:   "it is newer than what is remembered, so the store has lost writes; its successor would be issued",
+		session.Replayed: "it was used before, and the session would end",
+	}[v]
+}
+
+type explained struct {
+	Story     []string          `json:"story"`
+	Token     *explainedToken   `json:"token,omitempty"`
+	Session   *explainedSession `json:"session,omitempty"`
+	RequestID string            `json:"request_id,omitempty"`
+	Events    []explainedEvent  `json:"events"`
+}
+
+type explainedToken struct {
+	Ours       bool   `json:"ours"`
+	Defect     string `json:"defect,omitempty"`
+	Generation uint32 `json:"generation,omitempty"`
+	IssuedAt   string `json:"issued_at,omitempty"`
+	RootSecret byte   `json:"root_secret,omitempty"` // its id
+	VerdictNow string `json:"verdict_now,omitempty"`
+}
+
+type explainedSession struct {
+	sessionAnswer
+	Checkpoint uint32  `json:"checkpoint"`
+	Current    *uint32 `json:"current,omitempty"` // absent: the rotation state could not be read
+}
+
+type explainedEvent struct {
+	At        string            `json:"at"`
+	Kind      string            `json:"kind"`
+	Actor     string            `json:"actor"`
+	SessionID string            `json:"session_id,omitempty"`
+	UserID    string            `json:"user_id,omitempty"`
+	Address   string            `json:"address,omitempty"`
+	UserAgent string            `json:"user_agent,omitempty"`
+	RequestID string            `json:"request_id,omitempty"`
+	Detail    map[string]string `json:"detail,omitempty"`
+}
+
+func (told *explanation) json(prose []string) explained {
+	answer := explained{Story: prose, RequestID: told.requestID, Events: slices.Grow([]explainedEvent{}, len(told.events))}
+	if t := told.token; t != nil {
+		answer.Token = &explainedToken{Ours: t.Defect == "", Defect: t.Defect}
+		if t.Legible {
+			answer.Token.Generation, answer.Token.IssuedAt, answer.Token.RootSecret = t.Token.Generation, stamp(t.Token.IssuedAt), t.KeyID
+		}
+		if told.verdict != nil {
+			answer.Token.VerdictNow = told.verdict.Verdict.String()
+		}
+	}
+	if s := told.standing; s != nil {
+		answer.Session = &explainedSession{sessionAnswer: sessionJSON(s.Session, s.Username, told.now), Checkpoint: s.Checkpoint}
+		if told.state != nil {
+			current := max(told.state.Cur, s.Checkpoint)
+			answer.Session.Current = &current
+		}
+	}
+	for _, e := range told.events {
+		answer.Events = append(answer.Events, explainedEvent{
+			At: e.At.Format(time.RFC3339Nano), Kind: string(e.Kind), Actor: e.Actor, SessionID: e.SessionID, UserID: e.UserID,
+			Address: e.Address, UserAgent: e.UserAgent, RequestID: e.RequestID, Detail: e.Detail,
+		})
+	}
+	return answer
+}

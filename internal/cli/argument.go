@@ -24,7 +24,7 @@ func (s *shell) secretArgument(ctx context.Context, word string) (string, error)
 		if err != nil {
 			return "", usagef("%v; give a file that this user can read, behind the @", err)
 		}
-		defer f.Close() //nolint:errcheck // only read
+		defer f.Close()
 		text, err := io.ReadAll(io.LimitReader(f, maxInput+1))
 		if err != nil {
 			return "", fmt.Errorf("read %s: %w", name, err)

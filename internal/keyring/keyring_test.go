@@ -61,6 +61,26 @@ func TestFirstStartMakesAKeyThatSignsAndMaintainAStandby(t *testing.T) {
 	}
 }
 
+func TestListedKeysNameTheRootThatSealsThem(t *testing.T) {
+	t.Parallel()
+	now := t0
+	roots, err := secret.ParseRoots("7:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, roots), policy)
+	if err := k.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	listed, err := k.List(t.Context())
+	if err != nil || len(listed) != 1 || listed[0].SealedBy != 7 {
+		t.Errorf("got %+v, %v; want one that is sealed by 7", listed, err)
+	}
+	if got := (keyring.Stored{}).SealedBy(); got != 0 {
+		t.Errorf("a destroyed key is sealed by %d", got)
+	}
+}
+
 func TestSwitchHappensAtTheActivationInDatabaseTime(t *testing.T) {
 	t.Parallel()
 	now := t0
@@ -230,5 +250,44 @@ func TestDamagedStandbyIsToldAndStopsNobody(t *testing.T) {
 	}
 	if err := k.Damage(); !errors.Is(err, keyring.ErrUnsealable) {
 		t.Errorf("damage: got %v, want ErrUnsealable", err)
+	}
+}
+
+// TestAMemberIsWhatTheJWKSHolds: a key that was removed still tells tokens of ours,
+// but no longer proves who asks.
+func TestAMemberIsWhatTheJWKSHolds(t *testing.T) {
+	t.Parallel()
+	now := t0
+	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), policy)
+	if _, ok := k.Member("any"); ok {
+		t.Error("a member before the first refresh")
+	}
+	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	listed, err := k.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, standby := listed[0], listed[1]
+	for at, want := range map[time.Time]bool{
+		t0:                  true,
+		standby.ActivatesAt: true,
+		standby.ActivatesAt.Add(policy.Retain - time.Second): true,
+		standby.ActivatesAt.Add(policy.Retain):               false,
+	} {
+		now = at
+		if err := k.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, member := k.Member(first.KID)
+		_, public := k.Public(first.KID)
+		set, _ := k.JWKS()
+		if member != want || !public || strings.Contains(string(set.Body), first.KID) != want {
+			t.Errorf("at %s: member %v, public %v, want %v, true", at, member, public, want)
+		}
+		if _, member := k.Member(standby.KID); !member {
+			t.Errorf("at %s: the standby is no member", at)
+		}
 	}
 }

@@ -114,7 +114,7 @@ func (l *tail) String() string {
 // eventually asks until the answer is yes.
 func eventually(t testing.TB, what string, ask func() bool) {
 	t.Helper()
-	const patience = time.Minute
+	const patience = 2 * time.Minute
 	deadline := time.Now().Add(patience)
 	for !ask() {
 		if time.Now().After(deadline) {

@@ -42,6 +42,7 @@ func onBoth(t *testing.T, test func(*testing.T, operator)) {
 		test(t, operator{[]string{
 			"MINTMARK_DATABASE_URL=" + testserver.Postgres(t),
 			"MINTMARK_REDIS_URL=redis://127.0.0.1:1", // operators need none
+			"MINTMARK_ISSUER=https://auth.example.com",
 			"MINTMARK_ROOT_SECRET=1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 		}})
 	})

@@ -8,20 +8,22 @@ import (
 	"strings"
 )
 
-const addressMend = "write host:port, like 127.0.0.1:8080 (port 0 takes a free one)"
-
-func parseAddress(text string) (string, error) {
-	host, port, err := net.SplitHostPort(text)
-	if err != nil {
-		return "", defectf(addressMend, "%s is not an address of the form host:port", quote(text))
+// addressLike parses host:port; the example is for the advice.
+func addressLike(example string) func(string) (string, error) {
+	mend := "write host:port, like " + example + " (port 0 takes a free one)"
+	return func(text string) (string, error) {
+		host, port, err := net.SplitHostPort(text)
+		if err != nil {
+			return "", defectf(mend, "%s is not an address of the form host:port", quote(text))
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || port != strconv.FormatUint(n, 10) {
+			return "", defectf(mend, "%s has no port from 0 to 65535", quote(text))
+		}
+		if _, err := netip.ParseAddr(host); err != nil && host != "" && !hostname(host) {
+			return "", defectf(mend, "%s does not begin with a host name or IP address", quote(text))
+		}
+		return text, nil
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || port != strconv.FormatUint(n, 10) {
-		return "", defectf(addressMend, "%s has no port from 0 to 65535", quote(text))
-	}
-	if _, err := netip.ParseAddr(host); err != nil && host != "" && !hostname(host) {
-		return "", defectf(addressMend, "%s does not begin with a host name or IP address", quote(text))
-	}
-	return text, nil
 }
 
 // loopbackAddress reports whether a listener on addr can be reached from this

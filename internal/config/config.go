@@ -14,6 +14,7 @@ package config
 
 import (
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"runtime"
@@ -132,6 +133,8 @@ func (c Config) WithRememberedIssuer(text string) (Config, error) {
 		return Config{}, err
 	}
 	c.Issuer = issuer
+	c.sources = maps.Clone(c.sources) // the Config that was copied keeps its own
+	c.sources[keyIssuer] = dataDirSource
 	if !c.given(keyAudience) {
 		c.Audience = issuer
 	}

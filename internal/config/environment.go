@@ -9,7 +9,11 @@ import (
 	"github.com/knadh/koanf/providers/env/v2"
 )
 
-const environmentSource = "environment"
+// Sources that are no file or flag.
+const (
+	environmentSource = "environment"
+	dataDirSource     = "data directory" // see WithRememberedIssuer
+)
 
 // readEnvironment reads the files that MINTMARK_…_FILE name, then the variables.
 // A variable that is set to nothing counts as not set: compose files and shells

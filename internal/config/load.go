@@ -152,5 +152,9 @@ func wellFormed(text string) error {
 
 // unknown is what is wrong with a name that is no key.
 func unknown(word string, known []string) *defect {
-	return &defect{what: "there is no such key", mend: "the nearest known one is " + nearest(word, known)}
+	mend := "`mintmark config show` lists those there are"
+	if near, ok := nearest(word, known); ok {
+		mend = "the nearest known one is " + near
+	}
+	return &defect{what: "there is no such key", mend: mend}
 }

@@ -81,6 +81,7 @@ func writeFile(t *testing.T, name, content string) string {
 func production(more ...string) []string {
 	return append([]string{
 		"MINTMARK_DATABASE_URL=" + database, "MINTMARK_REDIS_URL=" + redisURL, "MINTMARK_ROOT_SECRET=" + rootText,
+		"MINTMARK_ISSUER=https://auth.example.com",
 	}, more...)
 }
 
@@ -257,10 +258,10 @@ func TestUnknownKeysNameTheNearest(t *testing.T) {
 		"MINTMARK_REDIS":                 "MINTMARK_REDIS_URL",
 		"MINTMARK_ROOT_SECRETS_FILE":     "MINTMARK_ROOT_SECRET_FILE",
 		"MINTMARK_PASSWORD_MEMORY":       "MINTMARK_PASSWORD_MEMORY_KIB",
-		"MINTMARK_SERVICE_ACCOUNT":       "MINTMARK_",
+		"MINTMARK_FROBNICATE":            "there is no such key; `mintmark config show` lists those there are",
 		"MINTMARK_REDIS_SERVICE_HOST":    "enableServiceLinks: false",
 		"MINTMARK_" + "X\nforged: line":  `"MINTMARK_X\nforged: line"`,
-		"MINTMARK_" + rootText + "@home": "the nearest known one is MINTMARK_",
+		"MINTMARK_" + rootText + "@home": "`mintmark config show` lists",
 	} {
 		problems := given{env: []string{variable + "=" + password}}.problems(t)
 		expect(t, problems, want)
@@ -289,6 +290,9 @@ func TestUnknownFlagsNameTheNearest(t *testing.T) {
 	err := config.FlagError(flags, flags.Parse([]string{"--http-adr=:1"}))
 	if err == nil || !strings.Contains(err.Error(), "nearest known flag is --http-addr") {
 		t.Errorf("error %v does not name --http-addr", err)
+	}
+	if err := config.FlagError(flags, flags.Parse([]string{"--zz=1"})); err == nil || strings.Contains(err.Error(), "nearest") {
+		t.Errorf("error %v names a flag that is far away", err)
 	}
 	if other := errors.New("other"); config.FlagError(flags, other) != other {
 		t.Error("another error is changed")

@@ -40,8 +40,9 @@ const markdownIntro = `<!-- Written by go generate ./internal/config; edit inter
 # Configuration
 
 With nothing set, mintmark runs embedded: SQLite and a root secret of its own in
-` + "`./mintmark-data`" + `, on loopback. Setting ` + "`MINTMARK_DATABASE_URL`, `MINTMARK_REDIS_URL`" + ` and
-` + "`MINTMARK_ROOT_SECRET`" + ` makes the same binary one of any number of equal replicas.
+` + "`./mintmark-data`" + `, on loopback. Setting ` + "`MINTMARK_DATABASE_URL`, `MINTMARK_REDIS_URL`" + `,
+` + "`MINTMARK_ROOT_SECRET` and `MINTMARK_ISSUER`" + ` makes the same binary one of any number of equal
+replicas.
 
 ` + "`mintmark config check`" + ` reports every problem at once; ` + "`mintmark config show`" + ` prints each
 value in effect and where it came from, secrets as ` + "`***`" + `.
@@ -73,7 +74,8 @@ address; the one per address stays 60/m), or both: ` + "`10/m,60/m`" + `.
 const markdownRules = `
 ## Rules between keys
 - ` + "`MINTMARK_DATABASE_URL` and `MINTMARK_REDIS_URL`" + ` are set both or neither; with them
-  ` + "`MINTMARK_ROOT_SECRET`" + ` is required. ` + "`MINTMARK_DATABASE_MIGRATE_URL`" + ` only stands beside the first.
+  ` + "`MINTMARK_ROOT_SECRET` and `MINTMARK_ISSUER`" + ` are required. ` + "`MINTMARK_DATABASE_MIGRATE_URL`" + ` only stands
+  beside the first.
 - The issuer is https, or http on loopback. An http issuer elsewhere, or an http issuer with a
   public listener that is not on loopback, needs ` + "`MINTMARK_INSECURE_PLAIN_HTTP=true`" + `.
 - The two listeners have different ports (0 and 0 are different).
@@ -99,8 +101,17 @@ all of them verify and open; ` + "`1!:`" + ` marks one that somebody else may kn
 
 ` + "```sh\necho \"1:$(openssl rand -base64 32)\"\n```" + `
 
-To replace it, append the new entry on every replica, then move it to the front on every
-replica, and drop the old one when the longest idle lifetime has passed.
+To replace it:
+
+1. Append the new entry on every replica: ` + "`1:OLD,2:NEW`" + `. Restart them one by one.
+2. Move it to the front on every replica: ` + "`2:NEW,1:OLD`" + `. Restart them one by one. The new one signs and seals
+   from now on; the old one still verifies and opens.
+3. Drop the old one when both are true: ` + "`mintmark keys list`" + ` shows no key in the state ` + "`published` or `signing`" + `
+   that is sealed by it, and ` + "`MINTMARK_REFRESH_IDLE_TTL`" + ` has passed since step 2. Dropped earlier, replicas
+   that restart cannot sign, or refuse refresh tokens that are still good.
+
+A key that was sealed before step 2 signs until its turn is over, so with the defaults this takes up to 62 days
+(2 × ` + "`MINTMARK_KEYS_ROTATE_EVERY` + `MINTMARK_KEYS_PUBLISH_AHEAD`" + `).
 
 ## Tracing
 The standard ` + "`OTEL_*`" + ` variables are read by the OpenTelemetry SDK. Tracing is off unless

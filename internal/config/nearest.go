@@ -21,15 +21,17 @@ func FlagError(flags *pflag.FlagSet, err error) error {
 			known = append(known, f.Name)
 		}
 	})
-	if len(known) == 0 {
+	near, ok := nearest(unknown.GetSpecifiedName(), known)
+	if !ok {
 		return err
 	}
-	return fmt.Errorf("%w; the nearest known flag is --%s", err, nearest(unknown.GetSpecifiedName(), known))
+	return fmt.Errorf("%w; the nearest known flag is --%s", err, near)
 }
 
-// nearest gives the known word with the smallest edit distance to word, the
-// first of several.
-func nearest(word string, known []string) string {
+// nearest gives the known word with the smallest edit distance to word, the first
+// of several, if it is near at all: the beginning of one, or at most half of it
+// would have to change.
+func nearest(word string, known []string) (string, bool) {
 	// A name far longer than any key is as near to all of them, and the distance
 	// costs the product of the lengths.
 	const longest = 128
@@ -42,7 +44,8 @@ func nearest(word string, known []string) string {
 			best, least = candidate, d
 		}
 	}
-	return best
+	bearable := max(2, len(strings.TrimPrefix(word, prefix))/2)
+	return best, least >= 0 && (least <= bearable || strings.HasPrefix(best, word))
 }
 
 // distance is the Levenshtein distance of two ASCII words.

@@ -127,19 +127,21 @@ func TestValuesAtTheirBoundsAreAccepted(t *testing.T) {
 func TestRulesBetweenKeys(t *testing.T) {
 	t.Parallel()
 	roots, db, cache := "MINTMARK_ROOT_SECRET="+rootText, "MINTMARK_DATABASE_URL="+database, "MINTMARK_REDIS_URL="+redisURL
+	name := "MINTMARK_ISSUER=https://auth.example.com"
 	cases := []struct {
 		name string
 		env  []string
 		want []string
 	}{
-		{"a database needs Redis", []string{roots, db}, []string{"MINTMARK_REDIS_URL (not set): it is missing"}},
-		{"Redis needs a database", []string{roots, cache}, []string{"MINTMARK_DATABASE_URL (not set): it is missing"}},
-		{"production needs a root secret", []string{db, cache}, []string{"MINTMARK_ROOT_SECRET (not set): it is missing"}},
-		{"half a production is told of both", []string{db}, []string{"MINTMARK_REDIS_URL", "MINTMARK_ROOT_SECRET"}},
-		{"a malformed database is a given one", []string{roots, "MINTMARK_DATABASE_URL=x"}, []string{"MINTMARK_DATABASE_URL (environment)", "MINTMARK_REDIS_URL"}},
-		{"an unreadable database is a given one", []string{roots, cache, "MINTMARK_DATABASE_URL_FILE=/nowhere"}, []string{"MINTMARK_DATABASE_URL (MINTMARK_DATABASE_URL_FILE)"}},
-		{"an unreadable database needs Redis, too", []string{roots, "MINTMARK_DATABASE_URL_FILE=/nowhere"}, []string{"MINTMARK_DATABASE_URL (", "MINTMARK_REDIS_URL (not set)"}},
-		{"a malformed root secret is a given one", []string{db, cache, "MINTMARK_ROOT_SECRET=x"}, []string{"MINTMARK_ROOT_SECRET (environment)"}},
+		{"a database needs Redis", []string{name, roots, db}, []string{"MINTMARK_REDIS_URL (not set): it is missing"}},
+		{"Redis needs a database", []string{name, roots, cache}, []string{"MINTMARK_DATABASE_URL (not set): it is missing"}},
+		{"production needs a root secret", []string{name, db, cache}, []string{"MINTMARK_ROOT_SECRET (not set): it is missing"}},
+		{"production needs an issuer", []string{roots, db, cache}, []string{"MINTMARK_ISSUER (not set): it is missing"}},
+		{"half a production is told of both", []string{name, db}, []string{"MINTMARK_REDIS_URL", "MINTMARK_ROOT_SECRET"}},
+		{"a malformed database is a given one", []string{name, roots, "MINTMARK_DATABASE_URL=x"}, []string{"MINTMARK_DATABASE_URL (environment)", "MINTMARK_REDIS_URL"}},
+		{"an unreadable database is a given one", []string{name, roots, cache, "MINTMARK_DATABASE_URL_FILE=/nowhere"}, []string{"MINTMARK_DATABASE_URL (MINTMARK_DATABASE_URL_FILE)"}},
+		{"an unreadable database needs Redis, too", []string{name, roots, "MINTMARK_DATABASE_URL_FILE=/nowhere"}, []string{"MINTMARK_DATABASE_URL (", "MINTMARK_REDIS_URL (not set)"}},
+		{"a malformed root secret is a given one", []string{name, db, cache, "MINTMARK_ROOT_SECRET=x"}, []string{"MINTMARK_ROOT_SECRET (environment)"}},
 		{"migrations go to the database", []string{"MINTMARK_DATABASE_MIGRATE_URL=" + database}, []string{"MINTMARK_DATABASE_URL is missing"}},
 		{"an embedded root secret is fine", []string{roots}, nil},
 		{"production is fine", production(), nil},
@@ -192,6 +194,29 @@ func TestTheIssuerFollowsAFreePort(t *testing.T) {
 	c = given{env: []string{"MINTMARK_HTTP_ADDR=127.0.0.1:0", "MINTMARK_ISSUER=https://a.example"}}.mustLoad(t).WithListenAddress("127.0.0.1:4711")
 	if c.Issuer != "https://a.example" || c.Audience != "https://a.example" {
 		t.Errorf("a given issuer changes: issuer %s, audience %s", c.Issuer, c.Audience)
+	}
+}
+
+func TestTheRememberedIssuerIsNamedAsTheSource(t *testing.T) {
+	t.Parallel()
+	loaded := given{}.mustLoad(t)
+	for name, c := range map[string]struct {
+		config config.Config
+		want   config.Row
+	}{
+		"remembered": {loaded, config.Row{Variable: "MINTMARK_ISSUER", Value: "http://localhost:4711", Source: "data directory"}},
+		"given":      {given{env: []string{"MINTMARK_ISSUER=https://a.example"}}.mustLoad(t), config.Row{Variable: "MINTMARK_ISSUER", Value: "https://a.example", Source: "environment"}},
+	} {
+		kept, err := c.config.WithRememberedIssuer("http://localhost:4711")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := config.Show(kept.WithListenAddress("127.0.0.1:1"))[0]; got != c.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
+		}
+	}
+	if got := config.Show(loaded)[0].Source; got != "default" {
+		t.Errorf("the Config it was made from says %q now", got)
 	}
 }
 

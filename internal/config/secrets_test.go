@@ -83,7 +83,7 @@ func TestSecretsComeFromFilesAndStandardInput(t *testing.T) {
 			t.Errorf("%s: root secret differs", name)
 		}
 	}
-	expect(t, given{args: []string{"--root-secret=-", "--database-url=-", "--redis-url=redis://h"}, stdin: rootText}.problems(t),
+	expect(t, given{args: []string{"--root-secret=-", "--database-url=-", "--redis-url=redis://h", "--issuer=https://a.example"}, stdin: rootText}.problems(t),
 		"standard input is already the value of another flag", "")
 	empty := writeFile(t, "empty", "\n")
 	expect(t, given{env: []string{"MINTMARK_ROOT_SECRET_FILE=" + empty}}.problems(t), "the file is empty")
@@ -92,8 +92,8 @@ func TestSecretsComeFromFilesAndStandardInput(t *testing.T) {
 func TestOnlyURLsWithoutPasswordMayBeFlags(t *testing.T) {
 	t.Parallel()
 	roots := []string{"MINTMARK_ROOT_SECRET=" + rootText}
-	given{args: []string{"--database-url=postgres://u@h/d", "--redis-url=redis://h"}, env: roots}.mustLoad(t)
-	expect(t, given{args: []string{"--database-url=" + database, "--redis-url=redis://h"}, env: roots}.problems(t),
+	given{args: []string{"--database-url=postgres://u@h/d", "--redis-url=redis://h", "--issuer=https://a.example"}, env: roots}.mustLoad(t)
+	expect(t, given{args: []string{"--database-url=" + database, "--redis-url=redis://h", "--issuer=https://a.example"}, env: roots}.problems(t),
 		"MINTMARK_DATABASE_URL (flag --database-url): a secret on the command line is visible")
 }
 

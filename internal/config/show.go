@@ -4,7 +4,7 @@ package config
 type Row struct {
 	Variable string
 	Value    string // three stars where it is secret, empty where there is none
-	Source   string // a path, `environment`, `flag --x` or `default`
+	Source   string // a path, `environment`, `flag --x`, `data directory` or `default`
 }
 
 // Show gives every key with the value in effect and where it came from, in the

@@ -57,7 +57,8 @@ const (
 	year = 365 * day
 
 	// verifierSlack covers what verifiers and replicas may lag behind before they
-	// stop using a key that has left (DESIGN §6).
+	// stop using a key that has left: verifiers keep the JWKS for 5 min (its max-age)
+	// and replicas their snapshot of the keys for 1 (keyring.MaxAge).
 	verifierSlack = 6 * time.Minute
 	// twoPolls is how long replicas need to be sure to know a new key, with room.
 	twoPolls = 15 * time.Second
@@ -112,6 +113,7 @@ func relations() []rule {
 		{key: keyDatabaseURL, check: databaseWithRedis},
 		{key: keyDatabaseMigrateURL, check: migrateWithDatabase},
 		{key: keyRootSecret, check: rootSecretInProduction},
+		{key: keyIssuer, check: issuerInProduction},
 		{key: keyIssuer, also: []string{keyInsecurePlainHTTP}, check: issuerIsSafe},
 		{key: keyHTTPAddr, also: []string{keyIssuer, keyInsecurePlainHTTP}, check: plainHTTPOnLoopback},
 		{key: keyOpsAddr, also: []string{keyHTTPAddr}, check: listenersApart},
@@ -194,6 +196,16 @@ func rootSecretInProduction(c Config) *defect {
 		"set it to the output of: echo 1:$(openssl rand -base64 32)"}
 }
 
+// issuerInProduction: every replica must sign for the same issuer, and verifiers
+// know it by its public name, which no replica can tell.
+func issuerInProduction(c Config) *defect {
+	if c.DatabaseURL.Empty() && c.RedisURL.Empty() || c.given(keyIssuer) {
+		return nil
+	}
+	return &defect{"it is missing, and every replica must sign for the same one",
+		"set it to the URL that clients reach the authority at, like https://auth.example.com"}
+}
+
 func issuerIsSafe(c Config) *defect {
 	issuer, err := url.Parse(c.Issuer)
 	if err != nil || issuer.Scheme == "https" || c.InsecurePlainHTTP || loopbackHost(issuer.Hostname()) {
@@ -205,7 +217,7 @@ func issuerIsSafe(c Config) *defect {
 
 func plainHTTPOnLoopback(c Config) *defect {
 	issuer, err := url.Parse(c.Issuer)
-	if err != nil || issuer.Scheme == "https" || c.InsecurePlainHTTP || loopbackAddress(c.HTTPAddr) {
+	if err != nil || issuer.Scheme == "https" || c.InsecurePlainHTTP || loopbackAddress(c.HTTPAddr) || issuerInProduction(c) != nil {
 		return nil
 	}
 	return &defect{fmt.Sprintf("%s is reachable from outside while the issuer (%s) is plain http", quote(c.HTTPAddr), quote(c.Issuer)),

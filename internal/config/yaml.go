@@ -27,9 +27,11 @@ func (l *loader) readYAML(flags *pflag.FlagSet) {
 	}
 	values, err := yaml.Parser().Unmarshal([]byte(content))
 	if err != nil {
-		l.blind = true
-		l.reportYAML(path, err.Error())
-		return
+		again := l.reportYAML(path, err.Error())
+		if values, err = yaml.Parser().Unmarshal([]byte(without(content, again))); err != nil || again == nil {
+			l.blind = true
+			return
+		}
 	}
 	if secondDocument(content) {
 		l.blind = true
@@ -110,10 +112,16 @@ var (
 )
 
 // reportYAML tells what the parser said without the excerpts it quotes: they may
-// be secrets.
-func (l *loader) reportYAML(path, message string) {
+// be secrets. It returns the lines in which a key stands again, if that was all.
+func (l *loader) reportYAML(path, message string) map[int]bool {
 	duplicates := yamlDuplicate.FindAllStringSubmatch(message, -1)
+	again := make(map[int]bool, len(duplicates))
 	for _, d := range duplicates {
+		line, _ := strconv.Atoi(d[1]) // digits
+		if again[line] {
+			continue // told already, against the first of several
+		}
+		again[line] = true
 		name := "a key"
 		if _, ok := l.find(prefix + strings.ToUpper(d[2])); ok {
 			name = d[2]
@@ -121,13 +129,30 @@ func (l *loader) reportYAML(path, message string) {
 		l.report("", path, &defect{fmt.Sprintf("%s stands in line %s and again in line %s", name, d[3], d[1]), "remove one of them"})
 	}
 	if len(duplicates) > 0 {
-		return
+		return again
 	}
 	where := ""
 	if line := yamlLine.FindStringSubmatch(message); line != nil {
 		where = " near line " + line[1]
 	}
 	l.report("", path, &defect{"it is not a YAML file of lines `key: value`" + where, "correct the file; texts with special characters stand in quotes"})
+	return nil
+}
+
+// without blanks the entries that begin in these lines, so that the rest of the file
+// can be read. An entry goes on for as long as lines are indented or a list.
+func without(content string, begins map[int]bool) string {
+	var kept strings.Builder
+	number, dropping := 0, false
+	for line := range strings.Lines(content) {
+		number++
+		goesOn := strings.HasPrefix(line, " ") || strings.HasPrefix(line, "- ") || strings.TrimSpace(line) == ""
+		if dropping = begins[number] || dropping && goesOn; dropping {
+			line = "\n"
+		}
+		kept.WriteString(line)
+	}
+	return kept.String()
 }
 
 // secondDocument reports whether a line --- follows some content. In the first

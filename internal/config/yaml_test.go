@@ -21,7 +21,7 @@ func TestBrokenYAMLIsToldClearly(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ name, yaml, says string }{
 		{"duplicate", "issuer: https://a\nissuer: https://b\n", "issuer stands in line 1 and again in line 2"},
-		{"duplicate of a stranger", password + ": a\n" + password + ": b\n", "a key stands in line 1"},
+		{"duplicate of a stranger", "stranger: " + password + "\nstranger: " + password + "\n", "a key stands in line 1"},
 		{"not a map", "1:" + password, "not a YAML file"},
 		{"a list", "- " + password, "not a YAML file"},
 		{"bad syntax", "issuer: \"" + password + "\nx", "not a YAML file"},
@@ -48,6 +48,17 @@ func TestBrokenYAMLIsToldClearly(t *testing.T) {
 			t.Errorf("%s: a value is printed: %v", c.name, problems)
 		}
 	}
+}
+
+func TestAKeyThatStandsTwiceDoesNotHideOtherProblems(t *testing.T) {
+	t.Parallel()
+	problems := given{
+		yaml: "trusted_proxies:\n- 10.0.0.1\nlog_level: info\ntrusted_proxies:\n- 10.0.0.2\n\n  # more\n- 10.0.0.3\nlog_level: warn\nlog_level: debug\nlog_format: xml\nissur: x\n",
+		env:  []string{"MINTMARK_REFRESH_GRACE=61s"},
+	}.problems(t)
+	expect(t, problems,
+		"trusted_proxies stands in line 1 and again in line 4", "log_level stands in line 3 and again in line 9", "log_level stands in line 3 and again in line 10",
+		"MINTMARK_LOG_FORMAT", "nearest known one is issuer", "MINTMARK_REFRESH_GRACE")
 }
 
 func TestAnUnreadableFileDoesNotHideOtherProblems(t *testing.T) {

@@ -48,6 +48,7 @@ func canaries(t *testing.T, _ *authority) {
 		"replica": {
 			"MINTMARK_DATABASE_URL=" + withPassword(t, migratedPostgres(t), "canary-postgres"),
 			"MINTMARK_REDIS_URL=" + withPassword(t, redis.URL(), "canary-redis"),
+			"MINTMARK_ISSUER=http://localhost:1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -211,7 +211,8 @@ func (k *Keyring) Ready() error {
 // Listed is a key as operators see it.
 type Listed struct {
 	Key
-	State State
+	State    State
+	SealedBy byte // id of the root secret; 0 once the private half is destroyed
 }
 
 // List returns all keys with their state, in order of activation, from the store.
@@ -223,7 +224,7 @@ func (k *Keyring) List(ctx context.Context) ([]Listed, error) {
 	keys := publicSides(stored)
 	listed := make([]Listed, len(keys))
 	for i, key := range keys {
-		listed[i] = Listed{Key: key, State: StateAt(key, keys, now, k.policy)}
+		listed[i] = Listed{Key: key, State: StateAt(key, keys, now, k.policy), SealedBy: stored[i].SealedBy()}
 	}
 	return listed, nil
 }

@@ -95,6 +95,15 @@ func (s *Sealer) bound(kid, alg string) []byte {
 	return b
 }
 
+// SealedBy is the id of the root secret that sealed the private half, or 0 where
+// there is none any more.
+func (s Stored) SealedBy() byte {
+	if len(s.Sealed) < 2 {
+		return 0
+	}
+	return s.Sealed[1]
+}
+
 func keyEncryption(root secret.Root) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(root.Derive(secret.PurposeKeySealing, 32))
 	if err != nil {

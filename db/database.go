@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // connectTimeout bounds how long a database may take to answer at all.
@@ -80,10 +82,10 @@ func openSQLite(file string, a access) (*sql.DB, error) {
 	}
 	f, err := os.OpenFile(file, flags, 0o600) // SQLite itself would create it readable by all
 	if err != nil {
-		return nil, fmt.Errorf("open database file: %w", err)
+		return nil, err
 	}
 	if err := f.Close(); err != nil {
-		return nil, fmt.Errorf("open database file: %w", err)
+		return nil, err
 	}
 	pragmas := "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
 	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+pragmas)
@@ -100,6 +102,9 @@ func (d *Database) connect(ctx context.Context, a access) (*sql.DB, error) {
 	if errors.Is(err, fs.ErrNotExist) && a == reading {
 		return nil, err // an empty place: no migration has been applied
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w: %w; %s", ErrUnusable, err, giveAccess)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -112,6 +117,24 @@ func (d *Database) connect(ctx context.Context, a access) (*sql.DB, error) {
 	return pool, nil
 }
 
+const giveAccess = "give this user read and write access to it and to its directory"
+
+// mended adds what to do where an error says that the database file needs mending.
+// Other errors pass unchanged.
+func (d *Database) mended(err error) error {
+	broken, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return err
+	}
+	switch broken.Code() & 0xff { // the rest says more precisely what happened
+	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
+		return fmt.Errorf("%w: %s: %w; restore it from a backup", ErrUnusable, d.place, err)
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+		return fmt.Errorf("%w: %s: %w; %s", ErrUnusable, d.place, err, giveAccess)
+	}
+	return err
+}
+
 // unavailable puts a connection error on one line. Where TLS is optional, pgx
 // joins what each way of connecting said; the last is the plainest.
 func (d *Database) unavailable(err error) error {
@@ -119,6 +142,9 @@ func (d *Database) unavailable(err error) error {
 		tries := strings.Split(refused.Unwrap().Error(), "\n")
 		return fmt.Errorf("%w: connect to Postgres as %s: %s; is it running, and are address and password right?",
 			ErrUnavailable, refused.Config.User, strings.TrimSpace(tries[len(tries)-1]))
+	}
+	if mended := d.mended(err); errors.Is(mended, ErrUnusable) {
+		return mended
 	}
 	return fmt.Errorf("%w: %s: %w", ErrUnavailable, d.place, err)
 }

@@ -29,6 +29,9 @@ var (
 	ErrUnknownVersion = errors.New("no such migration")
 	// ErrUnavailable says that the database can't be reached or read.
 	ErrUnavailable = errors.New("database unavailable")
+	// ErrUnusable says that a database file is damaged or not this user's to open:
+	// waiting does not help.
+	ErrUnusable = errors.New("database file can't be used")
 )
 
 //go:embed migrations

@@ -35,7 +35,7 @@ func (d *Database) Status(ctx context.Context) (Status, error) {
 	}
 	defer pool.Close() //nolint:errcheck // only read
 	if err := d.read(ctx, pool, &status); err != nil {
-		return Status{}, fmt.Errorf("read schema status: %w", err)
+		return Status{}, fmt.Errorf("read schema status: %w", d.mended(err))
 	}
 	for i, m := range status.Migrations {
 		status.Migrations[i].Applied = m.Version < status.Version || (m.Version == status.Version && !status.Dirty)
@@ -85,7 +85,7 @@ func (d *Database) hasTable(ctx context.Context, pool *sql.DB, name string) (boo
 }
 
 // Check tells whether this binary can work on the database: nil, ErrSchemaBehind,
-// ErrSchemaTooNew, ErrSchemaDirty or ErrUnavailable. A newer schema that still
+// ErrSchemaTooNew, ErrSchemaDirty, ErrUnavailable or ErrUnusable. A newer schema that still
 // serves this binary is good.
 func (d *Database) Check(ctx context.Context) error {
 	status, err := d.Status(ctx)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -115,9 +116,23 @@ func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("%w on %s: %w; stop what uses it, or set %s to another address", ErrListen, addr, reason(err), variable)
+		return nil, fmt.Errorf("%w on %s: %w; %s", ErrListen, addr, reason(err), advice(variable, err))
 	}
 	return l, nil
+}
+
+// advice says how to mend an address that can't be listened on.
+func advice(variable string, err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "stop what uses it, or set " + variable + " to another address"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "no interface of this machine has that address; set " + variable + " to one that it has"
+	case errors.Is(err, syscall.EACCES):
+		return "ports below 1024 ask for a privilege (CAP_NET_BIND_SERVICE); grant it, or set " + variable + " to a higher port"
+	default:
+		return "set " + variable + " to an address of this machine"
+	}
 }
 
 // reason strips what a network error repeats of the address.
@@ -139,6 +154,9 @@ func (a *App) prepareDataDir(ctx context.Context) (secret.Roots, error) {
 		return nil, err
 	}
 	a.closers = append(a.closers, dir.release)
+	if err := dir.refuseLost(); err != nil {
+		return nil, err
+	}
 	roots := a.cfg.RootSecret
 	if len(roots) == 0 {
 		if roots, err = dir.ensureRootSecret(); err != nil {

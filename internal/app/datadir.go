@@ -41,7 +41,7 @@ type dataDir struct {
 // The lock goes with the process, however it ends.
 func claimDataDir(path string) (*dataDir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("%w: make %s: %w; set MINTMARK_DATA_DIR to a directory this user can write", ErrDataDir, path, err)
+		return nil, fmt.Errorf("%w: %w; set MINTMARK_DATA_DIR to a directory this user can write", ErrDataDir, err)
 	}
 	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -49,6 +49,9 @@ func claimDataDir(path string) (*dataDir, error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		lock.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w: lock %s: %w; set MINTMARK_DATA_DIR to a directory on a file system that has locks", ErrDataDir, path, err)
+		}
 		return nil, fmt.Errorf("%w: another mintmark serves from %s; stop it, or set MINTMARK_DATA_DIR to another directory", ErrDataDirInUse, path)
 	}
 	return &dataDir{path: path, lock: lock}, nil
@@ -100,6 +103,33 @@ func (d *dataDir) release() error { return d.lock.Close() }
 
 func databasePath(dir string) string { return filepath.Join(dir, databaseFile) }
 
+// refuseLost refuses a directory that has been served from, as the issuer in it
+// tells, and whose database is gone: a volume that was not mounted whole, perhaps.
+// An empty database in its place would forget every user without a word.
+func (d *dataDir) refuseLost() error {
+	issuer, err := d.issuer()
+	if err != nil || issuer == "" {
+		return err
+	}
+	if found, err := d.hasDatabase(); err != nil || found {
+		return err
+	}
+	return fmt.Errorf("%w: %s was served from before, and its %s is missing or empty; restore it from a backup, or remove %s and %s there to begin anew",
+		ErrDataDir, d.path, databaseFile, secretFile, issuerFile)
+}
+
+// hasDatabase tells whether there is a database with anything in it.
+func (d *dataDir) hasDatabase() (bool, error) {
+	info, err := os.Stat(databasePath(d.path))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("%w: %w; give this user read and write access", ErrDataDir, err)
+	}
+	return info.Size() > 0, nil
+}
+
 // ensureRootSecret reads the directory's root secret, and makes one when the
 // directory is new. A directory with a database but without its secret is refused:
 // a new secret would not open the keys in it.
@@ -108,7 +138,10 @@ func (d *dataDir) ensureRootSecret() (secret.Roots, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return roots, err
 	}
-	if _, err := os.Stat(databasePath(d.path)); err == nil {
+	switch found, err := d.hasDatabase(); {
+	case err != nil:
+		return nil, err
+	case found:
 		return nil, fmt.Errorf("%w: %s is missing beside its database; restore it, or set MINTMARK_ROOT_SECRET to what it held",
 			ErrRootSecret, d.file(secretFile))
 	}
@@ -122,8 +155,8 @@ func (d *dataDir) ensureRootSecret() (secret.Roots, error) {
 // ensureSecretOfNew gives a directory without a database its secret, so that serve
 // does not take a database that a migration made for one whose secret is lost.
 func (d *dataDir) ensureSecretOfNew(cfg config.Config) error {
-	if _, err := os.Stat(databasePath(d.path)); err == nil || len(cfg.RootSecret) > 0 {
-		return nil
+	if found, err := d.hasDatabase(); err != nil || found || len(cfg.RootSecret) > 0 {
+		return err
 	}
 	_, err := d.ensureRootSecret()
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -52,8 +53,11 @@ type Stores struct {
 // creates nor migrates a database.
 func OpenStores(ctx context.Context, cfg config.Config) (*Stores, error) {
 	if cfg.Mode() == config.Embedded {
-		if _, err := os.Stat(databasePath(cfg.DataDir)); err != nil {
+		switch _, err := os.Stat(databasePath(cfg.DataDir)); {
+		case errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Errorf("%w: no database in %s; run `mintmark serve` once to make one, or set MINTMARK_DATA_DIR", ErrDataDir, cfg.DataDir)
+		case err != nil:
+			return nil, fmt.Errorf("%w: %w; run this as the user that serves, or give this one access", ErrDataDir, err)
 		}
 	}
 	schema, err := Schema(cfg)
@@ -90,7 +94,10 @@ func Migrations(cfg config.Config) (*db.Database, func() error, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := dir.ensureSecretOfNew(cfg); err != nil {
+		if err = dir.refuseLost(); err == nil {
+			err = dir.ensureSecretOfNew(cfg)
+		}
+		if err != nil {
 			return nil, nil, errors.Join(err, dir.release())
 		}
 		return db.SQLite(databasePath(cfg.DataDir)), dir.release, nil

@@ -72,6 +72,7 @@ func TestEveryErrorHasItsExitCode(t *testing.T) {
 		{&authority.InvalidRegistration{Problems: []user.Problem{"No."}}, 4},
 		{app.ErrUnavailable, 5},
 		{db.ErrUnavailable, 5},
+		{db.ErrUnusable, 2},
 		{refused, 5},
 		{context.DeadlineExceeded, 5},
 		{fmt.Errorf("%w: %w", app.ErrListen, refused), 1},

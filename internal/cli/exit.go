@@ -89,6 +89,7 @@ func knownExits() []knownExit {
 		{errUnconfirmed, exitRefused, "answer yes, or give --yes"},
 
 		{app.ErrUnavailable, exitUnavailable, ""},
+		{db.ErrUnusable, exitUsage, ""},
 		{db.ErrUnavailable, exitUnavailable, ""},
 		{context.DeadlineExceeded, exitUnavailable, "try again when the machine or the network is less busy"},
 		{app.ErrDataDir, exitUsage, ""},

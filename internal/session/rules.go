@@ -96,10 +96,10 @@ func Decide(row Row, state State, presented Presented, now time.Time, policy Pol
 		return stay(Revoked)
 	case !now.Before(presented.IssuedAt.Add(policy.Idle)), !now.Before(row.AbsoluteExpiry):
 		return stay(Expired)
-	case policy.Never && g >= row.Checkpoint && !presented.Compromised:
-		return Decision{Verdict: Renewed, State: state, Issue: g, Issued: now.Truncate(time.Second)}
 	case g == math.MaxUint32:
 		return stay(Expired) // the last generation has no successor
+	case policy.Never && g >= row.Checkpoint && !presented.Compromised:
+		return Decision{Verdict: Renewed, State: state, Issue: g, Issued: now.Truncate(time.Second)}
 	case g < row.Checkpoint:
 		return stay(Replayed) // S7: also when a checkpoint arrives after a roll-back
 	case g == current.Cur:

@@ -201,6 +201,8 @@ func TestDecide(t *testing.T) {
 		// generation 2³²−1 is refused
 		{"the last generation", plain(math.MaxUint32), nil, only(session.Expired)},
 		{"the last generation, newest", plain(math.MaxUint32), []func(*refresh){at(math.MaxUint32, math.MaxUint32-1)}, only(session.Expired)},
+		{"the last generation, client never rotates", plain(math.MaxUint32), []func(*refresh){never}, only(session.Expired)},
+		{"the last generation, revoked", plain(math.MaxUint32), []func(*refresh){revoked}, only(session.Revoked)},
 		{"the last but one still rotates", plain(math.MaxUint32 - 1), []func(*refresh){at(math.MaxUint32-1, 5)}, advanced(session.Rotated, math.MaxUint32-1, math.MaxUint32, now)},
 		{"no skip beyond the last", plain(5), []func(*refresh){lateNow, at(math.MaxUint32, 5)}, only(session.Replayed)},
 	}

@@ -11,11 +11,15 @@ import (
 // happened, by the world's ghosts, not in terms of the state the rules keep.
 func (w *walker) check(from world, token held, d session.Decision, by step) {
 	w.violated(by, checkBranches(from, d, by))
+	w.violated(by, checkDerived(d))
 	w.violated(by, w.checkEnds(from, token, d, by))
-	w.violated(by, w.checkTwoHolders(from, d, by))
+	w.violated(by, w.checkTwoHolders(from, token, d, by))
 	w.violated(by, w.checkRepeat(from, token, d, by))
 	if !d.Verdict.Succeeds() && d.State != from.store.state() {
 		w.violated(by, "S10: a refresh that failed changed the state")
+	}
+	if token.bad && d.Verdict.Succeeds() && d.Verdict != session.Rotated {
+		w.violated(by, "compromised: a token that is not the newest, under a compromised key, succeeded")
 	}
 }
 
@@ -30,15 +34,27 @@ func (w *walker) violated(by step, violation string) {
 // store has lost something.
 func checkBranches(from world, d session.Decision, by step) string {
 	newest := from.last.issue == 0 || by.generation == from.last.issue || from.hadFault() && by.generation == by.checkpoint
+	rotates := d.Verdict == session.Rotated || d.Verdict == session.Skipped || d.Verdict == session.Healed
 	switch {
+	case d.State.Cur < uint32(from.store.cur):
+		return fmt.Sprintf("S2: cur fell from %d to %d", from.store.cur, d.State.Cur)
 	case d.Verdict == session.Rotated && !newest:
 		return fmt.Sprintf("S1: generation %d rotated, but %d is the newest", by.generation, from.last.issue)
 	case d.Verdict == session.Healed && !from.hadFault():
 		return "S1: a store that lost nothing was healed"
+	case rotates && d.Issue <= uint32(from.issued) && !from.hadFault():
+		return fmt.Sprintf("S1: generation %d was issued a second time, as if it were new", d.Issue)
 	case d.Verdict.Succeeds() && d.Verdict != session.Renewed && (d.Issue <= uint32(by.generation) || d.Issue != d.State.Cur):
 		return fmt.Sprintf("S1: generation %d was issued, cur is %d", d.Issue, d.State.Cur)
-	case d.State.Cur < uint32(from.store.cur):
-		return fmt.Sprintf("S2: cur fell from %d to %d", from.store.cur, d.State.Cur)
+	}
+	return ""
+}
+
+// checkDerived is S1, too: a token follows from its generation and the moment that
+// it was made. A repeat is checkRepeat's.
+func checkDerived(d session.Decision) string {
+	if d.Verdict.Succeeds() && d.Verdict != session.Repeated && !d.Issued.Equal(present) {
+		return fmt.Sprintf("S1: a token made at %s says it was issued at %s", present, d.Issued)
 	}
 	return ""
 }
@@ -47,37 +63,39 @@ func checkBranches(from world, d session.Decision, by step) string {
 func (w *walker) checkEnds(from world, token held, d session.Decision, by step) string {
 	switch {
 	case !d.Verdict.Succeeds():
-	case from.revoked:
-		return "S3: a revoked session was refreshed"
+	case from.ended:
+		return "S3: a session that was revoked was refreshed"
 	case by.generation < by.checkpoint:
 		return "S7: a generation below the checkpoint succeeded"
-	case w.ended(from, token):
+	case w.over(from, token):
 		return "S8: a refresh succeeded after the end of the token or the session"
-	case d.Issued.After(present):
+	case d.Issued.After(present) && !from.back:
 		return "S8: a token was issued in the future"
 	}
 	return ""
 }
 
-// ended reports whether the lifetime of the token or of the session is over.
-func (w *walker) ended(from world, token held) bool {
+// over reports whether the lifetime of the token or of the session is.
+func (w *walker) over(from world, token held) bool {
 	idle, absolute := w.limits.idle, w.limits.absolute
 	return idle > 0 && token.age >= idle || absolute > 0 && from.age >= absolute
 }
 
-// checkTwoHolders is S5: grace after its first use a generation is worth nothing
-// more, but three skips in a row where they are allowed, and what repeats them.
-func (w *walker) checkTwoHolders(from world, d session.Decision, by step) string {
-	first := from.firstUse[by.generation]
-	if w.policy.Never || !d.Verdict.Succeeds() || !first.yes || first.age < w.limits.grace {
+// checkTwoHolders is S5: grace after its first use a generation is a replay, but
+// for three skips in a row where they are allowed, and what repeats them. Without
+// grace it is one at once, whatever the clock says.
+func (w *walker) checkTwoHolders(from world, token held, d session.Decision, by step) string {
+	first, grace := from.firstUse[by.generation], w.limits.grace
+	if w.policyIn(from).Never || from.ended || w.over(from, token) || !first.yes || grace > 0 && first.age < grace {
 		return ""
 	}
-	skips := w.policy.Skip && w.limits.grace > 0 && from.last.prev == by.generation
+	skips := w.policy.Skip && grace > 0 && from.last.prev == by.generation
 	switch {
+	case d.Verdict == session.Replayed:
 	case skips && d.Verdict == session.Skipped && from.burned < session.MaxSkips:
-	case skips && d.Verdict == session.Repeated && from.burned > 0 && from.last.age < w.limits.grace:
+	case skips && d.Verdict == session.Repeated && from.burned > 0 && from.last.age < grace:
 	default:
-		return fmt.Sprintf("S5: a generation was used at least %d ticks before, and %d skips in a row", first.age, from.burned)
+		return fmt.Sprintf("S5: %s, first used %d ticks before, after %d skips in a row", d.Verdict, first.age, from.burned)
 	}
 	return ""
 }
@@ -85,10 +103,11 @@ func (w *walker) checkTwoHolders(from world, d session.Decision, by step) string
 // checkRepeat is S9: the generation used last, presented again within grace and
 // before its successor, gives the same token again.
 func (w *walker) checkRepeat(from world, token held, d session.Decision, by step) string {
-	if from.last.issue == 0 || from.last.prev != by.generation || by.generation < by.checkpoint || w.policy.Never {
+	never := w.policyIn(from).Never
+	if from.last.issue == 0 || from.last.prev != by.generation || by.generation < by.checkpoint || never || token.bad {
 		return ""
 	}
-	due := from.last.age < w.limits.grace && !from.revoked && !w.ended(from, token)
+	due := w.limits.grace > 0 && from.last.age < w.limits.grace && !from.ended && !w.over(from, token)
 	same := d.Issue == uint32(from.last.issue) && d.Issued.Equal(ago(from.last.age).Truncate(time.Second))
 	switch {
 	case due && d.Verdict != session.Repeated:
@@ -100,15 +119,16 @@ func (w *walker) checkRepeat(from world, token held, d session.Decision, by step
 }
 
 // checkOwner is S4 and S6: while no thief acts, an orderly client is refused only
-// when its token or session has come to its end.
+// when its token or session has come to its end. Without grace it is orderly if it
+// presents a token once, and a token under a compromised key is good for as much.
 func (w *walker) checkOwner(from world, d session.Decision, by step) {
-	orderly := w.policy.Never || w.policy.Grace > 0
-	if !orderly || from.thieved || d.Verdict.Succeeds() != w.ended(from, from.have) {
-		return
-	}
-	if from.hadFault() {
+	again := from.tried && (from.have.bad || w.policy.Grace == 0 && !w.policyIn(from).Never)
+	lost := from.have.bad && from.hadFault()
+	switch {
+	case d.Verdict.Succeeds() != w.over(from, from.have), again, lost:
+	case from.hadFault():
 		w.violated(by, "S6: an orderly client was refused after a fault of the store")
-		return
+	default:
+		w.violated(by, "S4: an orderly client was refused")
 	}
-	w.violated(by, "S4: an orderly client was refused")
 }

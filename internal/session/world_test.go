@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/session"
@@ -8,34 +9,52 @@ import (
 
 // The walk's clock ticks every ten seconds. A world holds ages in ticks, not
 // moments, and an age stops at the limit beyond which it makes no difference; so
-// the walk covers histories of any length.
+// the walk covers histories of any length. An age of -1 is in the future of a
+// clock that went back.
 const tick = 10 * time.Second
 
 // present is the moment of every refresh of the walk.
 var present = login.Add(time.Hour)
 
 // ago is the moment of an age.
-func ago(age uint8) time.Time { return present.Add(-time.Duration(age) * tick) }
+func ago(age int8) time.Time { return present.Add(-time.Duration(age) * tick) }
 
-// ageOf is the inverse of ago, up to a limit.
-func ageOf(moment time.Time, limit uint8) uint8 {
-	return min(uint8(present.Sub(moment)/tick), limit)
+// ageOf is the inverse of ago, up to a limit; 0 is none, and then no age counts.
+func ageOf(moment time.Time, limit int8) int8 {
+	if limit == 0 {
+		return 0
+	}
+	return int8(min(present.Sub(moment)/tick, time.Duration(limit)))
 }
 
 // gens is the highest generation that any walk lets the authority issue.
 const gens = 6
 
 // limits bound a walk: by the generations issued, by the ages, in ticks, at which
-// something ends (zero for idle and absolute: never), and by a store that loses
-// nothing.
+// something ends (zero for idle and absolute: never), and by what may go wrong.
 type limits struct {
 	gens                  uint8
-	grace, idle, absolute uint8
-	calm                  bool
+	grace, idle, absolute int8
+	rollbacks, flushes    uint8
+
+	clockBack bool // once, the store's clock goes back by a tick
+	leak      bool // once, the MAC key is marked compromised
+	settle    bool // once, the operator stops the client's rotation
+	race      bool // two holders of any tokens meet in the store
+
+	lateTabs bool // a tab may retry late while the other waits; not orderly
+	oldSkips bool // a skip from before a fault may come back; not promised
 }
 
+// horizon is the age of a state or a use that makes no difference any more.
+func (l limits) horizon() int8 { return max(l.grace, 1) }
+
 // held is a token somebody holds; generation 0: none.
-type held struct{ gen, age uint8 }
+type held struct {
+	gen uint8
+	age int8
+	bad bool // its MAC key is compromised
+}
 
 // newer returns the newer of two tokens.
 func (h held) newer(other held) held {
@@ -46,41 +65,54 @@ func (h held) newer(other held) held {
 }
 
 // stored is the ephemeral state; cur 0: missing.
-type stored struct{ cur, prev, age, skips uint8 }
+type stored struct {
+	cur, prev uint8
+	age       int8
+	skips     uint8
+}
 
 // tab is one tab of the owner's browser; used 0: it waits for no answer.
 type tab struct {
 	used uint8 // the generation it presented
-	age  uint8 // how long ago
+	age  int8  // how long ago
 	got  held  // the answer on its way
 }
 
 // world is everything that can differ between two moments of one session: the
-// durable row, the ephemeral store, the owner's two tabs, a thief, what faults
-// have happened, and ghosts. Ghosts remember the history for the invariants; the
-// rules never see them.
+// durable row, the ephemeral store, the owner's two tabs, a thief, what has gone
+// wrong, and ghosts. Ghosts remember the history for the invariants; the rules
+// never see them.
+//
+// The thief may hold a copy of any token that was ever issued. Once it has acted,
+// nothing is promised to the owner any more, and everybody presents any token at
+// any time: that is more than the owner and the thief could do together.
 type world struct {
-	age        uint8 // of the session
+	age        int8 // of the session
 	revoked    bool
+	never      bool // the client's tokens rotate no longer
 	checkpoint uint8
-	presented  uint8 // the highest generation presented with success: the next checkpoint
+	presented  uint8 // the generation to be written as the next checkpoint
 
-	store   stored
-	saved   stored // what a rollback brings back
-	isSaved bool
-	flushed bool
-	rolled  bool
+	store     stored
+	saved     [2]stored // what rollbacks bring back
+	savings   uint8     // states saved so far
+	rollbacks uint8     // done so far
+	flushes   uint8
+	back      bool // the clock went back
+	leaked    bool // the MAC key is compromised; another one signs
 
 	have  held
 	tabs  [2]tab
 	tried bool  // have was presented
-	first uint8 // how long ago for the first time
+	first int8  // how long ago for the first time
 	lost  uint8 // answers lost in a row
 
-	stole   bool
-	thieved bool           // the thief presented something
-	stolen  [gens + 1]used // the tokens that the thief holds
+	hunted bool           // the thief acted
+	issued uint8          // the highest generation ever issued
+	tokens [gens + 1]int8 // the age of the youngest token of each generation
+	good   uint8          // leaked: a bit for each generation minted under the new key
 
+	ended    bool           // ghost: a revocation was answered
 	last     advance        // ghost: the latest advance since the last fault
 	firstUse [gens + 1]used // ghost: the first use of each generation since the last fault
 	burned   uint8          // ghost: skips in a row since the last fault
@@ -89,32 +121,33 @@ type world struct {
 // used says whether, and how long ago.
 type used struct {
 	yes bool
-	age uint8
+	age int8
 }
 
 // advance is a rotation, a skip or a healing; issue 0: unknown.
-type advance struct{ prev, issue, age uint8 }
+type advance struct {
+	prev, issue uint8
+	age         int8
+}
 
 // born is the world right after login.
 func born() world {
-	return world{checkpoint: 1, presented: 1, have: held{gen: 1}, last: advance{issue: 1}}
+	return world{checkpoint: 1, presented: 1, have: held{gen: 1}, issued: 1, last: advance{issue: 1}}
 }
 
 // canonical maps worlds that differ in nothing that matters onto one.
-func (w world) canonical() world {
+func (w world) canonical(l limits) world {
+	if w.rollbacks == l.rollbacks {
+		w.saved, w.savings = [2]stored{}, 0
+	}
+	if a, b := w.saved[0], w.saved[1]; storedOrder(a) < storedOrder(b) {
+		w.saved[0], w.saved[1] = b, a
+	}
 	if w.revoked { // what is tried then depends on nothing else
-		return world{revoked: true, checkpoint: w.checkpoint, store: w.store, saved: w.saved, isSaved: w.isSaved, have: held{gen: 1}}
+		return world{revoked: true, ended: w.ended, checkpoint: w.checkpoint, store: w.store, saved: w.saved}
 	}
-	if w.rolled {
-		w.saved = stored{}
-	}
-	if w.thieved { // the owner is held to nothing any more
-		w.tried, w.first, w.lost = false, 0, 0
-	}
-	for gen := range w.firstUse {
-		if !w.holds(uint8(gen)) {
-			w.firstUse[gen] = used{}
-		}
+	if w.hunted {
+		w.have, w.tabs, w.tried, w.first, w.lost = held{}, [2]tab{}, false, 0, 0
 	}
 	if a, b := w.tabs[0], w.tabs[1]; tabOrder(a) > tabOrder(b) {
 		w.tabs[0], w.tabs[1] = b, a
@@ -123,51 +156,64 @@ func (w world) canonical() world {
 }
 
 func tabOrder(t tab) uint32 {
-	return uint32(t.used)<<24 | uint32(t.age)<<16 | uint32(t.got.gen)<<8 | uint32(t.got.age)
+	return uint32(t.used)<<24 | uint32(uint8(t.age))<<16 | uint32(t.got.gen)<<8 | uint32(uint8(t.got.age))
 }
 
-// holds reports whether anybody may still present a generation.
-func (w world) holds(gen uint8) bool {
-	return w.have.gen == gen || w.stolen[gen].yes || w.tabs[0].got.gen == gen || w.tabs[1].got.gen == gen
+func storedOrder(s stored) uint32 {
+	return uint32(s.cur)<<24 | uint32(s.prev)<<16 | uint32(uint8(s.age))<<8 | uint32(s.skips)
 }
 
-// faulted is the world whose ghosts know that the store lost something.
-func (w world) faulted() world {
-	w.last, w.burned, w.firstUse = advance{}, 0, [gens + 1]used{}
-	return w
-}
+func (w world) hadFault() bool { return w.flushes > 0 || w.rollbacks > 0 }
 
-func (w world) hadFault() bool { return w.flushed || w.rolled }
-
-// older is the world one tick later.
-func (w world) older(l limits) world {
-	grow := func(age *uint8, limit uint8) { *age = min(*age+1, limit) }
-	grow(&w.age, l.absolute)
-	grow(&w.have.age, l.idle)
-	for i := range w.stolen {
-		if w.stolen[i].yes {
-			grow(&w.stolen[i].age, l.idle)
-		}
-		if w.firstUse[i].yes {
-			grow(&w.firstUse[i].age, l.grace)
+// eachAge changes every age that the store's clock counts, and not the client's.
+func (w *world) eachAge(l limits, change func(age *int8, limit int8)) {
+	change(&w.age, l.absolute)
+	change(&w.have.age, l.idle)
+	for gen := 1; gen <= int(w.issued); gen++ {
+		change(&w.tokens[gen], l.idle)
+		if w.firstUse[gen].yes {
+			change(&w.firstUse[gen].age, l.horizon())
 		}
 	}
 	for i := range w.tabs {
 		if w.tabs[i].used != 0 {
-			grow(&w.tabs[i].age, max(l.grace, 1))
-			grow(&w.tabs[i].got.age, l.idle)
+			change(&w.tabs[i].got.age, l.idle)
+		}
+	}
+	for _, s := range []*stored{&w.store, &w.saved[0], &w.saved[1]} {
+		if s.cur != 0 {
+			change(&s.age, l.horizon())
+		}
+	}
+	if w.last.issue != 0 {
+		change(&w.last.age, l.horizon())
+	}
+}
+
+// older is the world one tick later.
+func (w world) older(l limits) world {
+	grow := func(age *int8, limit int8) { *age = min(*age+1, limit) }
+	w.eachAge(l, grow)
+	for i := range w.tabs {
+		if w.tabs[i].used != 0 {
+			grow(&w.tabs[i].age, l.horizon())
 		}
 	}
 	if w.tried {
-		grow(&w.first, l.grace)
+		grow(&w.first, l.horizon())
 	}
-	if w.store.cur != 0 {
-		grow(&w.store.age, l.grace)
-	}
-	if w.saved.cur != 0 {
-		grow(&w.saved.age, l.grace)
-	}
-	grow(&w.last.age, l.grace)
+	return w
+}
+
+// younger is the world as a clock sees it that is a tick behind. What was too old
+// to count stays so.
+func (w world) younger(l limits) world {
+	w.eachAge(l, func(age *int8, limit int8) {
+		if *age < limit {
+			*age = max(*age-1, -1)
+		}
+	})
+	w.back = true
 	return w
 }
 
@@ -183,5 +229,11 @@ func storedOf(s session.State, l limits) stored {
 	if s.Cur == 0 {
 		return stored{}
 	}
-	return stored{cur: uint8(s.Cur), prev: uint8(s.Prev), age: ageOf(s.RotatedAt, l.grace), skips: s.Skips}
+	return stored{cur: uint8(s.Cur), prev: uint8(s.Prev), age: ageOf(s.RotatedAt, l.horizon()), skips: s.Skips}
+}
+
+// String tells a world in a line of a story.
+func (w world) String() string {
+	return fmt.Sprintf("the owner has %d and waits for %d and %d; the store has %+v, the row checkpoint %d; the latest advance was %+v",
+		w.have.gen, w.tabs[0].got.gen, w.tabs[1].got.gen, w.store, w.checkpoint, w.last)
 }

@@ -108,7 +108,7 @@ bin/with:
 	@go build -o $@ ./internal/testserver/with
 
 $(LINTER): tools/go.mod tools/go.sum
-	@grep -q 'golangci-lint/v2 v$(LINTER_VERSION)$$' tools/go.mod || { \
+	@grep -Eq 'golangci-lint/v2 v$(LINTER_VERSION)( |$$$$)' tools/go.mod || { \
 		echo "tools/go.mod names another golangci-lint than LINTER_VERSION in the Makefile"; exit 1; }
 	cd tools && go build -buildvcs=false -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@touch $@

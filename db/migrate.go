@@ -85,7 +85,7 @@ func (d *Database) run(ctx context.Context, operation func(*migrate.Migrate) err
 		_ = pool.Close() // the driver has failed; closing has nothing to add
 		return fmt.Errorf("prepare migrations: %w", plain(err))
 	}
-	defer driver.Close() //nolint:errcheck // closes the pool too; everything is committed by then
+	defer driver.Close() // closes the pool too; everything is committed by then
 	files, err := iofs.New(migrations, path.Join("migrations", d.dialect))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)

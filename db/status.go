@@ -33,7 +33,7 @@ func (d *Database) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	defer pool.Close() //nolint:errcheck // only read
+	defer pool.Close() // only read
 	if err := d.read(ctx, pool, &status); err != nil {
 		return Status{}, fmt.Errorf("read schema status: %w", d.mended(err))
 	}

@@ -294,7 +294,7 @@ func TestUnknownFlagsNameTheNearest(t *testing.T) {
 	if err := config.FlagError(flags, flags.Parse([]string{"--zz=1"})); err == nil || strings.Contains(err.Error(), "nearest") {
 		t.Errorf("error %v names a flag that is far away", err)
 	}
-	if other := errors.New("other"); config.FlagError(flags, other) != other {
+	if other := errors.New("other"); !errors.Is(config.FlagError(flags, other), other) {
 		t.Error("another error is changed")
 	}
 }

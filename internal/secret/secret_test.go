@@ -35,7 +35,7 @@ func TestNoPrintingShowsASecret(t *testing.T) {
 	h := newHolder(t)
 	// Every form in which fmt might write the canary's octets.
 	forms := []string{canary, fmt.Sprintf("%x", canary), fmt.Sprintf("%X", canary), encode(canary)[:12]}
-	decimal := strings.Trim(fmt.Sprint([]byte(canary)), "[]")
+	decimal := strings.Trim(fmt.Sprint([]byte(canary)), "[]") //nolint:staticcheck // the octets as numbers
 	hexList := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", []byte(canary)), "[]byte{"), "}")
 	forms = append(forms, decimal, hexList)
 

@@ -1,6 +1,7 @@
 package user_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -83,7 +84,7 @@ func TestMisleadingUsernamesAreRefused(t *testing.T) {
 		"иван山田" /* Cyrillic with Han */ :    user.ProblemUsernameScripts,
 		"たろう홍길동" /* Japanese with Korean */ : user.ProblemUsernameScripts,
 	} {
-		if got, err := user.CanonicalUsername(name); err != want {
+		if got, err := user.CanonicalUsername(name); !errors.Is(err, want) {
 			t.Errorf("CanonicalUsername(%.20q) = %.20q, %v; want %v", name, got, err, want)
 		}
 	}
@@ -127,7 +128,7 @@ func TestAnAddressIsOneBareMailbox(t *testing.T) {
 		"mıke@example.com", "\u212Aate@example.com", "bob@example。com", "bob@ｅxample.com", "bоb@example.com", // not ASCII, or mixed, though it looks so
 		long, strings.Repeat("a", 65) + "@b", strings.Repeat("a", 1<<20) + "@b",
 	} {
-		if got, err := user.CanonicalEmail(address); err != user.ProblemEmail {
+		if got, err := user.CanonicalEmail(address); !errors.Is(err, user.ProblemEmail) {
 			t.Errorf("CanonicalEmail(%.40q) = %.40q, %v; want %v", address, got, err, user.ProblemEmail)
 		}
 	}

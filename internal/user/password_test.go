@@ -1,6 +1,7 @@
 package user_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ func TestImpossiblePasswordsAreRefusedBeforeAnyWork(t *testing.T) {
 		"violet tram\x00umbrella":     user.ProblemPasswordText,
 		"violet tram\xffumbrella":     user.ProblemPasswordText,
 	} {
-		if got, err := user.PreparePassword(raw); err != want || got != "" {
+		if got, err := user.PreparePassword(raw); !errors.Is(err, want) || got != "" {
 			t.Errorf("PreparePassword(%.20q of %d) = %.20q, %v; want %v", raw, len(raw), got, err, want)
 		}
 	}

@@ -22,7 +22,7 @@ const (
 // errDesync says that Redis answered about another key than the one asked for:
 // the connection is out of step, and the answer may be somebody else's. What is
 // left unread on such a connection makes the pool drop it.
-var errDesync = errors.New("Redis answered another request")
+var errDesync = errors.New("answer of Redis is for another request")
 
 // Both scripts answer {key, won, seconds, microseconds, value}. A missing value
 // reads as the empty string, which is never stored. Redis 5 and later replicate

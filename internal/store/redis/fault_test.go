@@ -109,7 +109,7 @@ func TestASwapSentTwiceIsWonOnce(t *testing.T) {
 }
 
 // twiceHook sends every command twice and takes the second answer.
-type twiceHook struct{ countHook }
+type twiceHook struct{}
 
 func (twiceHook) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 	return func(ctx context.Context, cmd goredis.Cmder) error {

@@ -78,6 +78,7 @@ func (s *Store) Events(ctx context.Context, query audit.Query) ([]audit.Event, e
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	//nolint:gosec // constants; values are bound
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+eventColumns+` FROM audit_events
 		WHERE `+strings.Join(where, " AND ")+` ORDER BY at DESC, id DESC LIMIT ?`, append(args, pageSize(query.Limit))...)
 	events, err := collect(rows, err, scanEvent)

@@ -193,7 +193,7 @@ func TestTheBoundaryMovesThoughTheClockIsSetBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close() //nolint:errcheck // a test
+	defer store.Close()
 	alice := user.User{ID: uuid.NewString(), Username: "alice", Email: "alice@example.com", PasswordHash: "hash"}
 	alice, err = store.CreateUser(t.Context(), alice, audit.New(audit.UserCreated, "operator"))
 	if err != nil {

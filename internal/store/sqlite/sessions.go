@@ -137,6 +137,7 @@ func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Se
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	//nolint:gosec // constants; values are bound
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+sessionColumns+` FROM sessions s
 		WHERE `+strings.Join(where, " AND ")+` ORDER BY s.id DESC LIMIT ?`, append(args, pageSize(query.Limit))...)
 	sessions, err := collect(rows, err, func(r row) (session.Session, error) { return scanSession(r) })
@@ -227,7 +228,7 @@ func (s *Store) SaveCheckpoints(ctx context.Context, batch []session.Checkpoint)
 		if err != nil {
 			return err
 		}
-		defer save.Close() //nolint:errcheck // goes with the transaction
+		defer save.Close() // goes with the transaction
 		for _, c := range batch {
 			if _, err := save.ExecContext(ctx, c.Generation, stored(t.now), c.SessionID); err != nil {
 				return err

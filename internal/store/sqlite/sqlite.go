@@ -83,7 +83,7 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 		{&s.state, s.rotation, selectState},
 		{&s.setState, s.rotation, updateState},
 	} {
-		if *p.stmt, err = p.on.PrepareContext(ctx, p.sql); err != nil {
+		if *p.stmt, err = p.on.PrepareContext(ctx, p.sql); err != nil { //nolint:sqlclosecheck // Close closes them
 			return fmt.Errorf("%w; has `mintmark migrate up` been run?", err)
 		}
 	}
@@ -180,7 +180,7 @@ func collect[T any](rows *sql.Rows, err error, scan func(row) (T, error)) ([]T, 
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close() // rows.Err tells
 	var all []T
 	for rows.Next() {
 		one, err := scan(rows)

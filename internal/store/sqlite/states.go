@@ -23,6 +23,7 @@ func (s *Store) UpdateState(ctx context.Context, sessionID string, _ time.Durati
 	err := s.rotate(ctx, func(ctx context.Context, t tx) error {
 		var stateNow session.State
 		var rotated moment
+		//nolint:sqlclosecheck // ends with the transaction
 		err := t.StmtContext(ctx, s.state).QueryRowContext(ctx, sessionID).
 			Scan(&stateNow.Cur, &stateNow.Prev, &rotated, &stateNow.Skips)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -36,6 +37,7 @@ func (s *Store) UpdateState(ctx context.Context, sessionID string, _ time.Durati
 		case err != nil:
 			return session.ErrNotFound
 		}
+		//nolint:sqlclosecheck // ends with the transaction
 		_, err = t.StmtContext(ctx, s.setState).ExecContext(ctx,
 			next.Cur, next.Prev, stored(next.RotatedAt), next.Skips, sessionID)
 		return err

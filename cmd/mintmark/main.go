@@ -22,6 +22,7 @@ func run(ctx context.Context, args []string) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	return cli.Run(ctx, cli.Process{
+		Program: os.Args[0],
 		Args:    args,
 		Environ: os.Environ(),
 		Stdin:   os.Stdin,

@@ -23,6 +23,7 @@ import (
 
 // Process is what a command may touch of the process it runs in.
 type Process struct {
+	Program string   // how it was called, as os.Args[0] gives it; mintmark if empty
 	Args    []string // without the program's name
 	Environ []string // as os.Environ gives it
 	Stdin   io.Reader
@@ -33,10 +34,14 @@ type Process struct {
 // Run carries out the command line and returns the exit code. When ctx ends the
 // command ends in order.
 func Run(ctx context.Context, p Process) int {
-	s := &shell{environ: p.Environ, stdin: p.Stdin, stdout: p.Stdout, stderr: p.Stderr, output: formatTable}
+	stdout := &written{Writer: p.Stdout}
+	s := &shell{program: callable(p.Program), environ: p.Environ, stdin: p.Stdin, stdout: stdout, stderr: p.Stderr, output: formatTable}
 	root := newRoot(s)
 	root.SetArgs(p.Args)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = stdout.failed
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -48,6 +53,7 @@ func Run(ctx context.Context, p Process) int {
 
 // shell is what the commands share: the streams, and how answers are to look.
 type shell struct {
+	program string // what to type to call it again
 	environ []string
 	stdin   io.Reader
 	stdout  io.Writer

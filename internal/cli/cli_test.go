@@ -84,6 +84,37 @@ func TestEveryErrorHasItsExitCode(t *testing.T) {
 	}
 }
 
+func TestTheProgramIsNamedAsItCanBeCalledAgain(t *testing.T) {
+	t.Parallel()
+	for program, want := range map[string]string{
+		"":                                    "mintmark",
+		"mintmark":                            "mintmark",
+		"./bin/mintmark":                      "./bin/mintmark",
+		"/opt/mint mark's/bin":                `'/opt/mint mark'\''s/bin'`,
+		"/tmp/go-build2041/b001/exe/mintmark": "go run ./cmd/mintmark",
+		"/cache/ab/abababababababababababababababababababababababababababababababab-d/mintmark": "go run ./cmd/mintmark",
+	} {
+		if got := cli.Callable(program); got != want {
+			t.Errorf("%s: got %s, want %s", program, got, want)
+		}
+	}
+}
+
+// full is a disk that is.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestAnAnswerThatNobodyGotIsAFailure(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--help"}, {"help", "serve"}, {"version"}, {"version", "-o", "json"}, {"completion", "bash"}, {"config", "check"}} {
+		var stderr strings.Builder
+		if code := cli.Run(t.Context(), cli.Process{Args: args, Stdout: full{}, Stderr: &stderr}); code != 1 || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%v: exit code %d, %q; want 1 and why", args, code, stderr.String())
+		}
+	}
+}
+
 func TestAnErrorIsOneLineWithoutControlCharacters(t *testing.T) {
 	t.Parallel()
 	hostile := errors.Join(errors.New("first\x1b[2J"), errors.New("second\r\u202egnp.exe"))

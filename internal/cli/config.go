@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mintmark-auth/mintmark/internal/app"
 	"github.com/mintmark-auth/mintmark/internal/config"
 )
 
@@ -24,19 +25,14 @@ func (s *shell) newConfigCheck() *cobra.Command {
 	return &cobra.Command{
 		Use: "check", Short: "report every problem of the configuration at once",
 		Long: `Read the configuration as serve would and report every problem that it has: what is
-wrong, where the value came from and how to mend it. Nothing is opened or started.`,
+wrong, where the value came from and how to mend it. Nothing is started and no database is
+opened; of a data directory only the issuer that it remembers is read.`,
 		Example: `  mintmark config check --config mintmark.yaml`,
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.config(cmd)
-			answer := checkAnswer{OK: err == nil, Problems: []problemAnswer{}}
-			if problems, ok := errors.AsType[config.Problems](err); ok {
-				for _, p := range problems {
-					answer.Problems = append(answer.Problems, problemAnswer(p))
-				}
-			}
+			cfg, err := s.configInForce(cmd)
 			if s.output == formatJSON {
-				return errors.Join(s.answerJSON(answer), err)
+				return errors.Join(s.answerJSON(checked(err)), err)
 			}
 			if err == nil {
 				fmt.Fprintf(s.stdout, "the configuration is good: %s mode, issuer %s\n", cfg.Mode(), cfg.Issuer)
@@ -49,11 +45,12 @@ wrong, where the value came from and how to mend it. Nothing is opened or starte
 func (s *shell) newConfigShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show", Short: "show every setting and where it came from",
-		Long:    `Show the value in effect of every setting, and where it came from. Secrets are ***.`,
+		Long: `Show the value in effect of every setting, and where it came from. Secrets are ***. A data
+directory that has been served from keeps its issuer, whatever the port.`,
 		Example: `  mintmark config show --output json`,
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.config(cmd)
+			cfg, err := s.configInForce(cmd)
 			if err != nil {
 				return err
 			}
@@ -66,6 +63,28 @@ func (s *shell) newConfigShow() *cobra.Command {
 			return s.answer(answer, t)
 		},
 	}
+}
+
+// configInForce is the configuration as serve would run it, with the issuer that the
+// data directory remembers.
+func (s *shell) configInForce(cmd *cobra.Command) (config.Config, error) {
+	cfg, err := s.config(cmd)
+	if err != nil {
+		return cfg, err
+	}
+	return app.InForce(cfg)
+}
+
+func checked(err error) checkAnswer {
+	answer := checkAnswer{OK: err == nil, Problems: []problemAnswer{}}
+	problems, ok := errors.AsType[config.Problems](err)
+	if err != nil && !ok {
+		answer.Problems = append(answer.Problems, problemAnswer{Source: "data directory", What: oneLine(err.Error()), Mend: "correct it"})
+	}
+	for _, p := range problems {
+		answer.Problems = append(answer.Problems, problemAnswer(p))
+	}
+	return answer
 }
 
 type checkAnswer struct {

@@ -14,4 +14,5 @@ var (
 	ExitCode   = exitCode
 	Complaints = complaints
 	Clean      = clean
+	Callable   = callable
 )

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/db"
 	"github.com/mintmark-auth/mintmark/internal/app"
+	"github.com/mintmark-auth/mintmark/internal/config"
 )
 
 func (s *shell) newMigrate() *cobra.Command {
@@ -22,22 +23,33 @@ number of times, and while the previous version still serves.`,
 		s.newMigrateUp(), s.newMigrateDown(), s.newMigrateStatus(), s.newMigrateForce())
 }
 
-// schemaVerb changes the schema and answers with where it stands then.
-func (s *shell) schemaVerb(verb func(ctx context.Context, cmd *cobra.Command, schema *db.Database, args []string) error) func(*cobra.Command, []string) error {
+// changeSchema changes the schema, alone in embedded mode, and answers with where it
+// stands then.
+func (s *shell) changeSchema(ctx context.Context, cfg config.Config, change func(*db.Database) error) error {
+	schema, release, err := app.Migrations(cfg)
+	if err != nil {
+		return err
+	}
+	err = change(schema)
+	if err == nil {
+		err = s.answerStatus(ctx, schema)
+	}
+	return errors.Join(err, release())
+}
+
+// numbered is a verb on the schema that takes a number, which is read before
+// anything is opened or locked.
+func (s *shell) numbered(name string, verb func(cmd *cobra.Command, schema *db.Database, n int) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		n, err := strconv.Atoi(args[0])
+		if err != nil || n < 0 {
+			return usagef("%s is a whole number, not %q", name, args[0])
+		}
 		cfg, err := s.config(cmd)
 		if err != nil {
 			return err
 		}
-		schema, release, err := app.Migrations(cfg)
-		if err != nil {
-			return err
-		}
-		err = verb(cmd.Context(), cmd, schema, args)
-		if err == nil {
-			err = s.answerStatus(cmd.Context(), schema)
-		}
-		return errors.Join(err, release())
+		return s.changeSchema(cmd.Context(), cfg, func(schema *db.Database) error { return verb(cmd, schema, n) })
 	}
 }
 
@@ -46,12 +58,24 @@ func (s *shell) newMigrateUp() *cobra.Command {
 		Use: "up", Short: "apply what is missing",
 		Long: `Apply every migration that the database lacks. Several may run at once on Postgres: one
 does the work, the others wait. Through a pooler set MINTMARK_DATABASE_MIGRATE_URL to the
-server itself.`,
+server itself. In embedded mode stop serve first, unless nothing is missing.`,
 		Example: `  mintmark migrate up`,
 		Args:    arguments(),
-		RunE: s.schemaVerb(func(ctx context.Context, _ *cobra.Command, schema *db.Database, _ []string) error {
-			return schema.Up(ctx)
-		}),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			cfg, err := s.config(cmd)
+			if err != nil {
+				return err
+			}
+			schema, err := app.Schema(cfg)
+			if err != nil {
+				return err
+			}
+			if schema.Check(ctx) == nil { // also beside a live serve, whose data directory is locked
+				return s.answerStatus(ctx, schema)
+			}
+			return s.changeSchema(ctx, cfg, func(schema *db.Database) error { return schema.Up(ctx) })
+		},
 	}
 }
 
@@ -59,18 +83,14 @@ func (s *shell) newMigrateDown() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "down N", Short: "take back the last N migrations, and what they hold",
 		Long: `Take back the last N migrations. Tables and columns that they brought go, with all that
-is in them. A script has to say --yes.`,
+is in them. A script has to say --yes. In embedded mode stop serve first.`,
 		Example: `  mintmark migrate down 1`,
 		Args:    arguments("N"),
-		RunE: s.schemaVerb(func(ctx context.Context, cmd *cobra.Command, schema *db.Database, args []string) error {
-			n, err := number("N", args[0])
-			if err != nil {
-				return err
-			}
+		RunE: s.numbered("N", func(cmd *cobra.Command, schema *db.Database, n int) error {
 			if err := s.confirm(cmd, irreversible, "Take back %d migrations and drop what they hold?", n); err != nil {
 				return fmt.Errorf("migrate down %d: %w", n, err)
 			}
-			return schema.Down(ctx, n)
+			return schema.Down(cmd.Context(), n)
 		}),
 	}
 	addYes(cmd)
@@ -101,25 +121,14 @@ func (s *shell) newMigrateForce() *cobra.Command {
 	return &cobra.Command{
 		Use: "force V", Short: "declare the schema whole at version V",
 		Long: `Declare that the schema is whole at version V (0: empty) after a migration broke off and
-somebody has looked at what it left. No migration runs and no table is touched.`,
+somebody has looked at what it left. No migration runs and no table is touched. In
+embedded mode stop serve first.`,
 		Example: `  mintmark migrate force 1 && mintmark migrate up`,
 		Args:    arguments("V"),
-		RunE: s.schemaVerb(func(ctx context.Context, _ *cobra.Command, schema *db.Database, args []string) error {
-			v, err := number("V", args[0])
-			if err != nil {
-				return err
-			}
-			return schema.Force(ctx, v)
+		RunE: s.numbered("V", func(cmd *cobra.Command, schema *db.Database, v int) error {
+			return schema.Force(cmd.Context(), v)
 		}),
 	}
-}
-
-func number(name, text string) (int, error) {
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return 0, usagef("%s is a whole number, not %q", name, text)
-	}
-	return n, nil
 }
 
 func (s *shell) answerStatus(ctx context.Context, schema *db.Database) error {

@@ -3,11 +3,35 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
 )
+
+// written remembers that something could not be written, so that no command ends
+// with 0 whose answer nobody got, whoever wrote it.
+type written struct {
+	io.Writer
+	failed error // the first one
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil && w.failed == nil {
+		w.failed = fmt.Errorf("write the answer: %w; see where the output goes", err)
+	}
+	return n, err
+}
+
+// Fd is the descriptor of what is written to, if that has one.
+func (w *written) Fd() uintptr {
+	if file, ok := w.Writer.(interface{ Fd() uintptr }); ok {
+		return file.Fd()
+	}
+	return ^uintptr(0)
+}
 
 // format is what answers look like.
 type format string

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +28,7 @@ Without any setting it runs embedded, on loopback, with its database and root se
 ./mintmark-data. With MINTMARK_DATABASE_URL, MINTMARK_REDIS_URL and MINTMARK_ROOT_SECRET it
 is one of any number of equal replicas. The log goes to standard error.`,
 		Example: `  mintmark serve
-  mintmark serve --http-addr 127.0.0.1:0 --data-dir /var/lib/mintmark
+  mintmark serve --http-addr 127.0.0.1:8180 --ops-addr 127.0.0.1:9190 --data-dir other
   mintmark serve --config /etc/mintmark.yaml`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,8 +66,13 @@ type readyAnswer struct {
 	DataDir    string `json:"data_dir,omitempty"`
 }
 
-// announce tells that requests are welcome. A reader that is gone stops no authority.
+// announce tells that requests are welcome. A reader that is gone stops no authority
+// and is no failure of it.
 func (s *shell) announce(cfg config.Config, info app.Info) {
+	out := s.stdout
+	if w, ok := out.(*written); ok {
+		out = w.Writer
+	}
 	public, operations := "http://"+reachable(info.Public), "http://"+reachable(info.Operations)
 	ready := readyAnswer{
 		Issuer: info.Issuer, Audience: info.Audience, KID: info.KID,
@@ -81,10 +87,10 @@ func (s *shell) announce(cfg config.Config, info app.Info) {
 		stores = "SQLite in " + ready.DataDir
 	}
 	if s.output == formatJSON {
-		_ = json.NewEncoder(s.stdout).Encode(ready) // one line, for whoever waits for it
+		_ = json.NewEncoder(out).Encode(ready) // one line, for whoever waits for it
 		return
 	}
-	fmt.Fprintf(s.stdout, `mintmark is ready.
+	fmt.Fprintf(out, `mintmark is ready.
 
   issuer       %s
   signing key  %s
@@ -95,23 +101,72 @@ func (s *shell) announce(cfg config.Config, info app.Info) {
 Try it:
 
 %s
-`, info.Issuer, info.KID, public, operations, stores, tryLines(cfg, public))
+`, info.Issuer, info.KID, public, operations, stores, s.tryLines(cfg, ready))
 }
 
-// tryLines are three lines that work as printed.
-func tryLines(cfg config.Config, base string) string {
-	const (
-		asJSON   = `-H 'Content-Type: application/json'`
-		password = "plum anchor velvet tides"
-	)
-	first := fmt.Sprintf(`  curl -sS %s/api/authentication/register %s -d '{"username":"ada","email":"ada@example.com","password":"%s"}'`, base, asJSON, password)
+// tryLines are three lines that work as printed, in any order with those of the
+// README, whose user is the same.
+func (s *shell) tryLines(cfg config.Config, ready readyAnswer) string {
+	const asJSON = `-H 'Content-Type: application/json'`
+	password := samplePassword(cfg.PasswordMinLength)
+	first := fmt.Sprintf(`  curl -sS %s/api/authentication/register %s -d '{"username":"ada","email":"ada@example.com","password":"%s"}'`, ready.Public, asJSON, password)
 	if cfg.Registration == config.RegistrationClosed {
-		first = fmt.Sprintf(`  echo '%s' | mintmark users create ada --email ada@example.com   # registration is closed`, password)
+		create := s.program + " users create ada --email ada@example.com"
+		if cfg.DataDir != defaultDataDir && ready.DataDir != "" {
+			create += " --data-dir " + quoted(ready.DataDir)
+		}
+		note := "registration is closed"
+		if ready.DataDir == "" {
+			note += "; with the settings of serve"
+		}
+		first = fmt.Sprintf(`  echo '%s' | %s   # %s`, password, create, note)
 	}
 	return first + fmt.Sprintf(`
   curl -sS %s/api/authentication/login %s -d '{"username":"ada","password":"%s"}'
   curl -sS %s/.well-known/jwks.json
-`, base, asJSON, password, base)
+`, ready.Public, asJSON, password, ready.Public)
+}
+
+// defaultDataDir needs no flag: the next command finds it, too.
+const defaultDataDir = "./mintmark-data"
+
+// samplePassword is the README's, made longer where the rules ask for it.
+func samplePassword(least int) string {
+	const words = "violet tram seven umbrellas"
+	password := words
+	for len(password) < least {
+		password += " " + words
+	}
+	return password
+}
+
+// callable is what to type to call this program again, given os.Args[0].
+func callable(program string) string {
+	switch {
+	case program == "":
+		return "mintmark"
+	case builtByGoRun(program):
+		return "go run ./cmd/mintmark"
+	}
+	return quoted(program)
+}
+
+// builtByGoRun knows the places where `go run` keeps what it builds: a temporary
+// folder, or the build cache's <hash>-d.
+func builtByGoRun(program string) bool {
+	folder := filepath.Base(filepath.Dir(program))
+	return strings.Contains(program, "go-build") || len(folder) == 66 && strings.HasSuffix(folder, "-d")
+}
+
+// quoted writes a word as a shell reads it.
+func quoted(word string) string {
+	plain := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/._-+:@%,=", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // reachable is where a person on this machine reaches a listener.

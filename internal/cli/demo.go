@@ -34,8 +34,9 @@ session is dead everywhere. The exit code is 0 if every step went as it should.
 
 Without --issuer it starts an authority of its own in a temporary directory, with access
 tokens that live three seconds. Against another one it waits as long as its access tokens
-live, twice. Where registration is closed name a user by --username; the password is read
-from --password-file or standard input. Tokens are never printed whole.`,
+live, twice, and leaves the account that it registers there, whose name it prints. Where
+registration is closed name a user by --username; the password is read from
+--password-file or standard input. Tokens are never printed whole.`,
 		Example: `  mintmark demo
   mintmark demo --issuer http://localhost:8080
   mintmark demo --issuer https://auth.example.com --username ada --password-file ada.txt`,

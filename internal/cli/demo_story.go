@@ -11,8 +11,12 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/weather"
 )
 
-// errDiffers says that a step of the story ended otherwise than it must.
-var errDiffers = errors.New("the story differs")
+var (
+	// errDiffers says that a step of the story ended otherwise than it must.
+	errDiffers = errors.New("the story differs")
+	// errInterrupted says that somebody did not want to hear its end.
+	errInterrupted = errors.New("interrupted before the end of the story")
+)
 
 // teller passes the story on, as it happens, to a person or a program.
 type teller interface {
@@ -73,6 +77,9 @@ func (s *story) tell(ctx context.Context) error {
 	for i, c := range chapters {
 		s.told.step(i+1, c.title)
 		err := c.happen(ctx)
+		if err != nil && ctx.Err() != nil {
+			err = errInterrupted
+		}
 		s.told.judged(c.lesson, err)
 		if err != nil {
 			err = fmt.Errorf("step %d of %d, %q: %w", i+1, len(chapters), c.title, err)
@@ -86,10 +93,10 @@ func (s *story) register(ctx context.Context) error {
 	_, err := s.post(ctx, "register", http.StatusOK, map[string]string{
 		"username": s.who.username, "email": s.who.email, "password": s.who.password.Reveal(),
 	})
-	if err != nil {
-		return fmt.Errorf("%w; where registration is closed, name a user by --username", err)
+	if answer, ok := errors.AsType[*wrongStatus](err); ok && answer.got == http.StatusForbidden {
+		return fmt.Errorf("%w: registration is closed; name a user by --username", err)
 	}
-	return nil
+	return err
 }
 
 func (s *story) logIn(ctx context.Context) error {
@@ -104,6 +111,9 @@ func (s *story) logIn(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", errDiffers, err)
 	}
 	s.told.decoded(c)
+	if c.Issuer != s.issuer {
+		return fmt.Errorf("%w: the token is of the issuer %q, not %q; name that one by --issuer", errDiffers, c.Issuer, s.issuer)
+	}
 	if !slices.Contains(c.Audience, s.audience) {
 		return fmt.Errorf("%w: the token is for %q, not for %q; name its audience by --audience", errDiffers, c.Audience, s.audience)
 	}
@@ -194,9 +204,18 @@ func (s *story) call(ctx context.Context, accessToken string, want int) error {
 	return wantStatus(want, e.Status)
 }
 
+// wrongStatus is errDiffers where an answer has another status than it must.
+type wrongStatus struct{ want, got int }
+
+func (w *wrongStatus) Error() string {
+	return fmt.Sprintf("%v: want %d %s, got %d %s", errDiffers, w.want, http.StatusText(w.want), w.got, http.StatusText(w.got))
+}
+
+func (w *wrongStatus) Unwrap() error { return errDiffers }
+
 func wantStatus(want, got int) error {
 	if got != want {
-		return fmt.Errorf("%w: want %d %s, got %d %s", errDiffers, want, http.StatusText(want), got, http.StatusText(got))
+		return &wrongStatus{want, got}
 	}
 	return nil
 }

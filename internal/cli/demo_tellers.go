@@ -108,8 +108,7 @@ func (n *narrator) judged(lesson string, differs error) {
 
 func (n *narrator) end(steps int, differs error) error {
 	if differs != nil {
-		n.say("\n%s\n", n.ink.red("The story broke off: "+oneLine(differs.Error())))
-		return nil
+		return nil // told at its step, and by the command as it ends
 	}
 	n.say("\n%s\n", n.ink.green(fmt.Sprintf("All %d steps went as they should: a stolen refresh token costs its thief the session.", steps)))
 	return nil

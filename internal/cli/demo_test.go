@@ -90,7 +90,11 @@ func TestDemoFailsWhereAStepDiffers(t *testing.T) {
 	}{
 		"registration is closed": {
 			func(path string, _ int, r *http.Response) { refuse(r, path == "register", http.StatusForbidden) },
-			"Register", "--username",
+			"Register", "registration is closed; name a user by --username",
+		},
+		"registration is refused for another reason": {
+			func(path string, _ int, r *http.Response) { refuse(r, path == "register", http.StatusBadRequest) },
+			"Register", "want 200 OK, got 400 Bad Request",
 		},
 		"the login is refused": {
 			func(path string, _ int, r *http.Response) { refuse(r, path == "login", http.StatusBadRequest) },
@@ -123,6 +127,9 @@ func TestDemoFailsWhereAStepDiffers(t *testing.T) {
 			if strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, c.says) {
 				t.Errorf("stderr %q", got.stderr)
 			}
+			if name != "registration is closed" && strings.Contains(got.stderr, "--username") {
+				t.Errorf("advice that does not help: %q", got.stderr)
+			}
 		})
 	}
 }
@@ -142,6 +149,34 @@ func TestDemoLogsInAUserWhoIsThere(t *testing.T) {
 	got = run(t, "another password\n", "demo", "--issuer", issuer, "--username", "ada", "--output", "json")
 	if story := transcriptOf(t, got); got.code != 1 || len(story.Steps) != 1 {
 		t.Errorf("with a wrong password: exit code %d, %d steps", got.code, len(story.Steps))
+	}
+}
+
+func TestDemoNamesAnotherIssuerBeforeAnotherAudience(t *testing.T) {
+	t.Parallel()
+	issuer := liveIssuer(t, func(string, int, *http.Response) {})
+	alias := strings.Replace(issuer, "127.0.0.1", "localhost", 1)
+	got := run(t, "", "demo", "--issuer", alias)
+	if want := `of the issuer "` + issuer + `", not "` + alias + `"; name that one by --issuer`; got.code != 1 || !strings.Contains(got.stderr, want) {
+		t.Errorf("exit code %d, %q; want 1 and %q", got.code, got.stderr, want)
+	}
+	if n := strings.Count(got.stdout, "name that one"); n != 1 {
+		t.Errorf("told %d times, want once:\n%s", n, got.stdout)
+	}
+}
+
+func TestDemoEndsInAWordWhenItIsInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	issuer := liveIssuer(t, func(path string, _ int, _ *http.Response) {
+		if path == "login" {
+			interrupt()
+		}
+	})
+	var stdout, stderr bytes.Buffer
+	code := cli.Run(ctx, cli.Process{Args: []string{"demo", "--issuer", issuer}, Stdout: &stdout, Stderr: &stderr})
+	if code != 1 || !strings.Contains(stderr.String(), "interrupted before the end") || strings.Contains(stdout.String()+stderr.String(), "context canceled") {
+		t.Errorf("exit code %d\n%s%s", code, &stdout, &stderr)
 	}
 }
 

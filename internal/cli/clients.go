@@ -99,7 +99,7 @@ first-party switches /api/authentication off.`,
 			event := operated(audit.ClientDisabled)
 			event.ClientID = c.ID
 			if err := d.Clients.DisableClient(ctx, c.ID, event); err != nil {
-				return fmt.Errorf("client %q: %w", c.ID, err)
+				return about("client", c.ID, err)
 			}
 			return s.done(changed{ID: c.ID, Done: "disable"}, "client %s was disabled, and its sessions ended", c.ID)
 		}),
@@ -118,7 +118,7 @@ func (s *shell) newClientsEnable() *cobra.Command {
 			event := operated(audit.ClientEnabled)
 			event.ClientID = args[0]
 			if err := d.Clients.EnableClient(ctx, args[0], event); err != nil {
-				return fmt.Errorf("client %q: %w", args[0], err)
+				return about("client", args[0], err)
 			}
 			return s.done(changed{ID: args[0], Done: "enable"}, "client %s is enabled", args[0])
 		}),

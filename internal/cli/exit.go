@@ -122,6 +122,17 @@ func complaints(err error) []string {
 	return []string{line}
 }
 
+// about names what an error is about. Of an error that scripts know by its exit code
+// only that is left: the layers beneath would say the same in other words.
+func about(noun, name string, err error) error {
+	for _, known := range []error{user.ErrNotFound, user.ErrUsernameTaken, user.ErrEmailTaken, client.ErrNotFound, session.ErrNotFound} {
+		if errors.Is(err, known) {
+			err = known
+		}
+	}
+	return fmt.Errorf("%s %q: %w", noun, name, err)
+}
+
 // oneLine keeps an error on its line, whatever texts of others it quotes.
 func oneLine(text string) string {
 	return clean(strings.ReplaceAll(strings.TrimSpace(text), "\n", "; "))

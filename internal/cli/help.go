@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -130,6 +132,11 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 func flagError(cmd *cobra.Command, err error) error {
 	if words := cmd.Flags().Args(); cmd.HasAvailableSubCommands() && len(words) > 0 {
 		return unknownCommand(cmd, words[0])
+	}
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		if _, ok := errors.AsType[*strconv.NumError](err); ok {
+			return usagef("--%s %q is not a whole number; see `%s --help`", invalid.GetFlag().Name, invalid.GetValue(), cmd.CommandPath())
+		}
 	}
 	return usagef("%v; see `%s --help`", config.FlagError(cmd.Flags(), err), cmd.CommandPath())
 }

@@ -20,7 +20,7 @@ func (s *shell) newSessionsShow() *cobra.Command {
 		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, args []string) error {
 			one, err := d.Sessions.SessionByID(ctx, args[0])
 			if err != nil {
-				return fmt.Errorf("session %q: %w", args[0], err)
+				return about("session", args[0], err)
 			}
 			names, err := usernames(ctx, d.Users, []session.Session{one})
 			if err != nil {
@@ -77,7 +77,7 @@ then on; access tokens that are out live on until they expire. The user may log 
 func (s *shell) revokeOne(ctx context.Context, cmd *cobra.Command, d desk, id string) error {
 	one, err := d.Sessions.SessionByID(ctx, id)
 	if err != nil {
-		return fmt.Errorf("session %q: %w", id, err)
+		return about("session", id, err)
 	}
 	if err := s.confirm(cmd, harmful, "End the session %s?", one.ID); err != nil {
 		return fmt.Errorf("revoke session %s: %w", one.ID, err)

@@ -49,7 +49,7 @@ registration.`,
 			}
 			u, err := accounts.Add(ctx, user.Registration{Username: args[0], Email: email, Password: password}, operated(audit.UserCreated))
 			if err != nil {
-				return fmt.Errorf("user %q: %w", args[0], err)
+				return about("user", args[0], err)
 			}
 			return s.done(userJSON(u), "user %s was created, with the id %s", u.Username, u.ID)
 		}),
@@ -178,7 +178,7 @@ func (s *shell) newUserChange(c userChange) *cobra.Command {
 			event := operated(c.kind)
 			event.UserID = u.ID
 			if err := c.change(d.Users, ctx, u.ID, event); err != nil {
-				return fmt.Errorf("user %q: %w", args[0], err)
+				return about("user", args[0], err)
 			}
 			return s.done(changed{ID: u.ID, Done: c.verb}, "user %s %s", u.Username, c.done)
 		}),
@@ -211,7 +211,7 @@ from the command line. Every session of the user ends.`,
 				return err
 			}
 			if err := accounts.SetPassword(ctx, u, password, operated(audit.UserPasswordChanged)); err != nil {
-				return fmt.Errorf("user %q: %w", args[0], err)
+				return about("user", args[0], err)
 			}
 			return s.done(changed{ID: u.ID, Done: "set-password"}, "user %s has a new password, and every session ended", u.Username)
 		}),
@@ -232,7 +232,7 @@ func findUser(ctx context.Context, users user.Store, word string) (user.User, er
 	}
 	u, err := users.UserByUsername(ctx, name)
 	if err != nil {
-		return user.User{}, fmt.Errorf("user %q: %w", word, err)
+		return user.User{}, about("user", word, err)
 	}
 	return u, nil
 }

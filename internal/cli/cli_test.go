@@ -91,7 +91,7 @@ func TestTheProgramIsNamedAsItCanBeCalledAgain(t *testing.T) {
 		"mintmark":                            "mintmark",
 		"./bin/mintmark":                      "./bin/mintmark",
 		"/opt/mint mark's/bin":                `'/opt/mint mark'\''s/bin'`,
-		"/tmp/go-build2041/b001/exe/mintmark": "go run ./cmd/mintmark",
+		"/var/folders/go-build2041/b001/exe/mintmark": "go run ./cmd/mintmark",
 		"/cache/ab/abababababababababababababababababababababababababababababababab-d/mintmark": "go run ./cmd/mintmark",
 	} {
 		if got := cli.Callable(program); got != want {

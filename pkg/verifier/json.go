@@ -255,7 +255,7 @@ func (s *scanner) escape() bool {
 	return false
 }
 
-// unit reads \uXXXX.
+// unit reads the four digits after \u.
 func (s *scanner) unit() (unit uint32, ok bool) {
 	if s.pos+6 > len(s.text) || s.text[s.pos] != '\\' || s.text[s.pos+1] != 'u' {
 		return 0, false

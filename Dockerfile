@@ -1,6 +1,9 @@
 # Build: docker build -t mintmark .
-# Try:   docker run --rm -p 8080:8080 -e MINTMARK_HTTP_ADDR=0.0.0.0:8080 \
+# Try:   docker run --rm --name mintmark -p 127.0.0.1:8080:8080 -e MINTMARK_HTTP_ADDR=0.0.0.0:8080 \
 #          -e MINTMARK_INSECURE_PLAIN_HTTP=true -v mintmark:/var/lib/mintmark mintmark
+# Registration is closed, as it listens beyond loopback. In another terminal:
+#        echo 'violet tram seven umbrellas' |
+#          docker exec -i mintmark /mintmark users create ada --email ada@example.com
 # deploy/compose.yaml shows it with Postgres and Redis.
 
 FROM golang:1.26-bookworm AS build

@@ -9,9 +9,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestReadmeCommandsWorkAsPrinted runs the shell lines of the front page, all of
-// them, against an authority started as the page says, but on a free port.
-func TestReadmeCommandsWorkAsPrinted(t *testing.T) {
+// TestTheShellBlocksOfTheReadmeWorkAsPrinted runs the blocks marked sh of the front
+// page against an authority started as the page says, but on a free port. The
+// indented lines are starts (serve, demo, make) that have tests of their own.
+func TestTheShellBlocksOfTheReadmeWorkAsPrinted(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../README.md")
 	if err != nil {

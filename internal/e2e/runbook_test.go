@@ -1,0 +1,177 @@
+package e2e_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestTheRunbookIsRight runs the blocks marked console of the runbook, in their
+// order, beside an embedded authority, and compares what the page says they print.
+func TestTheRunbookIsRight(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../deploy/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	desk := newDesk(t)
+	serve := spawn(t, "MINTMARK_DATA_DIR="+filepath.Join(desk.folder, "mintmark-data"))
+	serve.register(t, "ada")
+	serve.login(t, "ada")
+	desk.write(t, "password.txt", "slate kettle brass morning\n")
+	eventually(t, 10*time.Second, func() bool { // the standby is made after the start
+		return strings.Count(string(send(t, "GET", serve.URL+"/.well-known/jwks.json", "", "").Body), `"kid"`) == 2
+	})
+	here := strings.NewReplacer("localhost:8080", strings.TrimPrefix(serve.Issuer, "http://"), "localhost:9090", strings.TrimPrefix(serve.Ops, "http://"))
+	steps := consoleSteps(here.Replace(string(page)))
+	if len(steps) < 10 {
+		t.Fatalf("the page has %d commands, want more", len(steps))
+	}
+	for _, step := range steps {
+		if step.stopped {
+			if err := serve.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			if err := serve.wait(t); err != nil {
+				t.Fatalf("serve ended: %v", err)
+			}
+		}
+		got := desk.sh(t, step.command)
+		if !step.matches(got) {
+			t.Errorf("$ %s\nprints\n%sthe runbook says\n%s", step.command, got, step.prints)
+		}
+	}
+}
+
+// desk is a folder to work in, with mintmark on the PATH.
+type desk struct {
+	folder  string
+	program string
+}
+
+func newDesk(t *testing.T) desk {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := desk{folder: t.TempDir(), program: filepath.Join(t.TempDir(), "mintmark")}
+	if err := os.Symlink(self, d.program); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (d desk) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(d.folder, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d desk) environ() []string {
+	return []string{asMintmark + "=1", "PATH=" + filepath.Dir(d.program) + ":" + os.Getenv("PATH")}
+}
+
+// sh runs a line and returns what it prints, on both streams. How it ends is told
+// by its words.
+func (d desk) sh(t *testing.T, line string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
+	cmd.Dir, cmd.Env = d.folder, d.environ()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("$ %s: %v", line, err)
+	}
+	return string(out)
+}
+
+// step is a command of a page and what it is said to print.
+type step struct {
+	stopped bool // serve is stopped first
+	command string
+	prints  string
+}
+
+// consoleSteps reads the blocks marked console.
+func consoleSteps(page string) []step {
+	var steps []step
+	inside, stopped := false, false
+	for line := range strings.Lines(page) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "```console":
+			inside = true
+		case strings.HasPrefix(line, "```"):
+			inside = false
+		case !inside:
+		case line == "# with serve stopped":
+			stopped = true
+		case strings.HasPrefix(line, "$ "):
+			steps = append(steps, step{stopped: stopped, command: line[2:]})
+			stopped = false
+		default:
+			steps[len(steps)-1].prints += line + "\n"
+		}
+	}
+	return steps
+}
+
+// matches compares without regard to the width of columns.
+func (s step) matches(got string) bool {
+	var pattern strings.Builder
+	for line := range strings.Lines(s.prints) {
+		if line == "…\n" {
+			pattern.WriteString(`(?:.*\n)*`)
+			continue
+		}
+		pattern.WriteString(strings.ReplaceAll(regexp.QuoteMeta(line), "…", ".*"))
+	}
+	narrow := regexp.MustCompile(` +`).ReplaceAllString(got, " ")
+	return regexp.MustCompile(`^` + pattern.String() + `$`).MatchString(narrow)
+}
+
+// TestTheThreeLinesOfServeWorkAsPrinted types what serve says to try, in a shell
+// that knows nothing of how serve was started.
+func TestTheThreeLinesOfServeWorkAsPrinted(t *testing.T) {
+	t.Parallel()
+	for name, settings := range map[string][]string{
+		"as it comes":          nil,
+		"registration closed":  {"MINTMARK_REGISTRATION=closed"},
+		"the longest password": {"MINTMARK_PASSWORD_MIN_LENGTH=64"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			serve := exec.Command(d.program, "serve")
+			serve.Env = append(lastOfEach(append(quick(), settings...)), "MINTMARK_DATA_DIR="+filepath.Join(d.folder, "its data"))
+			serve.Env = append(serve.Env, d.environ()...)
+			said := &syncBuffer{}
+			serve.Stdout = said
+			if err := serve.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				_ = serve.Process.Kill()
+				_ = serve.Wait()
+			})
+			eventually(t, 10*time.Second, func() bool { return strings.Contains(said.String(), "jwks.json\n") })
+			_, lines, _ := strings.Cut(said.String(), "Try it:\n\n")
+			var printed bytes.Buffer
+			for line := range strings.Lines(strings.TrimSpace(lines)) {
+				printed.WriteString(d.sh(t, strings.TrimSpace(line)))
+			}
+			for _, want := range []string{"created", "User logged in successfully.", `"kid"`} {
+				if !strings.Contains(printed.String(), want) {
+					t.Errorf("the lines\n%sprint\n%s\nwithout %q", lines, &printed, want)
+				}
+			}
+		})
+	}
+}

@@ -40,7 +40,12 @@ test: bin/with ## run every test with the race detector, on a Postgres and a Red
 	exec env CGO_ENABLED=1 bin/with go test -race -timeout 15m $(PACKAGES)
 	$(if $(filter ./... ./internal/session,$(PACKAGES)),$(WALK))
 
-check: format vet lint build test generated tidy e2e ## all that CI asks for
+check: needs format vet lint build test generated tidy e2e ## all that CI asks for
+
+# First of all, so that nothing long ends at a missing tool.
+.PHONY: needs
+needs:
+	@$(INSTALL) git curl gcc node postgres redis
 
 lint: $(LINTER) ## look for likely defects
 	$(LINTER) run ./...
@@ -58,12 +63,18 @@ format:
 generate: ## write the generated files anew
 	go generate ./...
 
-# A tree with uncommitted work is fine; generating must only add nothing to it.
+# A tree with uncommitted work is fine; generating must only add nothing to it. An index aside takes
+# a picture of the whole tree before and after.
 generated:
-	@state() { git diff HEAD; git ls-files -z --others --exclude-standard | xargs -0r sha256sum; }; \
-	before=$$(state | sha256sum) && go generate ./... && after=$$(state | sha256sum) && \
+	@git rev-parse --verify --quiet HEAD >/dev/null || { \
+		echo "generated files can be checked in a git checkout only: clone the project"; exit 1; }
+	@index=$$(mktemp) && trap 'rm -f "$$index"' EXIT && \
+	state() { cp "$$(git rev-parse --git-path index)" "$$index" && \
+		GIT_INDEX_FILE=$$index git add --all && GIT_INDEX_FILE=$$index git write-tree; } && \
+	before=$$(state) && go generate ./... && after=$$(state) && \
 	if [ "$$before" != "$$after" ]; then \
-		echo "generated files were out of date, now they are not; commit them:"; git status --short; exit 1; fi
+		echo "generated files were out of date, now they are not; commit them:"; \
+		git diff --stat "$$before" "$$after"; exit 1; fi
 
 tidy:
 	go mod tidy -diff
@@ -86,7 +97,7 @@ fuzz: bin/with ## run each fuzz target for FUZZTIME (10s)
 		awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }' | \
 		while read -r package target; do \
 			echo "fuzz $$package $$target"; \
-			bin/with go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+			bin/with go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$package" </dev/null || exit 1; \
 		done
 
 # Benchmarks report ratios, by testing.B.ReportMetric.

@@ -243,7 +243,7 @@ func refreshAfterRevocation(t *testing.T, a *authority) {
 	wantGrant(t, a, "another session of the user", untouched.Refresh)
 }
 
-// refreshOfDisabledClient: a disabled client is no client (DESIGN §10), and its
+// refreshOfDisabledClient: a disabled client is no client (RFC 6749 §5.2), and its
 // sessions are over when it comes back.
 func refreshOfDisabledClient(t *testing.T, a *authority, stores *app.Stores) {
 	t.Helper()

@@ -60,7 +60,7 @@ const (
 	smallest = 64 << 10 // every body of this surface fits many times
 )
 
-// publicRoutes is the surface of DESIGN §9 that works today.
+// publicRoutes is what anybody reaches; api/openapi.yaml describes it.
 func (s *Server) publicRoutes() []route {
 	return []route{
 		{"POST", "/api/authentication/register", firstParty, perRegistrant, smallest, listedOrigins, envelopeAnswers, s.register},

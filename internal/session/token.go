@@ -19,7 +19,7 @@ import (
 // deliberately one error for every defect.
 var ErrToken = errors.New("not a refresh token of this authority")
 
-// The layout of a token, DESIGN of the format: version ‖ MAC key id ‖ F ‖
+// The layout of a token: version ‖ MAC key id ‖ F ‖
 // generation ‖ issued-at ‖ flags ‖ tag, integers big-endian, strict base64url.
 const (
 	tokenPrefix  = "mrt_"

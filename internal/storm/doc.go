@@ -4,7 +4,7 @@
 // slowed down. It records what every client saw and checks the whole history
 // afterwards. It holds no code of the product.
 //
-// An orderly client (DESIGN of the rotation) keeps one copy of its newest token for
+// An orderly client (docs/rotation.md) keeps one copy of its newest token for
 // all its tabs, starts no refresh with a newer token while an older one is in
 // flight, and retries within the grace window. It is never logged out unless its
 // session was revoked or a thief used one of its tokens.

@@ -87,11 +87,11 @@ func TestEveryErrorHasItsExitCode(t *testing.T) {
 func TestTheProgramIsNamedAsItCanBeCalledAgain(t *testing.T) {
 	t.Parallel()
 	for program, want := range map[string]string{
-		"":                                    "mintmark",
-		"mintmark":                            "mintmark",
-		"./bin/mintmark":                      "./bin/mintmark",
-		"/opt/mint mark's/bin":                `'/opt/mint mark'\''s/bin'`,
-		"/var/folders/go-build2041/b001/exe/mintmark": "go run ./cmd/mintmark",
+		"":                     "mintmark",
+		"mintmark":             "mintmark",
+		"./bin/mintmark":       "./bin/mintmark",
+		"/opt/mint mark's/bin": `'/opt/mint mark'\''s/bin'`,
+		"/var/folders/go-build2041/b001/exe/mintmark":                                           "go run ./cmd/mintmark",
 		"/cache/ab/abababababababababababababababababababababababababababababababab-d/mintmark": "go run ./cmd/mintmark",
 	} {
 		if got := cli.Callable(program); got != want {

@@ -52,6 +52,7 @@ lint: $(LINTER) ## look for likely defects
 
 vet:
 	go vet ./...
+	go vet -tags nomsgpack,netns ./internal/storm
 
 fmt: ## format the code
 	gofmt -s -w $(GO_DIRS)
@@ -86,9 +87,9 @@ storm: bin/with ## three replicas, a nemesis, promotions and moving slots; print
 
 STORM ?= 30m
 
-storm-long: bin/with ## the same for STORM (30m) each
-	@$(INSTALL) postgres redis gcc
-	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=$(STORM) bin/with go test -race -count=1 -v -timeout 4h ./internal/storm
+storm-long: bin/with ## the same for STORM (30m) each; as root, also promotions over links of the kernel's
+	@$(INSTALL) postgres redis gcc iproute2
+	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=$(STORM) bin/with go test -tags nomsgpack,netns -race -count=1 -v -timeout 4h ./internal/storm
 
 fuzz: bin/with ## run each fuzz target for FUZZTIME (10s)
 	@$(INSTALL) postgres redis

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need and the machine lacks: install.sh [postgres] [redis] [gcc] [node] [curl] [git]
+# Installs what the tests need and the machine lacks: install.sh [postgres] [redis] [gcc] [node] [curl] [iproute2] [git]
 # Only as root on Debian and its children; anywhere else it says in one line what to install.
 # It starts no service, makes no database cluster, and does nothing where nothing is missing.
 set -eu
@@ -22,8 +22,9 @@ for need in "$@"; do
 	gcc) has_gcc || packages="$packages gcc libc6-dev" ;;
 	curl) found curl || packages="$packages curl ca-certificates" ;;
 	git) found git || packages="$packages git" ;;
+	iproute2) found ip || packages="$packages iproute2" ;;
 	node) has_node || packages="$packages nodejs npm" ;;
-	*) echo "install.sh: nothing is known of '$need'; choose from postgres redis gcc node curl git" >&2; exit 2 ;;
+	*) echo "install.sh: nothing is known of '$need'; choose from postgres redis gcc node curl iproute2 git" >&2; exit 2 ;;
 	esac
 done
 [ -n "$packages" ] || exit 0

@@ -11,4 +11,6 @@
 //
 // A short run is part of `go test`; MINTMARK_TEST_STORM=30m makes it long, and
 // MINTMARK_TEST_STORM_SEED repeats the choices of an earlier run (not their timing).
+// The build tag netns, which `make storm-long` sets, adds promotions over links of
+// the kernel's, in network namespaces; they take root on Linux.
 package storm

@@ -5,76 +5,75 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/mintmark-auth/mintmark/internal/testserver"
 )
 
-// inside is where the Sentinels and the two Redis servers connect from; the
-// authority connects from 127.0.0.1. So the network can be cut between them.
-const inside = "127.0.0.2"
-
-// ensemble is a primary, a replica and three Sentinels. Everybody knows the Redis
-// servers by their proxies.
+// ensemble is a primary, a replica and three Sentinels on a network that can be broken.
 type ensemble struct {
-	servers   [2]*testserver.Server
-	links     [2]*testserver.Proxy
-	sentinels [3]*testserver.Server
+	network   network
+	redis     [2]*goredis.Client // work whatever becomes of the network
+	addrs     [2]string          // of the Redis servers, as everybody else knows them
+	sentinels [3]string          // their addresses
 }
 
-func startEnsemble(t testing.TB) *ensemble {
+// network is what a test breaks between the Redis servers and everybody else.
+type network interface {
+	// tear cuts a server off from the Sentinels and the other server, but not from the authority.
+	tear(t testing.TB, server int)
+	// silence lets nothing through to a server and nothing out, with everybody still connected.
+	silence(t testing.TB, server int)
+	// heal ends what the others did to a server.
+	heal(t testing.TB, server int)
+}
+
+// follow makes the second server the replica of the first.
+func (e *ensemble) follow(t testing.TB) {
 	t.Helper()
-	e := &ensemble{}
-	for i := range e.servers {
-		e.servers[i] = testserver.StartRedis(t, "--repl-diskless-sync-delay", "0", "--bind-source-addr", inside)
-		e.links[i] = testserver.StartProxy(t, e.servers[i].URL())
-		_, port, _ := net.SplitHostPort(e.links[i].Addr())
-		e.tell(t, i, "CONFIG", "SET", "replica-announce-ip", "127.0.0.1", "replica-announce-port", port)
-	}
-	_, port, _ := net.SplitHostPort(e.links[0].Addr())
-	e.tell(t, 1, "REPLICAOF", "127.0.0.1", port)
+	host, port, _ := net.SplitHostPort(e.addrs[0])
+	e.tell(t, 1, "REPLICAOF", host, port)
 	eventually(t, "the replica is in line", func() bool { return strings.Contains(e.ask(t, 0, "replication"), "state=online") })
-	for i := range e.sentinels {
-		e.sentinels[i] = testserver.StartSentinel(t,
-			"sentinel monitor main 127.0.0.1 "+port+" 2",
-			"sentinel down-after-milliseconds main 1000",
-			"sentinel failover-timeout main 3000",
-			"sentinel announce-ip 127.0.0.1",
-			"bind-source-addr "+inside)
-	}
+}
+
+// startSentinel starts one that watches the first server.
+func (e *ensemble) startSentinel(t testing.TB, lines ...string) *testserver.Server {
+	t.Helper()
+	host, port, _ := net.SplitHostPort(e.addrs[0])
+	return testserver.StartSentinel(t, append([]string{
+		"sentinel monitor main " + host + " " + port + " 2",
+		"sentinel down-after-milliseconds main 1000",
+		"sentinel failover-timeout main 3000",
+	}, lines...)...)
+}
+
+func (e *ensemble) awaitSentinels(t testing.TB) {
+	t.Helper()
 	for i := range e.sentinels {
 		eventually(t, "the Sentinels know each other", func() bool {
 			known := e.watched(t, i)
 			return known["num-slaves"] == "1" && known["num-other-sentinels"] == "2"
 		})
 	}
-	return e
 }
 
 // url names the ensemble for the authority.
 func (e *ensemble) url() string {
-	var addrs []string
-	for _, s := range e.sentinels {
-		addrs = append(addrs, s.Addr())
-	}
-	return "redis+sentinel://" + strings.Join(addrs, ",") + "/main"
+	return "redis+sentinel://" + strings.Join(e.sentinels[:], ",") + "/main"
 }
 
 func (e *ensemble) tell(t testing.TB, i int, words ...any) {
 	t.Helper()
-	c := redisClient(t, e.servers[i].URL())
-	defer c.Close()
-	if err := c.Do(context.Background(), words...).Err(); err != nil {
+	if err := e.redis[i].Do(context.Background(), words...).Err(); err != nil {
 		t.Fatalf("%v: %v", words, err)
 	}
 }
 
 func (e *ensemble) ask(t testing.TB, i int, section string) string {
 	t.Helper()
-	c := redisClient(t, e.servers[i].URL())
-	defer c.Close()
-	said, err := c.Info(context.Background(), section).Result()
+	said, err := e.redis[i].Info(context.Background(), section).Result()
 	if err != nil {
 		t.Fatalf("info %s: %v", section, err)
 	}
@@ -84,7 +83,7 @@ func (e *ensemble) ask(t testing.TB, i int, section string) string {
 // watched is what a Sentinel knows of the primary.
 func (e *ensemble) watched(t testing.TB, i int) map[string]string {
 	t.Helper()
-	c := goredis.NewSentinelClient(&goredis.Options{Addr: e.sentinels[i].Addr()})
+	c := goredis.NewSentinelClient(&goredis.Options{Addr: e.sentinels[i]})
 	defer c.Close()
 	known, err := c.Master(context.Background(), "main").Result()
 	if err != nil {
@@ -93,34 +92,33 @@ func (e *ensemble) watched(t testing.TB, i int) map[string]string {
 	return known
 }
 
-// isPrimary reports whether a server says, and most Sentinels agree, that it is the primary.
 func (e *ensemble) isPrimary(t testing.TB, i int) bool {
 	t.Helper()
-	if !strings.Contains(e.ask(t, i, "replication"), "role:master") {
-		return false
-	}
-	_, port, _ := net.SplitHostPort(e.links[i].Addr())
-	agree := 0
+	return strings.Contains(e.ask(t, i, "replication"), "role:master")
+}
+
+// isElected reports whether all Sentinels say that a server is the primary.
+func (e *ensemble) isElected(t testing.TB, i int) bool {
+	t.Helper()
 	for s := range e.sentinels {
-		if e.watched(t, s)["port"] == port {
-			agree++
+		known := e.watched(t, s)
+		if net.JoinHostPort(known["ip"], known["port"]) != e.addrs[i] {
+			return false
 		}
 	}
-	return agree == len(e.sentinels)
+	return true
 }
 
 // states is every rotation state that a server holds.
 func (e *ensemble) states(t testing.TB, i int) map[string]string {
 	t.Helper()
-	c := redisClient(t, e.servers[i].URL())
-	defer c.Close()
 	found := make(map[string]string)
-	keys, err := c.Keys(context.Background(), "s:*").Result()
+	keys, err := e.redis[i].Keys(context.Background(), "s:*").Result()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range keys {
-		found[key], _ = c.Get(context.Background(), key).Result() // gone by now: as good as none
+		found[key], _ = e.redis[i].Get(context.Background(), key).Result() // gone by now: as good as none
 	}
 	return found
 }
@@ -132,8 +130,8 @@ func (e *ensemble) tearApart(t testing.TB, h *history, primary int) (lost int) {
 	t.Helper()
 	began := h.now()
 	h.split()
-	e.links[primary].CutFrom(inside)
-	e.awaitPromotion(t, 1-primary)
+	e.network.tear(t, primary)
+	e.awaitPromotion(t, h, 1-primary)
 	taken := e.states(t, 1-primary)
 	for key, state := range e.states(t, primary) {
 		if taken[key] != state {
@@ -152,22 +150,43 @@ func (e *ensemble) silence(t testing.TB, h *history, primary int) {
 	t.Helper()
 	began := h.now()
 	h.split() // what is on its way reaches the old primary at last
-	e.links[primary].Stall()
-	e.awaitPromotion(t, 1-primary)
+	e.network.silence(t, primary)
+	promoted := e.awaitPromotion(t, h, 1-primary)
 	h.awaitGrants(t, 50)
+	first := h.firstGrant(promoted)
+	t.Logf("first refresh after a promotion: %s (%s after the primary fell silent)", milliseconds(first-promoted), milliseconds(first-began))
 	e.mend(t, primary)
 	h.lose(began)
 }
 
-func (e *ensemble) awaitPromotion(t testing.TB, i int) {
+// awaitPromotion returns when all know the new primary, and tells when it became one.
+func (e *ensemble) awaitPromotion(t testing.TB, h *history, i int) (promoted time.Duration) {
 	t.Helper()
 	eventually(t, "the replica is promoted", func() bool { return e.isPrimary(t, i) })
+	promoted = h.now()
+	eventually(t, "the Sentinels know of the promotion", func() bool { return e.isElected(t, i) })
+	return promoted
+}
+
+// firstGrant is when the first refresh was granted since then.
+func (h *history) firstGrant(since time.Duration) time.Duration {
+	first := h.now()
+	for _, l := range h.all() {
+		l.mu.Lock()
+		for _, c := range l.calls {
+			if c.verb == refresh && c.outcome == granted && c.ended >= since {
+				first = min(first, c.ended)
+			}
+		}
+		l.mu.Unlock()
+	}
+	return first
 }
 
 // mend ends the cut and waits until the old primary follows the new one.
 func (e *ensemble) mend(t testing.TB, old int) {
 	t.Helper()
-	e.links[old].Heal()
+	e.network.heal(t, old)
 	eventually(t, "the old primary follows the new one", func() bool {
 		said := e.ask(t, old, "replication")
 		return strings.Contains(said, "role:slave") && strings.Contains(said, "master_link_status:up")
@@ -179,9 +198,13 @@ func (e *ensemble) mend(t testing.TB, old int) {
 // one falls silent, and everybody has to find the other.
 func TestAPromotionLogsNobodyOutAndRevivesNothing(t *testing.T) {
 	t.Parallel()
+	failOver(t, startProxied(t))
+}
+
+// failOver has clients refresh over one promotion after the other.
+func failOver(t *testing.T, e *ensemble) {
 	lasting, seed := long(t), seedOf(t)
 	t.Logf("MINTMARK_TEST_STORM_SEED=%d", seed)
-	e := startEnsemble(t)
 	s := newStage(t, e.url())
 	s.addReplica(t)
 	s.addReplica(t)
@@ -210,4 +233,37 @@ func TestAPromotionLogsNobodyOutAndRevivesNothing(t *testing.T) {
 	if lost == 0 {
 		t.Error("no promotion lost a refresh: this run proved nothing")
 	}
+}
+
+// inside is where the Sentinels and the two Redis servers connect from; the
+// authority connects from 127.0.0.1. So the network can be cut between them.
+const inside = "127.0.0.2"
+
+// proxies are the network of an ensemble on loopback: everybody knows the Redis
+// servers by their proxies.
+type proxies [2]*testserver.Proxy
+
+func (p *proxies) tear(_ testing.TB, server int)    { p[server].CutFrom(inside) }
+func (p *proxies) silence(_ testing.TB, server int) { p[server].Stall() }
+func (p *proxies) heal(_ testing.TB, server int)    { p[server].Heal() }
+
+func startProxied(t testing.TB) *ensemble {
+	t.Helper()
+	links := &proxies{}
+	e := &ensemble{network: links}
+	for i := range e.redis {
+		server := testserver.StartRedis(t, "--repl-diskless-sync-delay", "0", "--bind-source-addr", inside)
+		e.redis[i] = redisClient(t, server.URL())
+		t.Cleanup(func() { e.redis[i].Close() })
+		links[i] = testserver.StartProxy(t, server.URL())
+		e.addrs[i] = links[i].Addr()
+		host, port, _ := net.SplitHostPort(e.addrs[i])
+		e.tell(t, i, "CONFIG", "SET", "replica-announce-ip", host, "replica-announce-port", port)
+	}
+	e.follow(t)
+	for i := range e.sentinels {
+		e.sentinels[i] = e.startSentinel(t, "sentinel announce-ip 127.0.0.1", "bind-source-addr "+inside).Addr()
+	}
+	e.awaitSentinels(t)
+	return e
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -25,7 +27,15 @@ func TestMain(m *testing.M) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(cli.Run(ctx, cli.Process{Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}))
+	go endWithParent()
+	os.Exit(cli.Run(ctx, cli.Process{Args: os.Args[1:], Environ: os.Environ(), Stdin: strings.NewReader(""), Stdout: os.Stdout, Stderr: os.Stderr}))
+}
+
+// endWithParent ends this process when the one that started it is gone, however
+// that ended: a pipe from it is our standard input.
+func endWithParent() {
+	_, _ = io.Copy(io.Discard, os.Stdin) // an error is an end, too
+	os.Exit(1)
 }
 
 // long is how long the storms of a long run last; 0 in a short one.
@@ -57,6 +67,9 @@ func spawn(t testing.TB, settings ...string) *process {
 	p.cmd.Stderr = p.said
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.cmd.StdinPipe(); err != nil { // for endWithParent; Wait closes it
 		t.Fatal(err)
 	}
 	if err := p.cmd.Start(); err != nil {

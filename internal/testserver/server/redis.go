@@ -37,7 +37,7 @@ func StartRedis(folder *Folder, args ...string) (*Server, error) {
 }
 
 // StartSentinel starts a Redis Sentinel, which writes what it learns into its configuration file. Each
-// line is one of that file.
+// line is one of that file; they come last and win.
 func StartSentinel(folder *Folder, lines ...string) (*Server, error) {
 	path, err := redisPath()
 	if err != nil {
@@ -48,6 +48,7 @@ func StartSentinel(folder *Folder, lines ...string) (*Server, error) {
 		return nil, err
 	}
 	file := filepath.Join(dir, "sentinel.conf")
+	lines = append([]string{"bind 127.0.0.1"}, lines...)
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("configure Sentinel: %w", err)
 	}
@@ -57,7 +58,7 @@ func StartSentinel(folder *Folder, lines ...string) (*Server, error) {
 		url:   "redis://127.0.0.1:%d",
 		path:  path,
 		args: func(dir string, port int) []string {
-			return []string{file, "--sentinel", "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--daemonize", "no"}
+			return []string{file, "--sentinel", "--port", strconv.Itoa(port), "--dir", dir, "--daemonize", "no"}
 		},
 		tidy: func(string) error { return nil },
 	}}

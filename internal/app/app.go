@@ -147,6 +147,9 @@ func reason(err error) error {
 // directory and brings its database up to date.
 func (a *App) prepareDataDir(ctx context.Context) (secret.Roots, error) {
 	if a.cfg.Mode() != config.Embedded {
+		if a.cfg.IssuerDerived() {
+			a.log.Warn("the issuer follows the port of this process; set MINTMARK_ISSUER, the same for every replica", "issuer", a.cfg.Issuer)
+		}
 		return a.cfg.RootSecret, nil
 	}
 	dir, err := claimDataDir(a.cfg.DataDir)

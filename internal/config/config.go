@@ -120,6 +120,10 @@ func (c Config) WithListenAddress(addr string) Config {
 	return c
 }
 
+// IssuerDerived reports whether nobody set the issuer: fine for one process, wrong
+// for replicas, which must share one.
+func (c Config) IssuerDerived() bool { return !c.given(keyIssuer) }
+
 // WithRememberedIssuer gives the Config of a data directory that has been served
 // under that issuer before: where nobody set an issuer it stays the same, whatever
 // the port, so that tokens and sealed keys stay good. One that was set stands. The

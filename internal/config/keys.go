@@ -53,7 +53,7 @@ type binding struct {
 // keys is the table everything is made from, in the order of the documentation.
 func keys() []key {
 	return []key{
-		{name: keyIssuer, kind: "url", derived: "the one that the data directory was first served under; in a new one `http://localhost:` and the port of `MINTMARK_HTTP_ADDR`; required in production",
+		{name: keyIssuer, kind: "url", derived: "the one that the data directory was first served under; in a new one `http://localhost:` and the port of `MINTMARK_HTTP_ADDR`",
 			help:    "who signs the tokens: https (http on loopback), no path, slash at the end, query or fragment",
 			binding: bind(func(c *Config) *string { return &c.Issuer }, parseIssuer, asIs)},
 		{name: keyAudience, kind: "text", derived: "the issuer",
@@ -80,7 +80,7 @@ func keys() []key {
 		{name: keyRedisURL, kind: "url", secret: true,
 			help:    "Redis: redis://, rediss://, redis+sentinel://h1,h2/master or redis+cluster://h1,h2",
 			binding: bindURL(fieldRedisURL, parseRedisURL)},
-		{name: keyRootSecret, kind: "roots", secret: true, derived: "made at first start and kept in the data directory; required in production",
+		{name: keyRootSecret, kind: "roots", secret: true, derived: "made at first start and kept in the data directory",
 			help:    "1:base64(32 bytes),2:…, make one by 1:$(openssl rand -base64 32); the first signs, all verify, 1!: marks a compromised one",
 			binding: rootSecretBinding()},
 		{name: keyAccessTokenTTL, kind: "duration", fallback: "5m",

@@ -136,7 +136,7 @@ func TestRulesBetweenKeys(t *testing.T) {
 		{"a database needs Redis", []string{name, roots, db}, []string{"MINTMARK_REDIS_URL (not set): it is missing"}},
 		{"Redis needs a database", []string{name, roots, cache}, []string{"MINTMARK_DATABASE_URL (not set): it is missing"}},
 		{"production needs a root secret", []string{name, db, cache}, []string{"MINTMARK_ROOT_SECRET (not set): it is missing"}},
-		{"production needs an issuer", []string{roots, db, cache}, []string{"MINTMARK_ISSUER (not set): it is missing"}},
+		{"production on one machine needs no issuer", []string{roots, db, cache}, nil},
 		{"half a production is told of both", []string{name, db}, []string{"MINTMARK_REDIS_URL", "MINTMARK_ROOT_SECRET"}},
 		{"a malformed database is a given one", []string{name, roots, "MINTMARK_DATABASE_URL=x"}, []string{"MINTMARK_DATABASE_URL (environment)", "MINTMARK_REDIS_URL"}},
 		{"an unreadable database is a given one", []string{name, roots, cache, "MINTMARK_DATABASE_URL_FILE=/nowhere"}, []string{"MINTMARK_DATABASE_URL (MINTMARK_DATABASE_URL_FILE)"}},

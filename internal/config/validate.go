@@ -113,7 +113,6 @@ func relations() []rule {
 		{key: keyDatabaseURL, check: databaseWithRedis},
 		{key: keyDatabaseMigrateURL, check: migrateWithDatabase},
 		{key: keyRootSecret, check: rootSecretInProduction},
-		{key: keyIssuer, check: issuerInProduction},
 		{key: keyIssuer, also: []string{keyInsecurePlainHTTP}, check: issuerIsSafe},
 		{key: keyHTTPAddr, also: []string{keyIssuer, keyInsecurePlainHTTP}, check: plainHTTPOnLoopback},
 		{key: keyOpsAddr, also: []string{keyHTTPAddr}, check: listenersApart},
@@ -196,16 +195,6 @@ func rootSecretInProduction(c Config) *defect {
 		"set it to the output of: echo 1:$(openssl rand -base64 32)"}
 }
 
-// issuerInProduction: every replica must sign for the same issuer, and verifiers
-// know it by its public name, which no replica can tell.
-func issuerInProduction(c Config) *defect {
-	if c.DatabaseURL.Empty() && c.RedisURL.Empty() || c.given(keyIssuer) {
-		return nil
-	}
-	return &defect{"it is missing, and every replica must sign for the same one",
-		"set it to the URL that clients reach the authority at, like https://auth.example.com"}
-}
-
 func issuerIsSafe(c Config) *defect {
 	issuer, err := url.Parse(c.Issuer)
 	if err != nil || issuer.Scheme == "https" || c.InsecurePlainHTTP || loopbackHost(issuer.Hostname()) {
@@ -217,7 +206,7 @@ func issuerIsSafe(c Config) *defect {
 
 func plainHTTPOnLoopback(c Config) *defect {
 	issuer, err := url.Parse(c.Issuer)
-	if err != nil || issuer.Scheme == "https" || c.InsecurePlainHTTP || loopbackAddress(c.HTTPAddr) || issuerInProduction(c) != nil {
+	if err != nil || issuer.Scheme == "https" || c.InsecurePlainHTTP || loopbackAddress(c.HTTPAddr) {
 		return nil
 	}
 	return &defect{fmt.Sprintf("%s is reachable from outside while the issuer (%s) is plain http", quote(c.HTTPAddr), quote(c.Issuer)),

@@ -36,6 +36,9 @@ func Handler(v *verifier.Verifier, now func() time.Time) http.Handler {
 		case r.Method != http.MethodGet:
 			w.Header().Set("Allow", http.MethodGet)
 			answer(w, http.StatusMethodNotAllowed, problem{"method_not_allowed", "use GET"})
+		case v.Wait(r.Context()) != nil:
+			w.Header().Set("Retry-After", "1")
+			answer(w, http.StatusServiceUnavailable, problem{"temporarily_unavailable", "the issuer's keys are not there yet"})
 		default:
 			forecast.ServeHTTP(w, r)
 		}

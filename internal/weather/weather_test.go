@@ -243,6 +243,11 @@ func TestTheServiceStartsBeforeItsIssuerAndDrainsWhenStopped(t *testing.T) {
 	if response.StatusCode != 503 || response.Header.Get("Retry-After") == "" || !json.Valid([]byte(body)) {
 		t.Errorf("while the issuer is down: %d %v %s", response.StatusCode, response.Header, body)
 	}
+	for _, token := range []string{"", "rubbish"} { // nothing is said of any token before there are keys
+		if response, body := get(t, http.MethodGet, address, token); response.StatusCode != 503 {
+			t.Errorf("token %q while the issuer is down: %d %s", token, response.StatusCode, body)
+		}
+	}
 	stop()
 	if code := <-ended; code != 0 {
 		t.Errorf("exit %d: %s", code, &stderr)

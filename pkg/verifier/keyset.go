@@ -113,6 +113,17 @@ func (s *keySet) ready() error {
 	return fmt.Errorf("%w: %w", ErrKeysUnavailable, problem)
 }
 
+func (s *keySet) awaitReady(ctx context.Context) error {
+	now := s.now()
+	if s.current.Load().usable(now) {
+		return nil
+	}
+	if err := s.wait(ctx, s.refresh(now)); err != nil {
+		return fmt.Errorf("%w: %w", ErrKeysUnavailable, err)
+	}
+	return s.ready()
+}
+
 // retryAfter is how long a caller should wait before a new attempt has a chance.
 func (s *keySet) retryAfter() time.Duration {
 	left := s.current.Load().retryAt.Sub(s.now())

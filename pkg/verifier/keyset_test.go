@@ -346,6 +346,22 @@ func TestAnIssuerThatComesUpLaterIsFoundWithinASecond(t *testing.T) {
 	})
 }
 
+func TestWaitBringsTheKeysOrSaysThatThereAreNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		v := i.verifier(t)
+		if err := v.Wait(t.Context()); err != nil || v.Ready() != nil {
+			t.Errorf("with an issuer: %v, ready %v", err, v.Ready())
+		}
+		i.handle(func(w http.ResponseWriter, _ *http.Request) { time.Sleep(time.Minute) })
+		start := time.Now()
+		if err := i.verifier(t).Wait(t.Context()); !errors.Is(err, verifier.ErrKeysUnavailable) || time.Since(start) != 2*time.Second {
+			t.Errorf("while it hangs: %v after %v, want ErrKeysUnavailable after 2s", err, time.Since(start))
+		}
+	})
+}
+
 func TestReadyBringsTheKeysWithoutWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -113,6 +113,10 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 // starts the fetch, under the same cool-down as Verify, so a readiness probe alone brings a verifier up.
 func (v *Verifier) Ready() error { return v.keys.ready() }
 
+// Wait is Ready that waits for the first keys as long as Verify would, at most two seconds. A service that would
+// rather refuse everything than tell bad tokens from good ones before its issuer is there asks it first.
+func (v *Verifier) Wait(ctx context.Context) error { return v.keys.awaitReady(ctx) }
+
 // check applies what RFC 9068 §4 asks of the claims.
 func (v *Verifier) check(token *Token) error {
 	if token.Issuer != v.issuer {

@@ -354,11 +354,12 @@ func TestWaitBringsTheKeysOrSaysThatThereAreNone(t *testing.T) {
 		if err := v.Wait(t.Context()); err != nil || v.Ready() != nil {
 			t.Errorf("with an issuer: %v, ready %v", err, v.Ready())
 		}
-		i.handle(func(w http.ResponseWriter, _ *http.Request) { time.Sleep(time.Minute) })
+		i.hang()
 		start := time.Now()
 		if err := i.verifier(t).Wait(t.Context()); !errors.Is(err, verifier.ErrKeysUnavailable) || time.Since(start) != 2*time.Second {
 			t.Errorf("while it hangs: %v after %v, want ErrKeysUnavailable after 2s", err, time.Since(start))
 		}
+		time.Sleep(time.Minute) // the fetch ends by itself
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	maxTries   = 1000             // lost races before an update gives up
+	maxTries   = 250              // lost races before an update gives up; in a crowd that writes once each, one loses fewer than it counts
 	updateTime = 10 * time.Second // and how long it may take in all: a refresh is abandoned then
 )
 

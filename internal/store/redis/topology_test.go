@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -33,7 +30,12 @@ func TestTheStoreWorksOnACluster(t *testing.T) {
 func TestTheStoreFindsThePrimaryThroughSentinel(t *testing.T) {
 	t.Parallel()
 	server := testserver.StartRedis(t)
-	work(t, openSoon(t, "redis+sentinel://"+startSentinel(t, server.Addr())+"/main?db=1"))
+	host, port, err := net.SplitHostPort(server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sentinel := testserver.StartSentinel(t, "sentinel monitor main "+host+" "+port+" 1")
+	work(t, openSoon(t, "redis+sentinel://"+sentinel.Addr()+"/main?db=1"))
 }
 
 // openSoon opens a store on servers that are still getting ready.
@@ -78,36 +80,4 @@ func work(t *testing.T, store *redis.Store) {
 	if got := store.EvictionPolicy(t.Context()); got != "noeviction" {
 		t.Errorf("policy = %q, want noeviction", got)
 	}
-}
-
-// startSentinel starts a Sentinel that watches one primary as `main`.
-func startSentinel(t *testing.T, primary string) (addr string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = listener.Addr().String()
-	_ = listener.Close() // only its port is wanted
-	_, port, _ := net.SplitHostPort(addr)
-	host, primaryPort, _ := net.SplitHostPort(primary)
-	dir := t.TempDir()
-	file := filepath.Join(dir, "sentinel.conf")
-	text := fmt.Sprintf("bind 127.0.0.1\nport %s\ndir %s\nsentinel monitor main %s %s 1\n", port, dir, host, primaryPort)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Fatalf("find redis-server: %v; install it (apt-get install redis-server)", err)
-	}
-	cmd := exec.Command(path, file, "--sentinel")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // killed: its status says nothing
-	})
-	return addr
 }

@@ -54,6 +54,11 @@ func (c *calls) RevokeSession(ctx context.Context, id, reason string, event audi
 	return c.Store.RevokeSession(ctx, id, reason, event)
 }
 
+func (c *calls) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) error {
+	c.changes++
+	return c.Store.RevokeOther(ctx, id, by, reason, event)
+}
+
 func (c *calls) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) (int, error) {
 	c.changes++
 	return c.Store.RevokeOthers(ctx, userID, keep, reason, event)

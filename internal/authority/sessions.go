@@ -99,7 +99,15 @@ func (a *Authority) EndSession(ctx context.Context, p Pair, id string, from Orig
 	case target.ID == by.ID:
 		return a.end(ctx, target, session.ReasonLogout, from.event(audit.SessionRevoked, "user"))
 	}
-	return a.end(ctx, target, session.ReasonElsewhere, endedBy(by, from))
+	event := endedBy(by, from)
+	event.ClientID, event.SessionID = target.ClientID, target.ID
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter) // as in end
+	defer cancel()
+	err = a.Sessions.RevokeOther(ctx, target.ID, by.ID, session.ReasonElsewhere, event)
+	if errors.Is(err, session.ErrNotFound) { // the pair's session has just been ended itself
+		return ErrGrant
+	}
+	return err
 }
 
 // EndOtherSessions ends every session of the user behind such a pair but the

@@ -1,6 +1,7 @@
 package authority_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -233,4 +234,26 @@ func TestATokenWithinItsGraceStillEndsOthers(t *testing.T) {
 	if ids := b.ids(t, b.refresh(t, next, session.Rotated)); !slices.Equal(ids, b.ids(t, mine)) {
 		t.Errorf("session %v", ids)
 	}
+}
+
+// overtaken is a store where the session that ends another is ended just before.
+type overtaken struct {
+	session.Store
+}
+
+func (o overtaken) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) error {
+	if err := o.RevokeSession(ctx, by, session.ReasonElsewhere, audit.New(audit.SessionRevoked, "user")); err != nil {
+		return err
+	}
+	return o.Store.RevokeOther(ctx, id, by, reason, event)
+}
+
+func TestASessionThatHasJustBeenEndedEndsNoOther(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	mine, other := b.login(t, "alice"), b.login(t, "alice")
+	config := b.Config
+	config.Sessions = overtaken{b.store}
+	wantError(t, authority.New(config).EndSession(t.Context(), pairOf(mine), b.ids(t, other)[0], home()), authority.ErrGrant)
+	b.refresh(t, other, session.Rotated)
 }

@@ -61,6 +61,10 @@ type Store interface {
 	// RevokeSession ends the session for good. When it was revoked before, nothing
 	// changes and no event is written. ErrNotFound.
 	RevokeSession(ctx context.Context, id, reason string, event audit.Event) error
+	// RevokeOther ends a session as RevokeSession does, on the word of another session
+	// of its user. That one must not be revoked, in the same transaction, else nothing
+	// changes and the error is ErrNotFound: of two that end each other, one is left.
+	RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) error
 	// RevokeOthers ends every session of the user but one, in one transaction, and
 	// returns how many it ended; each gets a copy of the event ([audit.Event.OfSession]).
 	// The one to keep must be the user's and not revoked, else nothing changes and the

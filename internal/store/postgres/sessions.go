@@ -174,6 +174,38 @@ func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audi
 	return nil
 }
 
+// RevokeOther implements [session.Store]. The user's row is locked first, as by
+// RevokeOthers, so that of two who end each other the second sees what the first did.
+func (s *Store) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) error {
+	if !isID(id) || !isID(by) {
+		return fmt.Errorf("revoke other session: %w", session.ErrNotFound)
+	}
+	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `SELECT FROM users u JOIN sessions s ON s.user_id = u.id JOIN sessions b ON b.user_id = u.id
+			WHERE s.id = $1 AND b.id = $2 AND b.id <> s.id FOR NO KEY UPDATE OF u`, id, by).Scan()
+		var allowed bool
+		if err == nil {
+			err = tx.QueryRow(ctx, `SELECT revoked_at IS NULL FROM sessions WHERE id = $1`, by).Scan(&allowed)
+		}
+		switch {
+		case errors.Is(err, pgx.ErrNoRows), err == nil && !allowed:
+			return session.ErrNotFound
+		case err != nil:
+			return err
+		}
+		tag, err := tx.Exec(ctx, `UPDATE sessions SET revoked_at = clock_timestamp(), revoke_reason = $2
+			WHERE id = $1 AND revoked_at IS NULL`, id, reason)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		return appendEvents(ctx, tx, event)
+	})
+	if err != nil {
+		return fmt.Errorf("revoke other session: %w", err)
+	}
+	return nil
+}
+
 // RevokeOthers implements [session.Store]. The user's row is locked first, as by
 // everything that ends many sessions, so that sessions being started wait.
 func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) (int, error) {

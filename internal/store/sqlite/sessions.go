@@ -172,6 +172,33 @@ func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audi
 	return nil
 }
 
+// RevokeOther implements [session.Store].
+func (s *Store) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) error {
+	err := s.write(ctx, func(ctx context.Context, t tx) error {
+		var live, allowed bool
+		err := t.QueryRowContext(ctx, `SELECT s.revoked_at IS NULL, b.revoked_at IS NULL
+			FROM sessions s JOIN sessions b ON b.user_id = s.user_id
+			WHERE s.id = ? AND b.id = ? AND b.id <> s.id`, id, by).Scan(&live, &allowed)
+		switch {
+		case errors.Is(err, sql.ErrNoRows), err == nil && !allowed:
+			return session.ErrNotFound
+		case err != nil:
+			return err
+		case !live:
+			return nil
+		}
+		if _, err := t.ExecContext(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE id = ?`,
+			stored(t.now), reason, id); err != nil {
+			return err
+		}
+		return t.appendEvents(ctx, event)
+	})
+	if err != nil {
+		return fmt.Errorf("revoke other session: %w", err)
+	}
+	return nil
+}
+
 // RevokeOthers implements [session.Store].
 func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) (int, error) {
 	var events []audit.Event

@@ -14,6 +14,51 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
+func revokeOtherNeedsALiveSession(t *testing.T, store Durable) {
+	alice, bob := createUser(t, store, "alice"), createUser(t, store, "bob")
+	target, by, ended := startSession(t, store, alice.ID), startSession(t, store, alice.ID), startSession(t, store, alice.ID)
+	bobs := startSession(t, store, bob.ID)
+	if err := store.RevokeSession(t.Context(), ended.ID, session.ReasonReplay, aboutSession(audit.SessionReplayed, ended.ID)); err != nil {
+		t.Fatal(err)
+	}
+	revoke := func(id, by string) error {
+		return store.RevokeOther(t.Context(), id, by, session.ReasonElsewhere, aboutSession(audit.SessionRevoked, id))
+	}
+	for _, id := range append(notIDs, unknownID, strings.ToUpper(by.ID), ended.ID, bobs.ID, target.ID) {
+		wantError(t, "by "+id, revoke(target.ID, id), session.ErrNotFound)
+	}
+	for _, id := range append(notIDs, unknownID, bobs.ID) {
+		wantError(t, "end "+id, revoke(id, by.ID), session.ErrNotFound)
+	}
+	wantLive(t, store, target)
+	wantLive(t, store, bobs)
+	for range 2 { // it may be said twice
+		wantError(t, "end the other", revoke(target.ID, by.ID), nil)
+	}
+	wantEnded(t, store, target, session.ReasonElsewhere)
+	wantEvents(t, store, audit.Query{SessionID: target.ID}, audit.SessionStarted, audit.SessionRevoked)
+	wantLive(t, store, by)
+	wantError(t, "end what had ended", revoke(ended.ID, by.ID), nil)
+	wantEnded(t, store, ended, session.ReasonReplay)
+}
+
+func oneOfTwoIsLeft(t *testing.T, store Durable) {
+	for _, name := range []string{"alice", "bob", "carol", "dave"} { // the race is not the same each time
+		owner := createUser(t, store, name)
+		pair := []session.Session{startSession(t, store, owner.ID), startSession(t, store, owner.ID)}
+		contend(t, func(ctx context.Context, i int) error {
+			mine, other := pair[i%2], pair[1-i%2]
+			if i%4 < 2 {
+				return drop(store.RevokeOthers(ctx, owner.ID, mine.ID, session.ReasonElsewhere, about(audit.SessionRevoked, owner.ID)))
+			}
+			return store.RevokeOther(ctx, other.ID, mine.ID, session.ReasonElsewhere, aboutSession(audit.SessionRevoked, other.ID))
+		})
+		if live := listSessions(t, store, session.Query{UserID: owner.ID, Live: session.LiveOnly, Limit: 9}); len(live) != 1 {
+			t.Errorf("%d sessions of %s are live, want 1", len(live), name)
+		}
+	}
+}
+
 func revokeOthersKeepsOne(t *testing.T, store Durable) {
 	alice, bob := createUser(t, store, "alice"), createUser(t, store, "bob")
 	ended, first, kept, second := startSession(t, store, alice.ID), startSession(t, store, alice.ID), startSession(t, store, alice.ID), startSession(t, store, alice.ID)

@@ -33,6 +33,8 @@ func Sessions(t *testing.T, open OpenDurable) {
 		"ACheckpointOnlyRises":                  checkpointOnlyRises,
 		"NoSessionSurvivesARaceWithSetPassword": noSessionSurvivesSetPassword,
 		"OneOfManyRevokes":                      oneOfManyRevokes,
+		"RevokeOtherNeedsALiveSession":          revokeOtherNeedsALiveSession,
+		"OfTwoThatEndEachOtherOneIsLeft":        oneOfTwoIsLeft,
 		"RevokeOthersKeepsOne":                  revokeOthersKeepsOne,
 		"RevokeOthersNeedsALiveSession":         revokeOthersNeedsALiveSession,
 		"OfManyThatRevokeOthersOneIsLeft":       oneIsLeft,
@@ -368,7 +370,7 @@ func checkpointsMeet(t *testing.T, store Durable, alice user.User, endAll func(c
 
 func cancelledSessionCalls(t *testing.T, store Durable) {
 	alice := createUser(t, store, "alice")
-	s, x := startSession(t, store, alice.ID), newSession(alice.ID)
+	s, by, x := startSession(t, store, alice.ID), startSession(t, store, alice.ID), newSession(alice.ID)
 	wantCancelled(t, map[string]func(context.Context) error{
 		"StartSession": func(ctx context.Context) error {
 			return drop(store.StartSession(ctx, x, time.Hour, alice.SessionsValidAfter, about("x", alice.ID)))
@@ -378,6 +380,9 @@ func cancelledSessionCalls(t *testing.T, store Durable) {
 		"SessionByID":      func(ctx context.Context) error { return drop(store.SessionByID(ctx, s.ID)) },
 		"Sessions":         func(ctx context.Context) error { return drop(store.Sessions(ctx, session.Query{Limit: 1})) },
 		"RevokeSession":    func(ctx context.Context) error { return store.RevokeSession(ctx, s.ID, "x", about("x", alice.ID)) },
+		"RevokeOther": func(ctx context.Context) error {
+			return store.RevokeOther(ctx, s.ID, by.ID, "x", about("x", alice.ID))
+		},
 		"RevokeOthers": func(ctx context.Context) error {
 			return drop(store.RevokeOthers(ctx, alice.ID, s.ID, "x", about("x", alice.ID)))
 		},
@@ -386,7 +391,7 @@ func cancelledSessionCalls(t *testing.T, store Durable) {
 			return store.SaveCheckpoints(ctx, []session.Checkpoint{{SessionID: s.ID, Generation: 9}})
 		},
 	})
-	if diff := cmp.Diff(listSessions(t, store, session.Query{Limit: 9}), []session.Session{s}); diff != "" {
+	if diff := cmp.Diff(listSessions(t, store, session.Query{Limit: 9}), []session.Session{by, s}); diff != "" {
 		t.Errorf("sessions after (-got +want):\n%s", diff)
 	}
 }

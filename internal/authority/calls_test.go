@@ -69,9 +69,9 @@ func (c *calls) RevokeAll(ctx context.Context, userID, reason string, event audi
 	return c.Store.RevokeAll(ctx, userID, reason, event)
 }
 
-func (c *calls) SaveCheckpoints(ctx context.Context, batch []session.Checkpoint) error {
+func (c *calls) SaveCheckpoints(ctx context.Context, batch []session.Checkpoint, interval time.Duration) error {
 	c.changes++
-	return c.Store.SaveCheckpoints(ctx, batch)
+	return c.Store.SaveCheckpoints(ctx, batch, interval)
 }
 
 // UpdateState implements [session.States]: a look is a read, too.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A session's checkpoint is written at most once per checkpointEvery, spread over
+// A session's checkpoint is written at most once per checkpointEvery, which the store sees to, spread over
 // checkpointJitter so that sessions begun together don't write together.
 const (
 	checkpointEvery  = time.Hour
@@ -57,7 +57,7 @@ func (c *Checkpoints) Flush(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		if err := c.store.SaveCheckpoints(ctx, batch); err != nil {
+		if err := c.store.SaveCheckpoints(ctx, batch, checkpointEvery); err != nil {
 			c.putBack(batch)
 			return fmt.Errorf("save checkpoints: %w", err)
 		}

@@ -75,9 +75,11 @@ type Store interface {
 	// transaction: a login that races with it loses or comes after. ErrNotFound when
 	// there is no such user.
 	RevokeAll(ctx context.Context, userID, reason string, event audit.Event) error
-	// SaveCheckpoints raises checkpoints, never lowers one, and sets LastSeenAt.
-	// Unknown sessions are passed over.
-	SaveCheckpoints(ctx context.Context, batch []Checkpoint) error
+	// SaveCheckpoints raises checkpoints, never lowers one, and sets LastSeenAt, of
+	// the sessions whose LastSeenAt is at least as long ago as the interval: replicas
+	// that find a session due at once write it once. Others and unknown ones are
+	// passed over.
+	SaveCheckpoints(ctx context.Context, batch []Checkpoint, interval time.Duration) error
 }
 
 // Decider computes the next state of a session from the stored one; the second

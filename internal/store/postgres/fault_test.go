@@ -77,7 +77,7 @@ func TestACallAfterARestartOfTheServerSucceeds(t *testing.T) {
 		func(ctx context.Context) error { _, err := store.Clients(ctx); return err },
 		func(ctx context.Context) error { _, _, err := store.SigningKeys(ctx); return err },
 		func(ctx context.Context) error {
-			return store.SaveCheckpoints(ctx, []session.Checkpoint{{SessionID: sessions[0], Generation: 2}})
+			return store.SaveCheckpoints(ctx, []session.Checkpoint{{SessionID: sessions[0], Generation: 2}}, 0)
 		},
 		func(ctx context.Context) error {
 			return store.AppendEvents(ctx, []audit.Event{audit.New(audit.SessionHealed, "client")})

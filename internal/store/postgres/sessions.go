@@ -267,8 +267,9 @@ func (s *Store) RevokeAll(ctx context.Context, userID, reason string, event audi
 }
 
 // SaveCheckpoints implements [session.Store]. Rows are locked in order of id, as
-// everywhere, so that two batches never wait for each other.
-func (s *Store) SaveCheckpoints(ctx context.Context, batch []session.Checkpoint) error {
+// everywhere, so that two batches never wait for each other; a row that another
+// batch has just written is no longer due when its lock is had.
+func (s *Store) SaveCheckpoints(ctx context.Context, batch []session.Checkpoint, interval time.Duration) error {
 	highest := map[string]int64{}
 	for _, c := range batch {
 		if isID(c.SessionID) {
@@ -284,10 +285,11 @@ func (s *Store) SaveCheckpoints(ctx context.Context, batch []session.Checkpoint)
 				SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS b (id, generation)
 			), locked AS (
 				SELECT s.family, b.generation FROM sessions s JOIN batch b ON b.id = s.id
+				WHERE s.last_seen_at <= clock_timestamp() - $3::bigint * interval '1 microsecond'
 				ORDER BY s.id FOR NO KEY UPDATE OF s
 			) UPDATE sessions s SET checkpoint = greatest(s.checkpoint, locked.generation),
 				last_seen_at = greatest(s.last_seen_at, clock_timestamp())
-			FROM locked WHERE s.family = locked.family`, ids, generations)
+			FROM locked WHERE s.family = locked.family`, ids, generations, interval.Microseconds())
 		return err
 	})
 	if err != nil {

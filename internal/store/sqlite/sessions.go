@@ -245,19 +245,23 @@ func (s *Store) RevokeAll(ctx context.Context, userID, reason string, event audi
 }
 
 // SaveCheckpoints implements [session.Store].
-func (s *Store) SaveCheckpoints(ctx context.Context, batch []session.Checkpoint) error {
+func (s *Store) SaveCheckpoints(ctx context.Context, batch []session.Checkpoint, interval time.Duration) error {
 	if len(batch) == 0 {
 		return ctx.Err()
 	}
+	highest := make(map[string]uint32, len(batch)) // a session that is named twice is written once
+	for _, c := range batch {
+		highest[c.SessionID] = max(highest[c.SessionID], c.Generation)
+	}
 	err := s.write(ctx, func(ctx context.Context, t tx) error {
 		save, err := t.PrepareContext(ctx, `UPDATE sessions SET checkpoint = max(checkpoint, ?),
-			last_seen_at = max(last_seen_at, ?) WHERE id = ?`)
+			last_seen_at = ? WHERE id = ? AND last_seen_at <= ?`)
 		if err != nil {
 			return err
 		}
 		defer save.Close() // goes with the transaction
-		for _, c := range batch {
-			if _, err := save.ExecContext(ctx, c.Generation, stored(t.now), c.SessionID); err != nil {
+		for id, generation := range highest {
+			if _, err := save.ExecContext(ctx, generation, stored(t.now), id, stored(t.now.Add(-interval))); err != nil {
 				return err
 			}
 		}

@@ -31,6 +31,7 @@ func Sessions(t *testing.T, open OpenDurable) {
 		"SessionsAreListedNewestFirst":          sessionsAreListedNewestFirst,
 		"LiveOnlyLeavesOutTheRevokedAndExpired": liveOnlyLeavesOut,
 		"ACheckpointOnlyRises":                  checkpointOnlyRises,
+		"ACheckpointIsWrittenOncePerInterval":   checkpointOncePerInterval,
 		"NoSessionSurvivesARaceWithSetPassword": noSessionSurvivesSetPassword,
 		"OneOfManyRevokes":                      oneOfManyRevokes,
 		"RevokeOtherNeedsALiveSession":          revokeOtherNeedsALiveSession,
@@ -271,7 +272,7 @@ func checkpointOnlyRises(t *testing.T, store Durable) {
 		{nil, 13},
 		{[]session.Checkpoint{{SessionID: s.ID, Generation: math.MaxUint32}}, math.MaxUint32},
 	} {
-		if err := store.SaveCheckpoints(t.Context(), c.batch); err != nil {
+		if err := store.SaveCheckpoints(t.Context(), c.batch, 0); err != nil {
 			t.Fatal(err)
 		}
 		got := findSession(t, store, s.ID)
@@ -287,6 +288,28 @@ func checkpointOnlyRises(t *testing.T, store Durable) {
 	}
 	if diff := cmp.Diff(findSession(t, store, other.ID), other); diff != "" {
 		t.Errorf("the other session (-got +want):\n%s", diff)
+	}
+}
+
+func checkpointOncePerInterval(t *testing.T, store Durable) {
+	s := startSession(t, store, createUser(t, store, "alice").ID)
+	save := func(generation uint32, interval time.Duration) session.Session {
+		t.Helper()
+		batch := []session.Checkpoint{{SessionID: s.ID, Generation: generation}}
+		if err := store.SaveCheckpoints(t.Context(), batch, interval); err != nil {
+			t.Fatal(err)
+		}
+		return findSession(t, store, s.ID)
+	}
+	if got := save(5, time.Hour); !cmp.Equal(got, s) {
+		t.Errorf("within the interval (-got +want):\n%s", cmp.Diff(got, s))
+	}
+	if got := save(5, 0); got.Checkpoint != 5 || !got.LastSeenAt.After(s.LastSeenAt) {
+		t.Errorf("after the interval: checkpoint %d of %s", got.Checkpoint, got.LastSeenAt)
+	}
+	s = findSession(t, store, s.ID)
+	if got := save(6, time.Hour); !cmp.Equal(got, s) {
+		t.Errorf("within the next interval (-got +want):\n%s", cmp.Diff(got, s))
 	}
 }
 
@@ -359,7 +382,7 @@ func checkpointsMeet(t *testing.T, store Durable, alice user.User, endAll func(c
 			at := (k*7 + i) % len(sessions)
 			batch = append(batch, session.Checkpoint{SessionID: sessions[at].ID, Generation: uint32(i + 2)})
 		}
-		return store.SaveCheckpoints(ctx, batch)
+		return store.SaveCheckpoints(ctx, batch, 0)
 	}))
 	for _, s := range sessions {
 		if got := findSession(t, store, s.ID); got.Checkpoint != contenders || got.RevokedAt.IsZero() {
@@ -388,7 +411,7 @@ func cancelledSessionCalls(t *testing.T, store Durable) {
 		},
 		"RevokeAll": func(ctx context.Context) error { return store.RevokeAll(ctx, alice.ID, "x", about("x", alice.ID)) },
 		"SaveCheckpoints": func(ctx context.Context) error {
-			return store.SaveCheckpoints(ctx, []session.Checkpoint{{SessionID: s.ID, Generation: 9}})
+			return store.SaveCheckpoints(ctx, []session.Checkpoint{{SessionID: s.ID, Generation: 9}}, 0)
 		},
 	})
 	if diff := cmp.Diff(listSessions(t, store, session.Query{Limit: 9}), []session.Session{by, s}); diff != "" {

@@ -137,7 +137,7 @@ func TestMovingASlotLogsNobodyOut(t *testing.T) {
 	p := &players{stage: s, history: h, seed: seedOf(t), done: make(chan struct{})}
 	var sessions []*lineage
 	for i := range 8 {
-		l := h.open(c.login(origin, patient).token, safe)
+		l := h.open(persist(func() answer { return c.login(origin, patient) }).token, safe)
 		if l == nil {
 			t.Fatal(h.odd)
 		}

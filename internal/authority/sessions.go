@@ -11,8 +11,12 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
 
-// maxOwnSessions bounds what a user is shown of their sessions.
-const maxOwnSessions = 100
+// maxOwnSessions bounds what a user is shown of their sessions, and maxOwnPages how
+// many times as many rows are read for it: one that lapsed is known by its client.
+const (
+	maxOwnSessions = 100
+	maxOwnPages    = 10
+)
 
 // OwnSession is what a user may know of a session of theirs.
 type OwnSession struct {
@@ -35,21 +39,31 @@ func (a *Authority) OwnSessions(ctx context.Context, raw string) ([]OwnSession, 
 	if err != nil {
 		return nil, err
 	}
-	stored, err := a.Sessions.Sessions(ctx, session.Query{UserID: standing.UserID, Live: session.LiveOnly, Limit: maxOwnSessions})
-	if err != nil {
-		return nil, err
-	}
-	own := make([]OwnSession, 0, len(stored))
-	for _, s := range stored {
-		if s.Lapsed(standing.Now, a.idleTTL(s.ClientID)) {
-			continue
+	var own []OwnSession
+	query := session.Query{UserID: standing.UserID, Live: session.LiveOnly, Limit: maxOwnSessions}
+	for range maxOwnPages {
+		stored, err := a.Sessions.Sessions(ctx, query)
+		if err != nil {
+			return nil, err
 		}
-		own = append(own, OwnSession{
-			ID: s.ID, ClientID: s.ClientID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
-			Address: s.Address, UserAgent: s.UserAgent, Current: s.ID == standing.ID,
-		})
+		for _, s := range stored {
+			if !s.Lapsed(standing.Now, a.idleTTL(s.ClientID)) {
+				own = append(own, ownSession(s, standing.ID))
+			}
+		}
+		if len(stored) < query.Limit || len(own) >= maxOwnSessions {
+			break
+		}
+		query.After = stored[len(stored)-1].ID
 	}
-	return own, nil
+	return own[:min(len(own), maxOwnSessions)], nil
+}
+
+func ownSession(s session.Session, current string) OwnSession {
+	return OwnSession{
+		ID: s.ID, ClientID: s.ClientID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
+		Address: s.Address, UserAgent: s.UserAgent, Current: s.ID == current,
+	}
 }
 
 func (a *Authority) idleTTL(clientID string) time.Duration {

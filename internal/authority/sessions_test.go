@@ -96,6 +96,27 @@ func TestASessionThatNobodyCanRefreshIsNotListed(t *testing.T) {
 	}
 }
 
+// TestLapsedSessionsCrowdOutNoLiveOne: an old session in use is behind many pages
+// of newer ones that nobody uses any more.
+func TestLapsedSessionsCrowdOutNoLiveOne(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	used := b.login(t, "alice")
+	for range 201 {
+		b.login(t, "alice")
+	}
+	b.clock.pass(idle - time.Hour)
+	used = b.refresh(t, used, session.Rotated)
+	if err := b.Checkpoints.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.pass(4 * time.Hour)
+	used = b.refresh(t, used, session.Rotated)
+	if diff := cmp.Diff(idsOf(b.own(t, used)), b.ids(t, used)); diff != "" {
+		t.Errorf("sessions (-got +want):\n%s", diff)
+	}
+}
+
 func TestSessionsAreListedForALiveAccessTokenOnly(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

@@ -109,9 +109,11 @@ func (p *Proxy) accept() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err == nil {
-			p.open.Go(func() { p.connect(client) })
+		if err != nil {
+			<-time.After(10 * time.Millisecond) // out of descriptors, say: others must close some first
+			continue
 		}
+		p.open.Go(func() { p.connect(client) })
 	}
 }
 

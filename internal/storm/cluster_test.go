@@ -146,6 +146,7 @@ func TestMovingASlotLogsNobodyOut(t *testing.T) {
 	}
 	h.awaitGrants(t, 200)
 	for _, l := range sessions {
+		l.awaitGrants(t, 1) // before that no master holds its state
 		slot := cluster.slotOf(t, s, l)
 		from := cluster.ownerOf(t, slot)
 		cluster.move(t, slot, from, (from+1)%3, func() { l.awaitGrants(t, 5) })

@@ -76,6 +76,9 @@ func spawn(t testing.TB, settings ...string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.kill)
+	const patience = time.Minute
+	giveUp := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() }) // ends its output, and the wait for it
+	defer giveUp.Stop()
 	var ready struct{ Issuer, Public, Operations string }
 	err = json.NewDecoder(bufio.NewReader(stdout)).Decode(&ready)
 	go func() {
@@ -83,7 +86,8 @@ func spawn(t testing.TB, settings ...string) *process {
 		close(p.ended)
 	}()
 	if err != nil {
-		t.Fatalf("serve did not become ready: %v\n%s", err, p.said)
+		p.kill() // now its log is whole
+		t.Fatalf("serve did not become ready within %s: %v\n%s", patience, err, p.said)
 	}
 	return p
 }

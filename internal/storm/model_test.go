@@ -22,7 +22,7 @@ type model struct {
 	since   time.Duration // cur was issued no earlier than this
 }
 
-// never is the return of a call whose outcome is unknown: it may have its effect late.
+// never is the return of a revocation whose outcome is unknown: it may have its effect late.
 const never = time.Duration(math.MaxInt64)
 
 // clockTolerance is how far the rounding of clocks may shift the end of grace.
@@ -99,21 +99,72 @@ func (s model) refusing(c call) []model {
 	return nil
 }
 
+// until is when a call surely had its effect, if it has one at all.
 func (c call) until() time.Duration {
-	if c.outcome == unknown {
+	switch {
+	case c.outcome != unknown:
+		return c.ended
+	case c.verb == refresh:
+		return c.ended + abandoned
+	default:
 		return never
 	}
-	return c.ended
+}
+
+// lossesAmong leaves out the losses that a session cannot tell of: those over
+// before its first refresh, when there was nothing to lose, and those after its last
+// answer. What was torn before, and is still, stays.
+func lossesAmong(calls, losses []call) []call {
+	first, last := never, time.Duration(0)
+	for _, c := range calls {
+		first = min(first, c.began)
+		if c.outcome != unknown {
+			last = max(last, c.ended)
+		}
+	}
+	var among []call
+	for _, l := range losses {
+		if l.verb == loss && l.ended < first {
+			among = nil // it mended the tears before
+		} else if l.began <= last {
+			among = append(among, l)
+		}
+	}
+	return among
 }
 
 // judge holds one session's history against the model.
 func judge(calls, losses []call, patience time.Duration) porcupine.CheckResult {
 	var operations []porcupine.Operation
-	for _, c := range slices.Concat(calls, losses) {
+	for _, c := range slices.Concat(calls, lossesAmong(calls, losses)) {
 		operations = append(operations, porcupine.Operation{Input: c, Call: int64(c.began), Return: int64(c.until())})
 	}
 	slices.SortFunc(operations, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
 	return porcupine.CheckOperationsTimeout(sessionModel(), operations, patience)
+}
+
+func TestOnlyLossesInASessionsLifetimeCount(t *testing.T) {
+	t.Parallel()
+	at := func(v verb, seconds int) call {
+		moment := time.Duration(seconds) * time.Second
+		return call{verb: v, presented: 1, outcome: granted, began: moment, ended: moment}
+	}
+	calls := []call{at(refresh, 10), at(refresh, 20), {verb: refresh, began: 20 * time.Second, ended: 30 * time.Second}}
+	cases := map[string]struct{ losses, want []call }{
+		"before":                     {[]call{at(loss, 5)}, nil},
+		"within":                     {[]call{at(loss, 15)}, []call{at(loss, 15)}},
+		"after":                      {[]call{at(loss, 25)}, nil},
+		"torn before, mended":        {[]call{at(tear, 3), at(loss, 5)}, nil},
+		"torn before, mended within": {[]call{at(loss, 1), at(tear, 5), at(loss, 15)}, []call{at(tear, 5), at(loss, 15)}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := lossesAmong(calls, c.losses); !slices.Equal(got, c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
 }
 
 func TestTheModelTellsGoodHistoriesFromBad(t *testing.T) {
@@ -160,6 +211,7 @@ func TestTheModelTellsGoodHistoriesFromBad(t *testing.T) {
 		"an unheard rotation":                   {[]call{at(unheard(1), 1, 2), at(gives(1), 3, 4), at(gives(2), 5, 6)}, porcupine.Ok},
 		"an unheard rotation that never was":    {[]call{at(unheard(1), 1, 2), at(gives(1), seconds+3, seconds+4)}, porcupine.Ok},
 		"an unheard replay ends it late":        {[]call{at(gives(1), 1, 2), at(gives(2), 3, 4), at(unheard(1), 5, 6), at(gives(3), 7, 8), at(refuses(4), 9, 10)}, porcupine.Ok},
+		"an unheard replay ends it too late":    {[]call{at(gives(1), 1, 2), at(gives(2), 3, 4), at(unheard(1), 5, 6), at(gives(3), 40, 41), at(refuses(4), 42, 43)}, porcupine.Illegal},
 		"an unheard revocation ends it late":    {[]call{at(asked, 1, 2), at(gives(1), 3, 4), at(refuses(2), 5, 6)}, porcupine.Ok},
 		"refused, and not":                      {[]call{at(asked, 1, 2), at(refuses(1), 3, 4), at(gives(1), 5, 6)}, porcupine.Illegal},
 	}

@@ -16,7 +16,9 @@ const (
 )
 
 // What may come again and again, such as the refusals of a client that never gives
-// up, leaves one event of a kind per session and hour. Of so many sessions it is known.
+// up, leaves one event of a kind per session, address and hour. That is remembered of
+// the latest maxSeldom of them at least: beyond 2·maxSeldom within an hour the oldest
+// are forgotten, and may leave another event.
 const (
 	seldom    = time.Hour
 	maxSeldom = 10_000
@@ -29,13 +31,15 @@ type Queue struct {
 
 	mu      sync.Mutex
 	waiting []Event               // guarded by mu
-	recent  map[subject]time.Time // of AddSeldom; guarded by mu
+	recent  map[subject]time.Time // when AddSeldom let one pass; guarded by mu
+	older   map[subject]time.Time // what recent was before it was full; guarded by mu
 }
 
 // subject is what AddSeldom counts by.
 type subject struct {
 	kind      Kind
 	sessionID string
+	address   string
 }
 
 // NewQueue returns an empty queue before the store.
@@ -50,17 +54,21 @@ func (q *Queue) Add(event Event) {
 	q.add(event)
 }
 
-// AddSeldom queues an event, unless one of its kind about its session was queued in
-// the hour before. The event's At must be set.
+// AddSeldom queues an event, unless one of its kind about its session from its
+// address was queued in the hour before. The event's At must be set.
 func (q *Queue) AddSeldom(event Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	about := subject{event.Kind, event.SessionID}
-	if last, known := q.recent[about]; known && event.At.Sub(last) < seldom {
+	about := subject{event.Kind, event.SessionID, event.Address}
+	last, known := q.recent[about]
+	if !known {
+		last, known = q.older[about]
+	}
+	if known && event.At.Sub(last) < seldom {
 		return
 	}
-	if len(q.recent) >= maxSeldom { // forgetting all of them costs at most one event each
-		clear(q.recent)
+	if len(q.recent) >= maxSeldom {
+		q.older, q.recent = q.recent, make(map[subject]time.Time)
 	}
 	q.recent[about] = event.At
 	q.add(event)

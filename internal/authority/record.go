@@ -18,7 +18,7 @@ func (a *Authority) record(p presented, f finding, from Origin) {
 	}
 	switch {
 	case f.Verdict == session.Repeated && elsewhere(p.standing, from):
-		a.Events.Add(p.event(audit.SessionRepeated, f, from))
+		a.Events.AddSeldom(p.event(audit.SessionRepeated, f, from)) // a thief may repeat as often as there is time within the grace
 	case f.Verdict == session.Skipped:
 		a.Events.Add(p.event(audit.SessionSkipped, f, from))
 	case f.Verdict == session.Healed:

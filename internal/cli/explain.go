@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -14,12 +15,11 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/app"
 	"github.com/mintmark-auth/mintmark/internal/audit"
-	"github.com/mintmark-auth/mintmark/internal/authority"
-	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
-// maxStory bounds the events of a story; a session has few.
+// maxStory bounds the events of a story, besides those that decided something: a
+// client that never gives up leaves a refusal every hour.
 const maxStory = 200
 
 // errUnexplained says that neither a session nor an event goes by that name.
@@ -59,9 +59,11 @@ type explanation struct {
 	standing  *session.Standing   // the session, if there is one
 	state     *session.State      // nil where it could not be read
 	stateErr  error
+	policies  policies
 	verdict   *session.Decision // of the token, were it presented now
 	requestID string
 	events    []audit.Event // the oldest first
+	cut       bool          // there are more that decided nothing
 }
 
 // tell finds out what the word names and gathers the story. errUnexplained.
@@ -119,7 +121,8 @@ func (d desk) tellToken(ctx context.Context, told *explanation, raw string) erro
 	if err := d.tellStanding(ctx, told, standing); err != nil || inspected.Defect != "" || told.state == nil {
 		return err
 	}
-	return d.foresee(ctx, told)
+	told.foresee()
+	return nil
 }
 
 // tellSession gathers the story of a session. session.ErrNotFound.
@@ -138,7 +141,10 @@ func (d desk) tellStanding(ctx context.Context, told *explanation, standing sess
 		told.state, told.now = &state, now
 	}
 	told.stateErr = err
-	if told.events, err = d.Events.Events(ctx, audit.Query{SessionID: standing.ID, Limit: maxStory}); err != nil {
+	if told.policies, err = d.policies(ctx); err != nil {
+		return err
+	}
+	if err := d.tellEvents(ctx, told, audit.Query{SessionID: standing.ID}); err != nil {
 		return err
 	}
 	if ending, found, err := d.ending(ctx, standing); err != nil {
@@ -146,12 +152,39 @@ func (d desk) tellStanding(ctx context.Context, told *explanation, standing sess
 	} else if found {
 		told.events = append(told.events, ending)
 	}
-	slices.SortStableFunc(told.events, func(a, b audit.Event) int {
-		if byTime := a.At.Compare(b.At); byTime != 0 {
-			return byTime
+	slices.SortStableFunc(told.events, byTime)
+	return nil
+}
+
+func byTime(a, b audit.Event) int {
+	return cmp.Or(a.At.Compare(b.At), strings.Compare(a.ID, b.ID))
+}
+
+// tellEvents reads the newest events that the query selects, and all those kinds of
+// which a session has one, should there be too many others.
+func (d desk) tellEvents(ctx context.Context, told *explanation, query audit.Query) error {
+	query.Limit = maxStory + 1
+	events, err := d.Events.Events(ctx, query)
+	if err != nil {
+		return err
+	}
+	if len(events) <= maxStory {
+		told.events = events
+		return nil
+	}
+	told.events, told.cut = events[:maxStory], true
+	for _, kind := range []audit.Kind{audit.SessionRevoked, audit.SessionReplayed, audit.SessionStarted} {
+		query.Kind = kind
+		deciding, err := d.Events.Events(ctx, query)
+		if err != nil {
+			return err
 		}
-		return strings.Compare(a.ID, b.ID)
-	})
+		for _, e := range deciding[:min(len(deciding), maxStory)] {
+			if !slices.ContainsFunc(told.events, func(known audit.Event) bool { return known.ID == e.ID }) {
+				told.events = append(told.events, e)
+			}
+		}
+	}
 	return nil
 }
 
@@ -179,29 +212,22 @@ func (d desk) ending(ctx context.Context, standing session.Standing) (audit.Even
 }
 
 // foresee tells what would become of the token, were it presented now.
-func (d desk) foresee(ctx context.Context, told *explanation) error {
-	c, err := findClient(ctx, d.Clients, told.standing.ClientID)
-	if err != nil && !errors.Is(err, client.ErrNotFound) {
-		return err
-	}
-	lifetimes := authority.Lifetimes{IdleTTL: d.cfg.RefreshIdleTTL, MaxTTL: d.cfg.RefreshMaxTTL, Grace: d.cfg.RefreshGrace}
+func (told *explanation) foresee() {
 	t := told.token.Token
 	shown := session.Presented{Generation: t.Generation, IssuedAt: t.IssuedAt, Compromised: t.Compromised}
-	decision := session.Decide(told.standing.Row(), *told.state, shown, told.now, lifetimes.PolicyOf(c))
+	decision := session.Decide(told.standing.Row(), *told.state, shown, told.now, told.policies.of(told.standing.ClientID))
 	told.verdict = &decision
-	return nil
 }
 
 // tellRequest gathers what a request caused. errUnexplained.
 func (d desk) tellRequest(ctx context.Context, told *explanation, id string) error {
-	events, err := d.Events.Events(ctx, audit.Query{RequestID: id, Limit: maxStory})
-	if err != nil {
+	if err := d.tellEvents(ctx, told, audit.Query{RequestID: id}); err != nil {
 		return err
 	}
-	if len(events) == 0 {
+	if len(told.events) == 0 {
 		return errUnexplained
 	}
-	slices.Reverse(events)
-	told.requestID, told.events = id, events
+	slices.SortStableFunc(told.events, byTime)
+	told.requestID = id
 	return nil
 }

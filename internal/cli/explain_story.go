@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -48,22 +49,73 @@ func (told *explanation) prose() []string {
 		lines = append(lines, told.aboutSession()...)
 	}
 	if told.verdict != nil {
-		lines = append(lines, fmt.Sprintf("Presented now, the token would be %s: %s.", told.verdict.Verdict, verdictMeans(told.verdict.Verdict)))
+		policy := told.policies.of(told.standing.ClientID)
+		lines = append(lines, fmt.Sprintf("Presented now, the token would be %s: %s; with a grace of %s and an idle lifetime of %s, as configured here.",
+			told.verdict.Verdict, verdictMeans(told.verdict.Verdict), lifetime(policy.Grace), lifetime(policy.Idle)))
 	}
 	if told.requestID != "" {
 		lines = append(lines, fmt.Sprintf("Request %s left %d event(s); `mintmark explain SID` tells the whole story of a session.", told.requestID, len(told.events)))
 	}
-	var sentences []string
+	if told.cut {
+		lines = append(lines, fmt.Sprintf("Only the newest %d events are told, and those that began or ended a session.", maxStory))
+	}
+	return append(lines, told.sentences()...)
+}
+
+// sentences tells of the events. Refusals in a row are one sentence, and where there
+// is too much to tell, what decided nothing is left out, the oldest first.
+func (told *explanation) sentences() []string {
+	var events []audit.Event
+	var refusals []int // of each event, how many in a row it ends
 	for _, e := range told.events {
-		if sentence := sentenceOf(e, told.requestID != ""); sentence != "" {
-			sentences = append(sentences, sentence)
+		last := len(events) - 1
+		switch {
+		case sentenceOf(e, told.requestID != "") == "":
+		case last >= 0 && e.Kind == audit.SessionRefused && events[last].Kind == e.Kind && events[last].SessionID == e.SessionID:
+			events[last] = e
+			refusals[last]++
+		default:
+			events, refusals = append(events, e), append(refusals, 1)
 		}
 	}
-	if left := len(sentences) - maxSentences; left > 0 {
-		lines = append(lines, fmt.Sprintf("Before what follows, %d more such things happened; the table has them.", left))
-		sentences = sentences[left:]
+	left := max(0, len(events)-maxSentences)
+	var lines []string
+	if left > 0 {
+		lines = append(lines, fmt.Sprintf("Besides what follows, %d more such things happened; the table has them.", left))
 	}
-	return append(lines, sentences...)
+	for i, e := range events {
+		if left > 0 && passing(e.Kind) {
+			left--
+			continue
+		}
+		sentence := sentenceOf(e, told.requestID != "")
+		if refusals[i] > 1 {
+			sentence = fmt.Sprintf("It was refused %d times, the last at %s", refusals[i], sentence)
+		}
+		lines = append(lines, sentence)
+	}
+	return lines
+}
+
+// passing tells the events that left a session as it was.
+func passing(kind audit.Kind) bool {
+	switch kind {
+	case audit.SessionRefused, audit.SessionRepeated, audit.SessionSkipped, audit.SessionHealed, audit.SessionCompromisedKey:
+		return true
+	}
+	return false
+}
+
+// lifetime writes a duration as it is configured: 720h, not 720h0m0s.
+func lifetime(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 func (told *explanation) aboutToken() []string {
@@ -103,6 +155,9 @@ func (told *explanation) aboutSession() []string {
 		lines = append(lines, "It is over: its user or client is disabled, or all sessions of the user were ended.")
 	case !told.now.Before(s.AbsoluteExpiry):
 		lines = append(lines, fmt.Sprintf("It reached the end of its lifetime %s.", stampWithAge(s.AbsoluteExpiry, told.now)))
+	case s.Lapsed(told.now, told.policies.of(s.ClientID).Idle):
+		lines = append(lines, fmt.Sprintf("It has lapsed: it was last used %s, and the idle lifetime is %s, as configured here.",
+			stampWithAge(s.LastSeenAt, told.now), lifetime(told.policies.of(s.ClientID).Idle)))
 	default:
 		lines = append(lines, fmt.Sprintf("It is live, until %s at the latest.", stampWithAge(s.AbsoluteExpiry, told.now)))
 	}
@@ -178,6 +233,7 @@ type explained struct {
 	Session   *explainedSession `json:"session,omitempty"`
 	RequestID string            `json:"request_id,omitempty"`
 	Events    []explainedEvent  `json:"events"`
+	Cut       bool              `json:"cut,omitempty"` // there are more events that decided nothing
 }
 
 type explainedToken struct {
@@ -208,7 +264,7 @@ type explainedEvent struct {
 }
 
 func (told *explanation) json(prose []string) explained {
-	answer := explained{Story: prose, RequestID: told.requestID, Events: slices.Grow([]explainedEvent{}, len(told.events))}
+	answer := explained{Story: prose, RequestID: told.requestID, Cut: told.cut, Events: slices.Grow([]explainedEvent{}, len(told.events))}
 	if t := told.token; t != nil {
 		answer.Token = &explainedToken{Ours: t.Defect == "", Defect: t.Defect}
 		if t.Legible {
@@ -219,7 +275,7 @@ func (told *explanation) json(prose []string) explained {
 		}
 	}
 	if s := told.standing; s != nil {
-		answer.Session = &explainedSession{sessionAnswer: sessionJSON(s.Session, s.Username, told.now), Checkpoint: s.Checkpoint}
+		answer.Session = &explainedSession{sessionAnswer: sessionJSON(s.Session, s.Username, told.policies.state(s.Session, told.now)), Checkpoint: s.Checkpoint}
 		if told.state != nil {
 			current := max(told.state.Cur, s.Checkpoint)
 			answer.Session.Current = &current

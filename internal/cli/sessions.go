@@ -30,7 +30,8 @@ func (s *shell) newSessionsList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "list sessions, newest first",
 		Long: `List sessions, the newest first, a page at a time. The last use is written about once an
-hour, so it may lag behind by that.`,
+hour, so it may lag behind by that; so does the state lapsed, of one that was not used for
+the idle lifetime of its client, as configured here.`,
 		Example: `  mintmark sessions list --live
   mintmark sessions list --user ada --limit 10`,
 		Args: arguments(),
@@ -39,9 +40,6 @@ hour, so it may lag behind by that.`,
 				return err
 			}
 			query := session.Query{After: page.after, Limit: page.limit}
-			if live {
-				query.Live = session.LiveOnly
-			}
 			if whose != "" {
 				u, err := findUser(ctx, d.Users, whose)
 				if err != nil {
@@ -49,7 +47,17 @@ hour, so it may lag behind by that.`,
 				}
 				query.UserID = u.ID
 			}
-			sessions, err := d.Sessions.Sessions(ctx, query)
+			policies, err := d.policies(ctx)
+			if err != nil {
+				return err
+			}
+			list := d.Sessions.Sessions
+			if live {
+				list = func(ctx context.Context, query session.Query) ([]session.Session, error) {
+					return d.liveSessions(ctx, query, policies)
+				}
+			}
+			sessions, err := list(ctx, query)
 			if err != nil {
 				return err
 			}
@@ -57,7 +65,7 @@ hour, so it may lag behind by that.`,
 			if err != nil {
 				return err
 			}
-			if err := s.answerSessions(sessions, names); err != nil || len(sessions) == 0 {
+			if err := s.answerSessions(sessions, names, policies); err != nil || len(sessions) == 0 {
 				return err
 			}
 			s.tellNext(cmd, page, len(sessions), sessions[len(sessions)-1].ID)
@@ -70,7 +78,7 @@ hour, so it may lag behind by that.`,
 	return cmd
 }
 
-func (s *shell) answerSessions(sessions []session.Session, names map[string]string) error {
+func (s *shell) answerSessions(sessions []session.Session, names map[string]string, p policies) error {
 	now := time.Now()
 	answer := make([]sessionAnswer, 0, len(sessions))
 	t := table{
@@ -78,8 +86,8 @@ func (s *shell) answerSessions(sessions []session.Session, names map[string]stri
 		empty: "there are no such sessions; one begins with each login",
 	}
 	for _, one := range sessions {
-		state := sessionState(one, now)
-		answer = append(answer, sessionJSON(one, names[one.UserID], now))
+		state := p.state(one, now)
+		answer = append(answer, sessionJSON(one, names[one.UserID], state))
 		if one.RevokeReason != "" {
 			state += " (" + one.RevokeReason + ")"
 		}
@@ -108,23 +116,12 @@ func usernames(ctx context.Context, users user.Store, sessions []session.Session
 	return names, nil
 }
 
-func sessionState(one session.Session, now time.Time) string {
-	switch {
-	case !one.RevokedAt.IsZero():
-		return "revoked"
-	case !now.Before(one.AbsoluteExpiry):
-		return "expired"
-	default:
-		return "live"
-	}
-}
-
 type sessionAnswer struct {
 	ID             string `json:"id"`
 	UserID         string `json:"user_id"`
 	Username       string `json:"username"`
 	ClientID       string `json:"client_id"`
-	State          string `json:"state"`
+	State          string `json:"state"` // live, lapsed (past its idle lifetime), expired or revoked
 	CreatedAt      string `json:"created_at"`
 	LastSeenAt     string `json:"last_seen_at"`
 	AbsoluteExpiry string `json:"absolute_expiry"`
@@ -134,9 +131,9 @@ type sessionAnswer struct {
 	UserAgent      string `json:"user_agent,omitempty"`
 }
 
-func sessionJSON(one session.Session, username string, now time.Time) sessionAnswer {
+func sessionJSON(one session.Session, username, state string) sessionAnswer {
 	return sessionAnswer{
-		ID: one.ID, UserID: one.UserID, Username: username, ClientID: one.ClientID, State: sessionState(one, now),
+		ID: one.ID, UserID: one.UserID, Username: username, ClientID: one.ClientID, State: state,
 		CreatedAt: stamp(one.CreatedAt), LastSeenAt: stamp(one.LastSeenAt), AbsoluteExpiry: stamp(one.AbsoluteExpiry),
 		RevokedAt: stamp(one.RevokedAt), RevokeReason: one.RevokeReason, Address: one.Address, UserAgent: one.UserAgent,
 	}

@@ -26,16 +26,21 @@ func (s *shell) newSessionsShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			policies, err := d.policies(ctx)
+			if err != nil {
+				return err
+			}
 			now := time.Now()
+			state := policies.state(one, now)
 			ended := stampWithAge(one.RevokedAt, now)
 			if ended != "" {
 				ended += ": " + reasonMeans(one.RevokeReason)
 			}
-			return s.answer(sessionJSON(one, names[one.UserID], now), table{rows: [][]string{
+			return s.answer(sessionJSON(one, names[one.UserID], state), table{rows: [][]string{
 				{"id", one.ID},
 				{"user", names[one.UserID] + " (" + one.UserID + ")"},
 				{"client", one.ClientID},
-				{"state", sessionState(one, now)},
+				{"state", state},
 				{"started", stampWithAge(one.CreatedAt, now)},
 				{"last used", stampWithAge(one.LastSeenAt, now)},
 				{"ends", stampWithAge(one.AbsoluteExpiry, now)},

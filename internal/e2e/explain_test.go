@@ -231,3 +231,42 @@ func TestExplainReadsItsArgumentFromAFile(t *testing.T) {
 		}
 	}
 }
+
+// TestManyRefusalsHideNotWhatEndedTheSession: a client that never gives up is
+// refused every hour for weeks.
+func TestManyRefusalsHideNotWhatEndedTheSession(t *testing.T) {
+	t.Parallel()
+	data := "MINTMARK_DATA_DIR=" + t.TempDir()
+	a, operator := startEmbedded(t, data), console{[]string{data}}
+	a.register(t, testUser)
+	first := a.login(t, testUser)
+	second, _ := a.refresh(t, first)
+	third, _ := a.refresh(t, second)
+	a.refusedAs(t, first, "evil/2")
+	var refusals []audit.Event
+	for i := range 450 {
+		e := audit.New(audit.SessionRefused, "client")
+		e.At = time.Now().Add(time.Duration(i+1) * time.Hour)
+		e.SessionID = sessionOf(t, first)
+		e.Detail = map[string]string{"verdict": "revoked", "generation": "3"}
+		refusals = append(refusals, e)
+	}
+	if err := a.stores(t).Events.AppendEvents(t.Context(), refusals); err != nil {
+		t.Fatal(err)
+	}
+	told := operator.explain(t, third.Refresh)
+	if got := []string{told.Events[0].Kind, told.Events[1].Kind}; !cmp.Equal(got, []string{string(audit.SessionStarted), string(audit.SessionReplayed)}) {
+		t.Errorf("the story begins with %v", got)
+	}
+	prose := strings.Join(told.Story, "\n")
+	for _, want := range []string{
+		`generation 1 was presented from 127.0.0.1 with "evil/2" while 3 was current: replayed`,
+		"It was refused 200 times, the last at " + refusals[449].At.UTC().Format(time.RFC3339),
+		"Only the newest 200 events are told",
+		"Presented now, the token would be revoked: the session is over, log in anew; with a grace of 30s and an idle lifetime of 720h, as configured here.",
+	} {
+		if !strings.Contains(prose, want) {
+			t.Errorf("the story lacks %q:\n%s", want, prose)
+		}
+	}
+}

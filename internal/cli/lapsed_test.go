@@ -1,0 +1,73 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/store/sqlite"
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+// TestASessionPastItsIdleLifetimeIsNotLive: its row is neither revoked nor past its
+// absolute lifetime, and yet none of its tokens can be refreshed.
+func TestASessionPastItsIdleLifetimeIsNotLive(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	o := operator{[]string{"MINTMARK_DATA_DIR=" + data, "MINTMARK_REFRESH_IDLE_TTL=720h"}}
+	o.must(t, "", "migrate", "up")
+	used := start(t, data, 29*24*time.Hour)
+	lapsed := start(t, data, 31*24*time.Hour)
+
+	states := func(args ...string) map[string]string {
+		var listed []struct{ ID, State string }
+		if err := json.Unmarshal([]byte(o.must(t, "", append([]string{"sessions"}, args...)...)), &listed); err != nil {
+			t.Fatal(err)
+		}
+		got := make(map[string]string)
+		for _, one := range listed {
+			got[one.ID] = one.State
+		}
+		return got
+	}
+	if diff := cmp.Diff(states("list"), map[string]string{used: "live", lapsed: "lapsed"}); diff != "" {
+		t.Errorf("listed (-got +want):\n%s", diff)
+	}
+	// the newest id is the one that lapsed, so a page of one has to be read on
+	if diff := cmp.Diff(states("list", "--live", "--limit", "1"), map[string]string{used: "live"}); diff != "" {
+		t.Errorf("listed as live (-got +want):\n%s", diff)
+	}
+	var told struct{ Session struct{ State string } }
+	if err := json.Unmarshal([]byte(o.must(t, "", "explain", lapsed)), &told); err != nil || told.Session.State != "lapsed" {
+		t.Errorf("explained as %q, %v", told.Session.State, err)
+	}
+}
+
+// start starts a session of a new user so long ago, which was not used since.
+func start(t *testing.T, data string, ago time.Duration) string {
+	t.Helper()
+	then := time.Now().Add(-ago)
+	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(data, "mintmark.db"), Now: func() time.Time { return then }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	id := uuid.Must(uuid.NewV7()).String()
+	u, err := store.CreateUser(t.Context(), user.User{ID: id, Username: "u" + id, Email: id + "@example.com", PasswordHash: "hash"}, audit.New(audit.UserCreated, "operator"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := session.Session{ID: uuid.Must(uuid.NewV7()).String(), UserID: u.ID, ClientID: client.FirstParty}
+	copy(s.Family[:], id[len(id)-len(s.Family):])
+	if _, err := store.StartSession(t.Context(), s, 180*24*time.Hour, u.SessionsValidAfter, audit.New(audit.SessionStarted, "user")); err != nil {
+		t.Fatal(err)
+	}
+	return s.ID
+}

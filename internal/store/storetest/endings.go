@@ -59,6 +59,21 @@ func oneOfTwoIsLeft(t *testing.T, store Durable) {
 	}
 }
 
+func oneOfEachTwoIsLeft(t *testing.T, store Durable) {
+	owner := createUser(t, store, "alice")
+	sessions := make([]session.Session, contenders)
+	for i := range sessions {
+		sessions[i] = startSession(t, store, owner.ID)
+	}
+	contend(t, func(ctx context.Context, i int) error {
+		other := sessions[i^1].ID
+		return store.RevokeOther(ctx, other, sessions[i].ID, session.ReasonElsewhere, aboutSession(audit.SessionRevoked, other))
+	})
+	if live := listSessions(t, store, session.Query{UserID: owner.ID, Live: session.LiveOnly, Limit: 1000}); len(live) != contenders/2 {
+		t.Errorf("%d sessions are live, want %d", len(live), contenders/2)
+	}
+}
+
 func revokeOthersKeepsOne(t *testing.T, store Durable) {
 	alice, bob := createUser(t, store, "alice"), createUser(t, store, "bob")
 	ended, first, kept, second := startSession(t, store, alice.ID), startSession(t, store, alice.ID), startSession(t, store, alice.ID), startSession(t, store, alice.ID)

@@ -36,6 +36,7 @@ func Sessions(t *testing.T, open OpenDurable) {
 		"OneOfManyRevokes":                      oneOfManyRevokes,
 		"RevokeOtherNeedsALiveSession":          revokeOtherNeedsALiveSession,
 		"OfTwoThatEndEachOtherOneIsLeft":        oneOfTwoIsLeft,
+		"OfEachTwoOfManyOneIsLeft":              oneOfEachTwoIsLeft,
 		"RevokeOthersKeepsOne":                  revokeOthersKeepsOne,
 		"RevokeOthersNeedsALiveSession":         revokeOthersNeedsALiveSession,
 		"OfManyThatRevokeOthersOneIsLeft":       oneIsLeft,

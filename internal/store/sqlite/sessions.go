@@ -160,16 +160,21 @@ func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audi
 		case !live:
 			return nil
 		}
-		if _, err := t.ExecContext(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE id = ?`,
-			stored(t.now), reason, id); err != nil {
-			return err
-		}
-		return t.appendEvents(ctx, event)
+		return t.revoke(ctx, id, reason, event)
 	})
 	if err != nil {
 		return fmt.Errorf("revoke session: %w", err)
 	}
 	return nil
+}
+
+// revoke ends a session that was found live in this transaction.
+func (t tx) revoke(ctx context.Context, id, reason string, event audit.Event) error {
+	if _, err := t.ExecContext(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE id = ?`,
+		stored(t.now), reason, id); err != nil {
+		return err
+	}
+	return t.appendEvents(ctx, event)
 }
 
 // RevokeOther implements [session.Store].
@@ -187,11 +192,7 @@ func (s *Store) RevokeOther(ctx context.Context, id, by, reason string, event au
 		case !live:
 			return nil
 		}
-		if _, err := t.ExecContext(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE id = ?`,
-			stored(t.now), reason, id); err != nil {
-			return err
-		}
-		return t.appendEvents(ctx, event)
+		return t.revoke(ctx, id, reason, event)
 	})
 	if err != nil {
 		return fmt.Errorf("revoke other session: %w", err)

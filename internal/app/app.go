@@ -307,7 +307,7 @@ type Info struct {
 
 // Info describes the authority.
 func (a *App) Info(ctx context.Context) (Info, error) {
-	listed, err := a.keys.List(ctx)
+	listed, _, err := a.keys.List(ctx)
 	if err != nil {
 		return Info{}, err
 	}

@@ -8,24 +8,34 @@ import (
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/config"
+	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
 // Mint reads the refresh tokens of a running serve, for an operator: with its root
 // secrets, and under the issuer that it serves. ErrRootSecret.
 func Mint(cfg config.Config) (*session.Mint, error) {
-	cfg, err := InForce(cfg)
+	cfg, roots, err := inForceWithRoots(cfg)
 	if err != nil {
 		return nil, err
+	}
+	return session.NewMint(cfg.Issuer, roots), nil
+}
+
+// inForceWithRoots is the configuration that serve runs with, and its root secrets.
+func inForceWithRoots(cfg config.Config) (config.Config, secret.Roots, error) {
+	cfg, err := InForce(cfg)
+	if err != nil {
+		return cfg, nil, err
 	}
 	roots := cfg.RootSecret
 	if cfg.Mode() == config.Embedded && len(roots) == 0 {
 		if roots, err = readRootSecret(cfg.DataDir); err != nil {
-			return nil, fmt.Errorf("%w: %w; give this user access to %s, or set MINTMARK_ROOT_SECRET",
+			return cfg, nil, fmt.Errorf("%w: %w; give this user access to %s, or set MINTMARK_ROOT_SECRET",
 				ErrRootSecret, err, filepath.Join(cfg.DataDir, secretFile))
 		}
 	}
-	return session.NewMint(cfg.Issuer, roots), nil
+	return cfg, roots, nil
 }
 
 // RotationState reads the rotation state of a session and the clock beside it,

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/config"
@@ -25,12 +26,24 @@ func newHasher(cfg config.Config) (*user.Hasher, error) {
 	}, cfg.PasswordMaxConcurrent, hashWait)
 }
 
-// SigningKeys lists every signing key with its state, in order of activation. It
-// opens no private half and needs no root secret.
-func SigningKeys(ctx context.Context, cfg config.Config, stores *Stores) ([]keyring.Listed, error) {
+// SigningKeys lists every signing key with its state, in order of activation, and
+// gives the clock of the store. It opens no private half and needs no root secret.
+func SigningKeys(ctx context.Context, cfg config.Config, stores *Stores) ([]keyring.Listed, time.Time, error) {
 	return keyring.New(stores.Keys, nil, keyPolicy(cfg)).List(ctx)
 }
 
+// Keyring is the signing keys for an operator to change, with the root secrets and
+// under the issuer of a running serve. ErrRootSecret.
+func Keyring(cfg config.Config, stores *Stores) (*keyring.Keyring, error) {
+	cfg, roots, err := inForceWithRoots(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return keyring.New(stores.Keys, keyring.NewSealer(cfg.Issuer, roots), keyPolicy(cfg)), nil
+}
+
 func keyPolicy(cfg config.Config) keyring.Policy {
-	return keyring.Policy{RotateEvery: cfg.KeysRotateEvery, PublishAhead: cfg.KeysPublishAhead, Retain: cfg.KeysRetain}
+	return keyring.Policy{
+		RotateEvery: cfg.KeysRotateEvery, PublishAhead: cfg.KeysPublishAhead, Retain: cfg.KeysRetain, Bits: cfg.KeysRSABits,
+	}
 }

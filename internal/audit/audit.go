@@ -42,6 +42,12 @@ const (
 	SessionCompromisedKey Kind = "session.compromised-key"
 
 	KeyPublished Kind = "key.published"
+	// KeyRotated is an operator's order that the standby signs, now or at a time.
+	KeyRotated  Kind = "key.rotated"
+	KeyRevoked  Kind = "key.revoked"
+	KeyResealed Kind = "key.resealed"
+	// KeyDestroyed is the private half of a key that will not sign again.
+	KeyDestroyed Kind = "key.destroyed"
 )
 
 // Event is one row of the audit trail.

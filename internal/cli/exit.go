@@ -50,6 +50,9 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[*authority.InvalidRegistration](err); ok {
 		return exitRefused
 	}
+	if _, ok := errors.AsType[keyProblems](err); ok {
+		return exitFailed
+	}
 	for _, known := range knownExits() {
 		if errors.Is(err, known.err) {
 			return known.code
@@ -78,6 +81,7 @@ func knownExits() []knownExit {
 		{user.ErrNotFound, exitNotFound, "`mintmark users list` shows who there is"},
 		{client.ErrNotFound, exitNotFound, "`mintmark clients list` shows which there are"},
 		{session.ErrNotFound, exitNotFound, "`mintmark sessions list` shows which there are"},
+		{keyring.ErrUnknownKey, exitNotFound, "`mintmark keys list` shows which there are"},
 		{errUnexplained, exitNotFound, ""},
 
 		{db.ErrSchemaBehind, exitRefused, ""},
@@ -86,6 +90,10 @@ func knownExits() []knownExit {
 		{db.ErrUnknownVersion, exitRefused, ""},
 		{user.ErrUsernameTaken, exitRefused, "choose another"},
 		{user.ErrEmailTaken, exitRefused, "choose another"},
+		{keyring.ErrUnripe, exitRefused, "wait, or give --emergency"},
+		{keyring.ErrSwitching, exitRefused, ""},
+		{keyring.ErrKeyRevoked, exitRefused, ""},
+		{keyring.ErrNoStandby, exitRefused, ""},
 		{errUnconfirmed, exitRefused, "answer yes, or give --yes"},
 
 		{app.ErrUnavailable, exitUnavailable, ""},
@@ -110,6 +118,12 @@ func complaints(err error) []string {
 	if invalid, ok := errors.AsType[*authority.InvalidRegistration](err); ok {
 		for _, p := range invalid.Problems {
 			lines = append(lines, oneLine(string(p)))
+		}
+		return lines
+	}
+	if problems, ok := errors.AsType[keyProblems](err); ok {
+		for _, p := range problems {
+			lines = append(lines, oneLine(p.Error()))
 		}
 		return lines
 	}

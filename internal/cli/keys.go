@@ -12,40 +12,61 @@ import (
 )
 
 func (s *shell) newKeys() *cobra.Command {
-	return s.group("keys", "list the signing keys",
+	return s.group("keys", "see, rotate and revoke the signing keys",
 		`A signing key is published before it signs, retires when the next one takes over, and
-is removed from the JWKS a while later. serve does all that by itself.`,
-		`  mintmark keys list`,
-		s.newKeysList())
+is removed from the JWKS a while later. serve does all that by itself; rotate and revoke
+are for when it must be sooner. All work beside a running serve: replicas follow within
+seconds.`,
+		`  mintmark keys list
+  mintmark keys rotate
+  mintmark keys rotate --emergency --why "the HSM is being replaced"
+  mintmark keys revoke NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --why "found in a backup"
+  mintmark keys verify`,
+		s.newKeysList(), s.newKeysRotate(), s.newKeysRevoke(), s.newKeysVerify(), s.newKeysReseal())
 }
 
 func (s *shell) newKeysList() *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "list signing keys and their states",
+		Use: "list", Short: "list signing keys, their states and the next switch",
 		Long: `List every signing key there ever was, in order of activation. SEALED BY is the id of the
-root secret that its private half is sealed with. No private key is opened, so the root
-secret is not needed.`,
+root secret that its private half is sealed with, "-" once that is destroyed. NEXT is what
+becomes of the key by itself, and when. No private key is opened, so the root secret is
+not needed.`,
 		Example: `  mintmark keys list
   mintmark keys list --output json`,
 		Args: arguments(),
 		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, _ []string) error {
-			keys, err := app.SigningKeys(ctx, d.cfg, d.Stores)
+			keys, now, err := app.SigningKeys(ctx, d.cfg, d.Stores)
 			if err != nil {
 				return err
 			}
-			now := time.Now()
 			answer := make([]keyAnswer, 0, len(keys))
-			t := table{head: []string{"KID", "STATE", "ALG", "SEALED BY", "PUBLISHED", "SIGNS FROM", "REVOKED"}, empty: "there are no signing keys; `mintmark serve` makes the first one"}
+			t := table{head: []string{"KID", "STATE", "ALG", "SEALED BY", "PUBLISHED", "SIGNS FROM", "NEXT", "REVOKED"},
+				empty: "there are no signing keys; `mintmark serve` makes the first one"}
 			for _, k := range keys {
-				answer = append(answer, keyAnswer{
-					KID: k.KID, State: string(k.State), Alg: k.Alg, SealedBy: k.SealedBy,
-					PublishedAt: stamp(k.PublishedAt), ActivatesAt: stamp(k.ActivatesAt), RevokedAt: stamp(k.RevokedAt),
-				})
+				answer = append(answer, newKeyAnswer(k))
 				t.rows = append(t.rows, []string{k.KID, string(k.State), k.Alg, sealedBy(k),
-					stamp(k.PublishedAt), stampWithAge(k.ActivatesAt, now), stampWithAge(k.RevokedAt, now)})
+					stampWithAge(k.PublishedAt, now), stampWithAge(k.ActivatesAt, now), nextOf(k, now), stampWithAge(k.RevokedAt, now)})
 			}
 			return s.answer(answer, t)
 		}),
+	}
+}
+
+// nextOf is what time alone will do to a key.
+func nextOf(k keyring.Listed, now time.Time) string {
+	in := func(what string, at time.Time) string { return what + " in " + span(at.Sub(now)) }
+	switch {
+	case k.State == keyring.Published && k.RipeAt.After(now) && k.RipeAt.Before(k.ActivatesAt):
+		return in("ripe", k.RipeAt)
+	case k.State == keyring.Published:
+		return in("signs", k.ActivatesAt)
+	case k.State == keyring.Signing && !k.RetiresAt.IsZero():
+		return in("retires", k.RetiresAt)
+	case k.State == keyring.Retired:
+		return in("removed", k.RemovedAt)
+	default:
+		return ""
 	}
 }
 
@@ -63,6 +84,21 @@ type keyAnswer struct {
 	Alg         string `json:"alg"`
 	SealedBy    byte   `json:"sealed_by,omitempty"`
 	PublishedAt string `json:"published_at"`
+	RipeAt      string `json:"ripe_at,omitempty"`
 	ActivatesAt string `json:"activates_at"`
+	RetiresAt   string `json:"retires_at,omitempty"`
+	RemovedAt   string `json:"removed_at,omitempty"`
 	RevokedAt   string `json:"revoked_at,omitempty"`
+}
+
+func newKeyAnswer(k keyring.Listed) keyAnswer {
+	a := keyAnswer{
+		KID: k.KID, State: string(k.State), Alg: k.Alg, SealedBy: k.SealedBy,
+		PublishedAt: stamp(k.PublishedAt), ActivatesAt: stamp(k.ActivatesAt),
+		RetiresAt: stamp(k.RetiresAt), RemovedAt: stamp(k.RemovedAt), RevokedAt: stamp(k.RevokedAt),
+	}
+	if k.State == keyring.Published {
+		a.RipeAt = stamp(k.RipeAt)
+	}
+	return a
 }

@@ -149,6 +149,22 @@ func oneOf[T ~string](words ...T) func(string) (T, error) {
 	}
 }
 
+// oneOfNumbers is oneOf for numbers.
+func oneOfNumbers(numbers ...int) func(string) (int, error) {
+	words := make([]string, len(numbers))
+	for i, n := range numbers {
+		words[i] = strconv.Itoa(n)
+	}
+	parse := oneOf(words...)
+	return func(text string) (int, error) {
+		word, err := parse(text)
+		if err != nil {
+			return 0, err
+		}
+		return strconv.Atoi(word)
+	}
+}
+
 func showWord[T ~string](word T) string { return string(word) }
 
 func logLevelBinding() binding {

@@ -75,6 +75,7 @@ type Config struct {
 	KeysRotateEvery  time.Duration
 	KeysPublishAhead time.Duration
 	KeysRetain       time.Duration
+	KeysRSABits      int // of the modulus of new keys
 
 	PasswordMemoryKiB     int
 	PasswordTime          int

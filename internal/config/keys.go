@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // prefix begins the name of every variable of ours.
 const prefix = "MINTMARK_"
@@ -104,6 +107,9 @@ func keys() []key {
 		{name: keyKeysRetain, kind: "duration", fallback: "24h",
 			help:    "a retired key stays published so long",
 			binding: bindDuration(fieldKeysRetain)},
+		{name: "MINTMARK_KEYS_RSA_BITS", kind: "2048|3072|4096", fallback: "2048",
+			help:    "size of new signing keys; a signature costs three times as much with 3072 and seven times with 4096",
+			binding: bind(func(c *Config) *int { return &c.KeysRSABits }, oneOfNumbers(2048, 3072, 4096), strconv.Itoa)},
 		{name: keyPasswordMemory, kind: "KiB", fallback: "19456",
 			help:    "memory of one argon2id hash",
 			binding: bindInt(fieldPasswordMemory)},

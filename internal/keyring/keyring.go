@@ -3,17 +3,16 @@
 //
 // It protects that exactly one key signs at any database instant, that verifiers
 // have had the chance to learn it before it does, and that no replica signs on a
-// picture of the keys that is too old. plan.go decides and is pure; this file
-// holds the live snapshot and carries the plan out; seal.go keeps the private
-// halves secret at rest.
+// picture of the keys that is too old. plan.go (what happens by itself) and
+// switch.go (what operators order) decide and are pure; keyring.go holds the live
+// snapshot that signs; change.go carries decisions out; inspect.go tells what is
+// stored; seal.go keeps the private halves secret at rest.
 package keyring
 
 import (
 	"context"
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -22,15 +21,14 @@ import (
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
 
-	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
 
 // RS256 is the one algorithm keys are made for (RFC 7518 §3.3).
 const RS256 = "RS256"
 
-// keyBits is the size of new keys.
-const keyBits = 2048
+// defaultBits is the size of new keys unless the policy says otherwise.
+const defaultBits = 2048
 
 // PollEvery is how often the owner calls Refresh, and MaxAge the age at which a
 // snapshot no longer signs.
@@ -50,7 +48,7 @@ type Keyring struct {
 	sealer   *Sealer
 	policy   Policy
 	snapshot atomic.Pointer[snapshot]
-	spare    []Stored // drawn, not yet stored; Maintain's own
+	spare    []Stored // drawn, not yet stored; of the one goroutine that changes keys
 }
 
 // snapshot is immutable once stored.
@@ -61,6 +59,7 @@ type snapshot struct {
 	signers map[string]*token.Signer  // of keys that sign now or later, by kid
 	jwks    JWKS
 	damage  error     // keys that are of no use, though not the one that signs
+	at      time.Time // the database's clock at the read
 	read    time.Time // this process's clock at the read, for the age alone
 }
 
@@ -105,58 +104,15 @@ func (k *Keyring) Damage() error {
 	return nil
 }
 
-// Maintain carries out the plan: it makes the keys that are due and refreshes. One
-// goroutine calls it. The slow part, drawing primes, happens outside the lock;
-// inside it the plan is made again on what is really there. Keys that were drawn
-// and not needed, or came too late, wait for the next time.
-func (k *Keyring) Maintain(ctx context.Context) error {
-	stored, now, err := k.store.SigningKeys(ctx)
-	if err != nil {
-		return fmt.Errorf("read signing keys: %w", err)
-	}
-	due := len(Plan(publicSides(stored), now, k.policy))
-	if due == 0 {
-		return nil
-	}
-	for len(k.spare) < due {
-		fresh, err := k.generate()
-		if err != nil {
-			return err
-		}
-		k.spare = append(k.spare, fresh)
-	}
-	used := 0
-	err = k.store.AddSigningKeys(ctx, func(stored []Stored, now time.Time) ([]Stored, []audit.Event) {
-		keys, events := assign(k.spare, Plan(publicSides(stored), now, k.policy))
-		used = len(keys)
-		return keys, events
-	})
-	if err != nil {
-		return fmt.Errorf("add signing key: %w", err)
-	}
-	k.spare = k.spare[used:]
-	return k.Refresh(ctx)
-}
-
-// assign gives the fresh keys their steps; keys without a step are dropped.
-func assign(fresh []Stored, steps []Step) ([]Stored, []audit.Event) {
-	var keys []Stored
-	var events []audit.Event
-	for i := range min(len(fresh), len(steps)) {
-		key := fresh[i]
-		key.Alg, key.ActivatesAt = steps[i].Alg, steps[i].ActivatesAt
-		event := audit.New(audit.KeyPublished, "system")
-		event.Detail = map[string]string{"kid": key.KID, "activates_at": key.ActivatesAt.UTC().Format(time.RFC3339)}
-		keys, events = append(keys, key), append(events, event)
-	}
-	return keys, events
-}
-
 // Signer returns the signer that is due at now, which is database time. ErrStale.
 func (k *Keyring) Signer(now time.Time) (*token.Signer, error) {
 	s := k.snapshot.Load()
-	if s == nil || time.Since(s.read) > MaxAge {
+	// A machine that slept has a clock that stood still; the database's went on.
+	if s == nil || time.Since(s.read) > MaxAge || now.Sub(s.at) > MaxAge {
 		return nil, ErrStale
+	}
+	if now.Before(s.at) { // the keys were read anew since: what has retired by then has no signer
+		now = s.at
 	}
 	key, ok := SigningAt(s.keys, now)
 	if !ok {
@@ -208,31 +164,11 @@ func (k *Keyring) Ready() error {
 	return nil
 }
 
-// Listed is a key as operators see it.
-type Listed struct {
-	Key
-	State    State
-	SealedBy byte // id of the root secret; 0 once the private half is destroyed
-}
-
-// List returns all keys with their state, in order of activation, from the store.
-func (k *Keyring) List(ctx context.Context) ([]Listed, error) {
-	stored, now, err := k.store.SigningKeys(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list signing keys: %w", err)
-	}
-	keys := publicSides(stored)
-	listed := make([]Listed, len(keys))
-	for i, key := range keys {
-		listed[i] = Listed{Key: key, State: StateAt(key, keys, now, k.policy), SealedBy: stored[i].SealedBy()}
-	}
-	return listed, nil
-}
-
 // picture builds the snapshot of what the store holds at now. The key that signs
 // must be whole; of another, what is damaged is told by Damage and left out.
 func (k *Keyring) picture(stored []Stored, now time.Time) (*snapshot, error) {
 	s := &snapshot{
+		at:      now,
 		keys:    publicSides(stored),
 		public:  make(map[string]*rsa.PublicKey, len(stored)),
 		members: make(map[string]*rsa.PublicKey),
@@ -265,7 +201,7 @@ func (k *Keyring) add(s *snapshot, key Stored, state State) (jwk.Key, error) {
 		return nil, fmt.Errorf("signing key %s: %w", key.KID, err)
 	}
 	s.public[key.KID] = public
-	if state == Removed || state == Revoked {
+	if !state.Member() {
 		return nil, nil
 	}
 	member, err := publicMember(key.Key, public)
@@ -273,7 +209,7 @@ func (k *Keyring) add(s *snapshot, key Stored, state State) (jwk.Key, error) {
 		return nil, err
 	}
 	s.members[key.KID] = public
-	if state == Published || state == Signing {
+	if state.Signs() {
 		signer, err := k.open(key)
 		if err != nil {
 			return member, err
@@ -283,12 +219,21 @@ func (k *Keyring) add(s *snapshot, key Stored, state State) (jwk.Key, error) {
 	return member, nil
 }
 
-// open unseals a private half and checks that it belongs to its kid. A key that
-// is open already stays open: unsealing at every poll would be waste.
+// open makes the signer of a key. A key that is open already stays open: unsealing
+// at every poll would be waste.
 func (k *Keyring) open(key Stored) (*token.Signer, error) {
 	if old := k.snapshot.Load(); old != nil && old.signers[key.KID] != nil {
 		return old.signers[key.KID], nil
 	}
+	private, err := k.unseal(key)
+	if err != nil {
+		return nil, err
+	}
+	return token.NewSigner(key.KID, private)
+}
+
+// unseal opens a private half and checks that it is the one of its kid.
+func (k *Keyring) unseal(key Stored) (*rsa.PrivateKey, error) {
 	private, err := k.sealer.Open(key.KID, key.Alg, key.Sealed)
 	if err != nil {
 		return nil, err
@@ -300,28 +245,7 @@ func (k *Keyring) open(key Stored) (*token.Signer, error) {
 	if kid != key.KID {
 		return nil, fmt.Errorf("signing key %s holds the key %s: %w", key.KID, kid, ErrUnsealable)
 	}
-	return token.NewSigner(key.KID, private)
-}
-
-// generate draws a key pair and seals it; when it activates is decided later.
-func (k *Keyring) generate() (Stored, error) {
-	private, err := rsa.GenerateKey(rand.Reader, keyBits)
-	if err != nil {
-		return Stored{}, fmt.Errorf("generate signing key: %w", err)
-	}
-	kid, err := thumbprint(&private.PublicKey)
-	if err != nil {
-		return Stored{}, err
-	}
-	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
-	if err != nil {
-		return Stored{}, fmt.Errorf("encode public key %s: %w", kid, err)
-	}
-	sealed, err := k.sealer.Seal(kid, RS256, private)
-	if err != nil {
-		return Stored{}, err
-	}
-	return Stored{Key: Key{KID: kid, Alg: RS256}, Public: public, Sealed: sealed}, nil
+	return private, nil
 }
 
 // thumbprint is the kid of a key (RFC 7638, SHA-256).

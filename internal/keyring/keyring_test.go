@@ -52,7 +52,7 @@ func TestFirstStartMakesAKeyThatSignsAndMaintainAStandby(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	listed, err := k.List(t.Context())
+	listed, _, err := k.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestListedKeysNameTheRootThatSealsThem(t *testing.T) {
 	if err := k.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	listed, err := k.List(t.Context())
+	listed, _, err := k.List(t.Context())
 	if err != nil || len(listed) != 1 || listed[0].SealedBy != 7 {
 		t.Errorf("got %+v, %v; want one that is sealed by 7", listed, err)
 	}
@@ -86,6 +86,10 @@ func TestSwitchHappensAtTheActivationInDatabaseTime(t *testing.T) {
 	now := t0
 	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), policy)
 	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	now = t0.Add(policy.RotateEvery - keyring.MaxAge)
+	if err := k.Refresh(t.Context()); err != nil { // nobody reads the keys anew from here on
 		t.Fatal(err)
 	}
 	before, err := k.Signer(t0.Add(policy.RotateEvery - time.Microsecond))
@@ -197,7 +201,7 @@ func TestRemovedKeyLeavesTheJWKSButStillTellsItsTokens(t *testing.T) {
 	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	listed, err := k.List(t.Context())
+	listed, _, err := k.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,18 +242,54 @@ func TestDamagedStandbyIsToldAndStopsNobody(t *testing.T) {
 	if err := k.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	other := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), policy)
-	if err := other.Maintain(t.Context()); !errors.Is(err, keyring.ErrUnsealable) { // it can't open the one that signs
-		t.Errorf("maintain with another root: %v", err)
+	if err := k.Maintain(t.Context()); err != nil {
+		t.Fatal(err)
 	}
+	edit(t, store, 1, func(standby *keyring.Stored) { standby.Sealed[len(standby.Sealed)-1] ^= 1 })
+	if err := keyring.New(store, keyring.NewSealer(issuer, roots), policy).Start(t.Context()); err != nil {
+		t.Fatalf("start beside a damaged standby: %v", err)
+	}
+	k = keyring.New(store, keyring.NewSealer(issuer, roots), policy)
 	if err := k.Refresh(t.Context()); err != nil {
-		t.Fatalf("refresh beside a standby of another root: %v", err)
+		t.Fatalf("refresh beside a damaged standby: %v", err)
 	}
 	if _, err := k.Signer(now); err != nil {
 		t.Errorf("signer: %v", err)
 	}
 	if err := k.Damage(); !errors.Is(err, keyring.ErrUnsealable) {
 		t.Errorf("damage: got %v, want ErrUnsealable", err)
+	}
+}
+
+// TestAnotherRootSecretAddsNoKey: a key that only it opens would poison the table.
+func TestAnotherRootSecretAddsNoKey(t *testing.T) {
+	t.Parallel()
+	now := t0
+	store := openStore(t, &now)
+	if err := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), policy).Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, sealer := range map[string]*keyring.Sealer{
+		"root": keyring.NewSealer(issuer, secret.GenerateRoots()), "issuer": keyring.NewSealer("https://other.example.com", secret.GenerateRoots()),
+	} {
+		if err := keyring.New(store, sealer, policy).Maintain(t.Context()); !errors.Is(err, keyring.ErrUnsealable) {
+			t.Errorf("maintain with another %s: %v, want ErrUnsealable", name, err)
+		}
+	}
+	if stored, _, err := store.SigningKeys(t.Context()); err != nil || len(stored) != 1 {
+		t.Errorf("%d keys, %v; want the one that was there", len(stored), err)
+	}
+}
+
+// edit changes a stored key by hand, as whoever has the database could.
+func edit(t *testing.T, store keyring.Store, i int, hand func(*keyring.Stored)) {
+	t.Helper()
+	err := store.ChangeSigningKeys(t.Context(), func(keys []keyring.Stored, _ time.Time) (keyring.Change, error) {
+		hand(&keys[i])
+		return keyring.Change{Update: keys[i : i+1]}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -265,7 +305,7 @@ func TestAMemberIsWhatTheJWKSHolds(t *testing.T) {
 	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	listed, err := k.List(t.Context())
+	listed, _, err := k.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ type Policy struct {
 	RotateEvery  time.Duration // from one activation to the next
 	PublishAhead time.Duration // in the JWKS before it signs
 	Retain       time.Duration // in the JWKS after it retired
+	Bits         int           // length of the modulus of new keys; 0 is 2048
 }
 
 // State is where a key stands in its life.
@@ -29,6 +30,13 @@ const (
 	Removed   State = "removed"
 	Revoked   State = "revoked"
 )
+
+// Member reports whether keys in this state are in the JWKS.
+func (s State) Member() bool { return s == Published || s == Signing || s == Retired }
+
+// Signs reports whether keys in this state sign now or may sign later. The private
+// half of any other is destroyed.
+func (s State) Signs() bool { return s == Published || s == Signing }
 
 // Step is one thing to do: create a key that activates then.
 type Step struct {
@@ -57,7 +65,21 @@ func Plan(keys []Key, now time.Time, policy Policy) []Step {
 	if latest.IsZero() || at.Before(ripe) {
 		at = ripe
 	}
-	return []Step{{Alg: RS256, ActivatesAt: at}}
+	return []Step{{Alg: RS256, ActivatesAt: freeTurn(keys, at)}}
+}
+
+// freeTurn is the first instant from at on at which no key activates, in the
+// precision of the stores: of two keys with one turn nobody could say which signs.
+func freeTurn(keys []Key, at time.Time) time.Time {
+	for taken := true; taken; {
+		taken = false
+		for _, k := range keys {
+			if k.ActivatesAt.Equal(at) {
+				at, taken = at.Add(time.Microsecond), true
+			}
+		}
+	}
+	return at
 }
 
 // SigningAt returns the key that signs at now: the activated one with the latest
@@ -72,6 +94,18 @@ func SigningAt(keys []Key, now time.Time) (Key, bool) {
 	return signing, signing.KID != ""
 }
 
+// StandbyAt returns the key that signs next: of those that wait for their turn at
+// now, the one whose turn comes first.
+func StandbyAt(keys []Key, now time.Time) (Key, bool) {
+	var next Key
+	for _, k := range keys {
+		if k.RevokedAt.IsZero() && k.ActivatesAt.After(now) && (next.KID == "" || k.ActivatesAt.Before(next.ActivatesAt)) {
+			next = k
+		}
+	}
+	return next, next.KID != ""
+}
+
 // StateAt tells where the key stands among all keys at now.
 func StateAt(key Key, keys []Key, now time.Time, policy Policy) State {
 	if !key.RevokedAt.IsZero() {
@@ -80,19 +114,19 @@ func StateAt(key Key, keys []Key, now time.Time, policy Policy) State {
 	if key.ActivatesAt.After(now) {
 		return Published
 	}
-	retired, ok := retiredAt(key, keys)
+	retires, ok := RetiresAt(key, keys)
 	switch {
-	case !ok || retired.After(now):
+	case !ok || retires.After(now):
 		return Signing
-	case retired.Add(policy.Retain).After(now):
+	case retires.Add(policy.Retain).After(now):
 		return Retired
 	default:
 		return Removed
 	}
 }
 
-// retiredAt is when the next key activates.
-func retiredAt(key Key, keys []Key) (time.Time, bool) {
+// RetiresAt is when the next key activates; false while there is none.
+func RetiresAt(key Key, keys []Key) (time.Time, bool) {
 	var next time.Time
 	for _, k := range keys {
 		if k.ActivatesAt.After(key.ActivatesAt) && counts(k) && (next.IsZero() || k.ActivatesAt.Before(next)) {

@@ -7,13 +7,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
 
 // keysLock is the advisory lock under which replicas add signing keys: "mintmark"
 // in ASCII.
 const keysLock int64 = 0x6d696e746d61726b
+
+// keysChannel is where a change of the signing keys is told to the other replicas.
+const keysChannel = "mintmark_signing_keys"
 
 const selectKeys = `SELECT kid, alg, public, sealed, published_at, activates_at, revoked_at
 	FROM signing_keys ORDER BY activates_at, kid`
@@ -45,8 +47,8 @@ func (s *Store) SigningKeys(ctx context.Context) ([]keyring.Stored, time.Time, e
 	return keys, now.UTC(), nil
 }
 
-// AddSigningKeys implements [keyring.Store].
-func (s *Store) AddSigningKeys(ctx context.Context, choose func([]keyring.Stored, time.Time) ([]keyring.Stored, []audit.Event)) error {
+// ChangeSigningKeys implements [keyring.Store].
+func (s *Store) ChangeSigningKeys(ctx context.Context, decide func([]keyring.Stored, time.Time) (keyring.Change, error)) error {
 	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, keysLock); err != nil {
 			return err
@@ -60,18 +62,41 @@ func (s *Store) AddSigningKeys(ctx context.Context, choose func([]keyring.Stored
 		if err := tx.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&now); err != nil {
 			return err
 		}
-		chosen, events := choose(keys, now.UTC())
-		for _, key := range chosen {
-			if err := addKey(ctx, tx, key, now); err != nil {
-				return err
-			}
+		change, err := decide(keys, now.UTC())
+		if err != nil {
+			return err
 		}
-		return appendEvents(ctx, tx, events...)
+		return changeKeys(ctx, tx, change, now)
 	})
 	if err != nil {
-		return fmt.Errorf("add signing keys: %w", err)
+		return fmt.Errorf("change signing keys: %w", err)
 	}
 	return nil
+}
+
+func changeKeys(ctx context.Context, tx pgx.Tx, change keyring.Change, now time.Time) error {
+	for _, key := range change.Update {
+		if err := updateKey(ctx, tx, key); err != nil {
+			return err
+		}
+	}
+	for _, key := range change.Add {
+		if err := addKey(ctx, tx, key, now); err != nil {
+			return err
+		}
+	}
+	if len(change.Update)+len(change.Add) > 0 { // heard when this commits
+		if _, err := tx.Exec(ctx, `SELECT pg_notify($1, '')`, keysChannel); err != nil {
+			return err
+		}
+	}
+	return appendEvents(ctx, tx, change.Events...)
+}
+
+func updateKey(ctx context.Context, tx pgx.Tx, k keyring.Stored) error {
+	return changeOne(ctx, tx, keyring.ErrUnknownKey,
+		`UPDATE signing_keys SET activates_at = $2, revoked_at = $3, sealed = $4 WHERE kid = $1`,
+		k.KID, k.ActivatesAt, stored(k.RevokedAt), k.Sealed)
 }
 
 func addKey(ctx context.Context, tx pgx.Tx, k keyring.Stored, now time.Time) error {
@@ -82,4 +107,43 @@ func addKey(ctx context.Context, tx pgx.Tx, k keyring.Stored, now time.Time) err
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		k.KID, k.Alg, k.Public, k.Sealed, k.PublishedAt, k.ActivatesAt, stored(k.RevokedAt))
 	return err
+}
+
+// AwaitSigningKeys implements [keyring.Store] on a connection of its own, which it
+// keeps: the pool's come and go.
+func (s *Store) AwaitSigningKeys(ctx context.Context) error {
+	s.listening.Lock()
+	defer s.listening.Unlock()
+	if s.listener == nil {
+		if err := s.listen(ctx); err != nil {
+			return fmt.Errorf("listen for signing keys: %w", err)
+		}
+	}
+	if _, err := s.listener.WaitForNotification(ctx); err != nil {
+		s.stopListening()
+		return fmt.Errorf("listen for signing keys: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) listen(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
+	if err != nil {
+		return err
+	}
+	s.listener = conn
+	if _, err := conn.Exec(ctx, `LISTEN `+keysChannel); err != nil {
+		s.stopListening()
+		return err
+	}
+	return nil
+}
+
+func (s *Store) stopListening() {
+	ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+	defer cancel()
+	_ = s.listener.Close(ctx) // broken, or not needed any more
+	s.listener = nil
 }

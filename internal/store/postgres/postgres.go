@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,9 @@ type Config struct {
 type Store struct {
 	pool    *pgxpool.Pool
 	suspect atomic.Int64 // until then (Unix nanoseconds) every connection is pinged before use
+
+	listening sync.Mutex
+	listener  *pgx.Conn // of AwaitSigningKeys, or nil; guarded by listening
 }
 
 // Open connects to the database. It fails when none answers within 5 s. Close it after use.
@@ -99,8 +103,14 @@ func unavailable(config *pgx.ConnConfig, err error) error {
 		ErrUnavailable, config.Host, config.User, strings.TrimSpace(tries[len(tries)-1]))
 }
 
-// Close closes all connections, after the calls under way.
+// Close closes all connections, after the calls under way. Whoever awaits signing
+// keys must have been told to stop.
 func (s *Store) Close() error {
+	s.listening.Lock()
+	defer s.listening.Unlock()
+	if s.listener != nil {
+		s.stopListening()
+	}
 	s.pool.Close()
 	return nil
 }

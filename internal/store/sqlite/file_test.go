@@ -161,10 +161,10 @@ func TestWaitingForTheWriterHonoursTheContext(t *testing.T) {
 	writing, release := make(chan struct{}), make(chan struct{})
 	var group sync.WaitGroup
 	group.Go(func() {
-		err := store.AddSigningKeys(t.Context(), func([]keyring.Stored, time.Time) ([]keyring.Stored, []audit.Event) {
+		err := store.ChangeSigningKeys(t.Context(), func([]keyring.Stored, time.Time) (keyring.Change, error) {
 			close(writing)
 			<-release
-			return nil, nil
+			return keyring.Change{}, nil
 		})
 		if err != nil {
 			t.Error(err)

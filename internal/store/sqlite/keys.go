@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
 
@@ -33,27 +32,48 @@ func (s *Store) SigningKeys(ctx context.Context) ([]keyring.Stored, time.Time, e
 	return keys, s.now(), nil
 }
 
-// AddSigningKeys implements [keyring.Store]: the write lock is the lock that all
+// ChangeSigningKeys implements [keyring.Store]: the write lock is the lock that all
 // processes share.
-func (s *Store) AddSigningKeys(ctx context.Context, choose func([]keyring.Stored, time.Time) ([]keyring.Stored, []audit.Event)) error {
+func (s *Store) ChangeSigningKeys(ctx context.Context, decide func([]keyring.Stored, time.Time) (keyring.Change, error)) error {
 	err := s.write(ctx, func(ctx context.Context, t tx) error {
 		rows, err := t.QueryContext(ctx, selectKeys)
 		keys, err := collect(rows, err, scanKey)
 		if err != nil {
 			return err
 		}
-		chosen, events := choose(keys, t.now)
-		for _, key := range chosen {
+		change, err := decide(keys, t.now)
+		if err != nil {
+			return err
+		}
+		for _, key := range change.Update {
+			if err := t.updateKey(ctx, key); err != nil {
+				return err
+			}
+		}
+		for _, key := range change.Add {
 			if err := t.addKey(ctx, key); err != nil {
 				return err
 			}
 		}
-		return t.appendEvents(ctx, events...)
+		return t.appendEvents(ctx, change.Events...)
 	})
 	if err != nil {
-		return fmt.Errorf("add signing keys: %w", err)
+		return fmt.Errorf("change signing keys: %w", err)
 	}
 	return nil
+}
+
+// AwaitSigningKeys implements [keyring.Store]. A file tells nobody that it was
+// changed: here the hint never comes.
+func (s *Store) AwaitSigningKeys(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (t tx) updateKey(ctx context.Context, k keyring.Stored) error {
+	return t.changeOne(ctx, keyring.ErrUnknownKey,
+		`UPDATE signing_keys SET activates_at = ?, revoked_at = ?, sealed = ? WHERE kid = ?`,
+		stored(k.ActivatesAt), stored(k.RevokedAt), sealed(k), k.KID)
 }
 
 func (t tx) addKey(ctx context.Context, k keyring.Stored) error {
@@ -61,7 +81,11 @@ func (t tx) addKey(ctx context.Context, k keyring.Stored) error {
 		k.PublishedAt = t.now
 	}
 	_, err := t.ExecContext(ctx, `INSERT INTO signing_keys (kid, alg, public, sealed, published_at, activates_at, revoked_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`, k.KID, k.Alg, k.Public, sql.Null[[]byte]{V: k.Sealed, Valid: k.Sealed != nil},
+		VALUES (?, ?, ?, ?, ?, ?, ?)`, k.KID, k.Alg, k.Public, sealed(k),
 		stored(k.PublishedAt), stored(k.ActivatesAt), stored(k.RevokedAt))
 	return err
+}
+
+func sealed(k keyring.Stored) sql.Null[[]byte] {
+	return sql.Null[[]byte]{V: k.Sealed, Valid: k.Sealed != nil}
 }

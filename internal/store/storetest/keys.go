@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"testing"
 	"time"
 
@@ -23,6 +24,10 @@ func Keys(t *testing.T, open OpenDurable) {
 		"ChoosingNothingAddsNothing":          choosingNothing,
 		"OneOfManyAddsTheFirstKey":            oneOfManyAddsTheFirstKey,
 		"ManyReplicasPlanningAddWhatOneWould": manyPlansAddOne,
+		"AnUpdateCommitsWholeWithItsEvents":   updateCommitsWhole,
+		"ARefusedDecisionChangesNothing":      refusedDecision,
+		"ARevokedKeyStaysRevoked":             revokedStays,
+		"AKeyWithoutItsPrivateHalfComesBack":  destroyedComesBack,
 		"ACancelledContextIsAnError":          cancelledKeyCalls,
 	})
 }
@@ -50,13 +55,13 @@ func readKeys(tb testing.TB, store Durable) []keyring.Stored {
 // addKeys adds the keys with an event each, and returns the clock they were added at.
 func addKeys(tb testing.TB, store Durable, keys ...keyring.Stored) (at time.Time, err error) {
 	tb.Helper()
-	err = store.AddSigningKeys(tb.Context(), func(_ []keyring.Stored, now time.Time) ([]keyring.Stored, []audit.Event) {
+	err = store.ChangeSigningKeys(tb.Context(), func(_ []keyring.Stored, now time.Time) (keyring.Change, error) {
 		at = now
-		var events []audit.Event
+		change := keyring.Change{Add: keys}
 		for range keys {
-			events = append(events, audit.New(audit.KeyPublished, "system"))
+			change.Events = append(change.Events, audit.New(audit.KeyPublished, "system"))
 		}
-		return keys, events
+		return change, nil
 	})
 	return at, err
 }
@@ -83,9 +88,9 @@ func addedKeyComesBack(t *testing.T, store Durable) {
 	}
 	wantEvents(t, store, audit.Query{}, audit.KeyPublished, audit.KeyPublished)
 	var seen []keyring.Stored
-	err = store.AddSigningKeys(t.Context(), func(keys []keyring.Stored, _ time.Time) ([]keyring.Stored, []audit.Event) {
+	err = store.ChangeSigningKeys(t.Context(), func(keys []keyring.Stored, _ time.Time) (keyring.Change, error) {
 		seen = keys
-		return nil, nil
+		return keyring.Change{}, nil
 	})
 	if diff := cmp.Diff(seen, readKeys(t, store)); diff != "" || err != nil {
 		t.Errorf("keys to choose on: %v (-got +want):\n%s", err, diff)
@@ -145,11 +150,11 @@ func choosingNothing(t *testing.T, store Durable) {
 
 func oneOfManyAddsTheFirstKey(t *testing.T, store Durable) {
 	wantNoErrors(t, contend(t, func(ctx context.Context, _ int) error {
-		return store.AddSigningKeys(ctx, func(keys []keyring.Stored, now time.Time) ([]keyring.Stored, []audit.Event) {
-			if len(keys) > 0 {
-				return nil, nil
+		return store.ChangeSigningKeys(ctx, func(keys []keyring.Stored, now time.Time) (change keyring.Change, err error) {
+			if len(keys) == 0 {
+				change.Add, change.Events = []keyring.Stored{newKey(now)}, []audit.Event{audit.New(audit.KeyPublished, "system")}
 			}
-			return []keyring.Stored{newKey(now)}, []audit.Event{audit.New(audit.KeyPublished, "system")}
+			return change, nil
 		})
 	}))
 	keys := readKeys(t, store)
@@ -162,16 +167,16 @@ func oneOfManyAddsTheFirstKey(t *testing.T, store Durable) {
 func manyPlansAddOne(t *testing.T, store Durable) {
 	policy := keyring.Policy{RotateEvery: 720 * time.Hour, PublishAhead: 48 * time.Hour, Retain: 24 * time.Hour}
 	wantNoErrors(t, contend(t, func(ctx context.Context, _ int) error {
-		return store.AddSigningKeys(ctx, func(stored []keyring.Stored, now time.Time) (chosen []keyring.Stored, events []audit.Event) {
+		return store.ChangeSigningKeys(ctx, func(stored []keyring.Stored, now time.Time) (change keyring.Change, err error) {
 			keys := make([]keyring.Key, len(stored))
 			for i, k := range stored {
 				keys[i] = k.Key
 			}
 			for _, step := range keyring.Plan(keys, now, policy) {
-				chosen = append(chosen, newKey(step.ActivatesAt))
-				events = append(events, audit.New(audit.KeyPublished, "system"))
+				change.Add = append(change.Add, newKey(step.ActivatesAt))
+				change.Events = append(change.Events, audit.New(audit.KeyPublished, "system"))
 			}
-			return chosen, events
+			return change, nil
 		})
 	}))
 	if keys := readKeys(t, store); len(keys) != 2 || keys[1].ActivatesAt.Sub(keys[0].ActivatesAt) != policy.RotateEvery {
@@ -182,13 +187,109 @@ func manyPlansAddOne(t *testing.T, store Durable) {
 func cancelledKeyCalls(t *testing.T, store Durable) {
 	wantCancelled(t, map[string]func(context.Context) error{
 		"SigningKeys": func(ctx context.Context) error { _, _, err := store.SigningKeys(ctx); return err },
-		"AddSigningKeys": func(ctx context.Context) error {
-			return store.AddSigningKeys(ctx, func(_ []keyring.Stored, now time.Time) ([]keyring.Stored, []audit.Event) {
-				return []keyring.Stored{newKey(now)}, nil
+		"ChangeSigningKeys": func(ctx context.Context) error {
+			return store.ChangeSigningKeys(ctx, func(_ []keyring.Stored, now time.Time) (keyring.Change, error) {
+				return keyring.Change{Add: []keyring.Stored{newKey(now)}}, nil
 			})
 		},
+		"AwaitSigningKeys": store.AwaitSigningKeys,
 	})
 	if keys := readKeys(t, store); len(keys) > 0 {
 		t.Errorf("keys %+v, want none", keys)
+	}
+}
+
+// updateKeys carries out an update of the keys, with one event.
+func updateKeys(tb testing.TB, store Durable, keys ...keyring.Stored) error {
+	tb.Helper()
+	return store.ChangeSigningKeys(tb.Context(), func([]keyring.Stored, time.Time) (keyring.Change, error) {
+		return keyring.Change{Update: keys, Events: []audit.Event{audit.New(audit.KeyRotated, "operator")}}, nil
+	})
+}
+
+func updateCommitsWhole(t *testing.T, store Durable) {
+	signs := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+	first, standby := newKey(signs), newKey(signs.Add(time.Hour))
+	at, err := addKeys(t, store, first, standby)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.PublishedAt, standby.PublishedAt = at, at
+	first.RevokedAt, first.Sealed = signs.Add(time.Minute), nil
+	standby.ActivatesAt, standby.Sealed = signs.Add(time.Minute), []byte("sealed anew")
+	if err := updateKeys(t, store, first, standby); err != nil {
+		t.Fatal(err)
+	}
+	want := []keyring.Stored{first, standby}
+	if diff := cmp.Diff(readKeys(t, store), want); diff != "" {
+		t.Errorf("keys (-got +want):\n%s", diff)
+	}
+	wantEvents(t, store, audit.Query{Kind: audit.KeyRotated}, audit.KeyRotated)
+
+	later := standby
+	later.ActivatesAt = signs.Add(3 * time.Hour)
+	if err := updateKeys(t, store, later, newKey(signs)); !errors.Is(err, keyring.ErrUnknownKey) {
+		t.Errorf("update of a key that is not there: %v, want ErrUnknownKey", err)
+	}
+	clashing := standby
+	clashing.ActivatesAt = first.ActivatesAt
+	if err := updateKeys(t, store, clashing); err == nil {
+		t.Error("two keys have the same turn")
+	}
+	if diff := cmp.Diff(readKeys(t, store), want); diff != "" {
+		t.Errorf("keys after updates that failed (-got +want):\n%s", diff)
+	}
+	wantEvents(t, store, audit.Query{Kind: audit.KeyRotated}, audit.KeyRotated)
+}
+
+func refusedDecision(t *testing.T, store Durable) {
+	refused := errors.New("refused")
+	err := store.ChangeSigningKeys(t.Context(), func(_ []keyring.Stored, now time.Time) (keyring.Change, error) {
+		return keyring.Change{Add: []keyring.Stored{newKey(now)}}, refused
+	})
+	if !errors.Is(err, refused) {
+		t.Errorf("got %v, want the error of the decision", err)
+	}
+	if keys := readKeys(t, store); len(keys) > 0 {
+		t.Errorf("keys %+v, want none", keys)
+	}
+}
+
+// revokedStays is K6: what no code of ours would do, the schema refuses.
+func revokedStays(t *testing.T, store Durable) {
+	key := newKey(time.Now().Add(time.Hour))
+	if _, err := addKeys(t, store, key); err != nil {
+		t.Fatal(err)
+	}
+	revoked := readKeys(t, store)[0]
+	revoked.RevokedAt = revoked.ActivatesAt
+	if err := updateKeys(t, store, revoked); err != nil {
+		t.Fatal(err)
+	}
+	for name, at := range map[string]time.Time{"never": {}, "later": revoked.RevokedAt.Add(time.Hour)} {
+		back := revoked
+		back.RevokedAt = at
+		if err := updateKeys(t, store, back); err == nil {
+			t.Errorf("a revoked key can be made revoked %s", name)
+		}
+	}
+	gone := revoked
+	gone.Sealed = nil
+	if err := updateKeys(t, store, gone); err != nil {
+		t.Errorf("the private half of a revoked key can't be destroyed: %v", err)
+	}
+	if diff := cmp.Diff(readKeys(t, store), []keyring.Stored{gone}); diff != "" {
+		t.Errorf("keys (-got +want):\n%s", diff)
+	}
+}
+
+func destroyedComesBack(t *testing.T, store Durable) {
+	key := newKey(time.Now().Add(time.Hour))
+	key.Sealed = nil
+	if _, err := addKeys(t, store, key); err != nil {
+		t.Fatal(err)
+	}
+	if keys := readKeys(t, store); len(keys) != 1 || keys[0].Sealed != nil || keys[0].SealedBy() != 0 {
+		t.Errorf("keys %+v, want one that nothing seals", keys)
 	}
 }

@@ -1,0 +1,41 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mintmark-auth/mintmark/internal/app"
+)
+
+func (s *shell) newKeysReseal() *cobra.Command {
+	return &cobra.Command{
+		Use: "reseal", Short: "seal every private key with the first root secret",
+		Long: `Seal with the first root secret every private key that another one sealed, so that the
+other can be dropped from MINTMARK_ROOT_SECRET as far as the keys are concerned (refresh
+tokens may still need it). Broken off and run again it goes on where it was.`,
+		Example: `  mintmark keys reseal
+  mintmark keys list`,
+		Args: arguments(),
+		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, _ []string) error {
+			keys, err := app.Keyring(d.cfg, d.Stores)
+			if err != nil {
+				return err
+			}
+			resealed, err := keys.Reseal(ctx, func(done, all int) { fmt.Fprintf(s.stderr, "%d of %d keys\n", done, all) })
+			if err != nil {
+				return fmt.Errorf("reseal signing keys: %w", err)
+			}
+			if resealed == 0 {
+				return s.done(resealAnswer{Done: "reseal"}, "every private key is sealed with the first root secret already")
+			}
+			return s.done(resealAnswer{Done: "reseal", Resealed: resealed}, "%d private keys are sealed with the first root secret now", resealed)
+		}),
+	}
+}
+
+type resealAnswer struct {
+	Done     string `json:"done"`
+	Resealed int    `json:"resealed"`
+}

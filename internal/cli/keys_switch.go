@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mintmark-auth/mintmark/internal/app"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+)
+
+// maxWhy bounds the reason that goes into the audit trail.
+const maxWhy = 256
+
+func (s *shell) newKeysRotate() *cobra.Command {
+	var emergency bool
+	var why string
+	cmd := &cobra.Command{
+		Use: "rotate", Short: "let the standby take over before its time",
+		Long: `Let the standby sign, 70 seconds from now, so that all replicas switch at one instant.
+The key that signs now retires and stays in the JWKS for MINTMARK_KEYS_RETAIN, so no token
+is lost. It is refused while the standby is unripe, that is, not yet published for
+MINTMARK_KEYS_PUBLISH_AHEAD: verifiers that cache the JWKS may not know it.
+
+With --emergency it happens at once, ripe or not. A standby that was published a moment ago
+is waited for, ten seconds at most, so that every replica serves it before it signs.
+
+If the key that signs is in wrong hands, revoke it instead: a retired key is still good.`,
+		Example: `  mintmark keys rotate
+  mintmark keys rotate --emergency --why "moving to another data centre" --yes`,
+		Args: arguments(),
+		RunE: s.atDesk(func(ctx context.Context, cmd *cobra.Command, d desk, _ []string) error {
+			if emergency && why == "" {
+				return usagef("--why is missing: say for the audit trail what the emergency is")
+			}
+			if err := checkWhy(why); err != nil {
+				return err
+			}
+			return s.rotate(ctx, cmd, d, emergency, why)
+		}),
+	}
+	cmd.Flags().BoolVar(&emergency, "emergency", false, "switch at once, ripe or not")
+	cmd.Flags().StringVar(&why, "why", "", "the `reason`, for the audit trail; asked for with --emergency")
+	addYes(cmd)
+	return cmd
+}
+
+func (s *shell) rotate(ctx context.Context, cmd *cobra.Command, d desk, emergency bool, why string) error {
+	keys, err := app.Keyring(d.cfg, d.Stores)
+	if err != nil {
+		return err
+	}
+	turn, question := keys.Rotate, "Let the standby sign from 70 seconds on?"
+	if emergency {
+		turn, question = keys.RotateNow, "Let the standby sign at once?"
+	}
+	if err := s.confirm(cmd, harmful, "%s", question); err != nil {
+		return fmt.Errorf("rotate signing keys: %w", err)
+	}
+	done, err := turn(ctx, s.order(why))
+	if err != nil {
+		return fmt.Errorf("rotate signing keys: %w", err)
+	}
+	return s.done(newSwitchAnswer("rotate", done), "key %s signs from %s%s; %s retires then and stays published",
+		done.To.KID, stamp(done.At), age(done), done.From.KID)
+}
+
+func (s *shell) newKeysRevoke() *cobra.Command {
+	var why string
+	var flushAfter time.Duration
+	cmd := &cobra.Command{
+		Use: "revoke KID", Short: "take a key that is in wrong hands out of the JWKS, for ever",
+		Long: `Take a signing key out of the JWKS at once and for ever: nothing brings it back, and every
+token it signed is refused by whoever reads the JWKS anew. If it is the key that signs now, the
+standby signs at once instead, and a fresh key follows after --flush-after: verifiers that
+read the JWKS only when they meet an unknown kid drop the revoked key then. With
+--flush-after 0s that is as soon as every replica has published it.
+
+Clients refresh and get a token under the new key; no session ends.`,
+		Example: `  mintmark keys revoke NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --why "found in a backup"
+  mintmark keys revoke "$KID" --why "stolen" --flush-after 0s --yes`,
+		Args: arguments("KID"),
+		RunE: s.atDesk(func(ctx context.Context, cmd *cobra.Command, d desk, args []string) error {
+			if why == "" {
+				return usagef("--why is missing: say for the audit trail why the key is revoked")
+			}
+			if err := checkWhy(why); err != nil {
+				return err
+			}
+			if flushAfter < 0 || flushAfter > d.cfg.KeysPublishAhead {
+				return usagef("--flush-after is from 0s to MINTMARK_KEYS_PUBLISH_AHEAD (%s), not %s", d.cfg.KeysPublishAhead, flushAfter)
+			}
+			return s.revokeKey(ctx, cmd, d, args[0], flushAfter, why)
+		}),
+	}
+	cmd.Flags().StringVar(&why, "why", "", "the `reason`, for the audit trail")
+	cmd.Flags().DurationVar(&flushAfter, "flush-after", time.Hour, "when a fresh key follows the standby, to flush the caches of verifiers")
+	addYes(cmd)
+	return cmd
+}
+
+func (s *shell) revokeKey(ctx context.Context, cmd *cobra.Command, d desk, kid string, flushAfter time.Duration, why string) error {
+	keys, err := app.Keyring(d.cfg, d.Stores)
+	if err != nil {
+		return err
+	}
+	if err := s.confirmRevocation(ctx, cmd, keys, kid); err != nil {
+		return fmt.Errorf("revoke signing key: %w", err)
+	}
+	done, err := keys.Revoke(ctx, kid, flushAfter, s.order(why))
+	if err != nil {
+		return fmt.Errorf("revoke signing key: %w", err)
+	}
+	if done.To.KID == "" {
+		return s.done(newSwitchAnswer("revoke", done), "key %s is revoked and out of the JWKS; it did not sign, so nothing else changes", kid)
+	}
+	return s.done(newSwitchAnswer("revoke", done), "key %s is revoked and out of the JWKS; %s signs since %s%s, and a fresh key from %s",
+		kid, done.To.KID, stamp(done.At), age(done), stamp(done.FreshAt))
+}
+
+// confirmRevocation asks with the words that fit the key, when there is such a key.
+func (s *shell) confirmRevocation(ctx context.Context, cmd *cobra.Command, keys *keyring.Keyring, kid string) error {
+	listed, _, err := keys.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range listed {
+		switch {
+		case k.KID != kid || k.State == keyring.Revoked:
+		case k.State == keyring.Signing:
+			return s.confirm(cmd, irreversible, "Revoke %s, which signs now, for ever? Every access token it signed is refused from then on.", kid)
+		default:
+			return s.confirm(cmd, irreversible, "Revoke %s (%s) for ever?", kid, k.State)
+		}
+	}
+	return nil // Revoke tells why not
+}
+
+func checkWhy(why string) error {
+	if len(why) > maxWhy {
+		return usagef("--why is longer than %d bytes; put the rest where the incident is written down", maxWhy)
+	}
+	return nil
+}
+
+// order is what the verbs have in common; a wait is told while it lasts.
+func (s *shell) order(why string) keyring.Order {
+	return keyring.Order{Why: why, Waiting: func(to keyring.Switch, wait time.Duration) {
+		fmt.Fprintf(s.stderr, "key %s was published only %s ago; waiting %s, until every replica serves it\n",
+			to.To.KID, to.StandbyAge.Round(time.Second), wait.Round(time.Second))
+	}}
+}
+
+// age says since when the key that takes over has been published, where that matters:
+// verifiers may not know it yet.
+func age(done keyring.Switch) string {
+	return " (published for " + span(done.StandbyAge) + ")"
+}
+
+type switchAnswer struct {
+	Done             string `json:"done"`
+	Revoked          string `json:"revoked,omitempty"`
+	From             string `json:"from,omitempty"` // kids
+	To               string `json:"to,omitempty"`
+	SignsFrom        string `json:"signs_from,omitempty"`
+	PublishedFor     string `json:"published_for,omitempty"`
+	FreshKeySignFrom string `json:"fresh_key_signs_from,omitempty"`
+}
+
+func newSwitchAnswer(verb string, done keyring.Switch) switchAnswer {
+	answer := switchAnswer{
+		Done: verb, Revoked: done.Revoked.KID, From: done.From.KID, To: done.To.KID,
+		SignsFrom: stamp(done.At), FreshKeySignFrom: stamp(done.FreshAt),
+	}
+	if done.To.KID != "" {
+		answer.PublishedFor = done.StandbyAge.Round(time.Second).String()
+	}
+	return answer
+}

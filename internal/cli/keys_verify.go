@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mintmark-auth/mintmark/internal/app"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+)
+
+const (
+	jwksTimeout = 5 * time.Second
+	maxJWKS     = 1 << 20
+)
+
+func (s *shell) newKeysVerify() *cobra.Command {
+	var offline bool
+	cmd := &cobra.Command{
+		Use: "verify", Short: "check every stored key, and the JWKS that is served",
+		Long: `Check of every stored key that its kid is the thumbprint of its public half, that the
+root secret opens its private half, that the two halves belong together, and that the JWKS
+of the issuer holds exactly the keys it should. Exit code 1 if anything is wrong, with the
+kid and what to do.
+
+An issuer that does not answer is told, and then the stored keys alone are checked; with
+--offline it is not asked, as after restoring a backup.`,
+		Example: `  mintmark keys verify
+  mintmark keys verify --offline --output json`,
+		Args: arguments(),
+		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, _ []string) error {
+			keys, err := app.Keyring(d.cfg, d.Stores)
+			if err != nil {
+				return err
+			}
+			found, err := s.verifyKeys(ctx, d, keys, offline)
+			if err != nil {
+				return err
+			}
+			return s.answerVerified(found)
+		}),
+	}
+	cmd.Flags().BoolVar(&offline, "offline", false, "don't ask the issuer for its JWKS")
+	return cmd
+}
+
+// verified is what was found: every key, the kids that should be served, and those
+// that are, unless nobody was asked.
+type verified struct {
+	keys   []keyring.Inspected
+	due    []string
+	served []string
+	asked  bool
+}
+
+// verifyKeys inspects the keys and asks the issuer, again for as long as a replica may
+// be late.
+func (s *shell) verifyKeys(ctx context.Context, d desk, keys *keyring.Keyring, offline bool) (found verified, err error) {
+	for late := time.Duration(0); ; late += time.Second {
+		found = verified{}
+		if found.keys, found.due, err = keys.Verify(ctx); err != nil || offline {
+			return found, err
+		}
+		if found.served, err = servedKIDs(ctx, d); err != nil {
+			fmt.Fprintln(s.stderr, clean("the served JWKS was not compared: "+err.Error()))
+			return found, ctx.Err()
+		}
+		found.asked = true
+		if len(found.differences()) == 0 || late >= keyring.Settled {
+			return found, nil
+		}
+		if late == 0 {
+			fmt.Fprintf(s.stderr, "the served JWKS is not what it should be; asking again for %s, as a replica may be late\n", keyring.Settled)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return found, ctx.Err()
+		}
+	}
+}
+
+// differences are what is served and should not be, or the reverse.
+func (v verified) differences() []error {
+	var problems []error
+	for _, kid := range v.due {
+		if !slices.Contains(v.served, kid) {
+			problems = append(problems, fmt.Errorf("key %s is not served though it should be; see that every replica reads this database", kid))
+		}
+	}
+	for _, kid := range v.served {
+		if !slices.Contains(v.due, kid) {
+			problems = append(problems, fmt.Errorf("key %q is served though it should not be; see that every replica reads this database", kid))
+		}
+	}
+	return problems
+}
+
+func (s *shell) answerVerified(found verified) error {
+	var problems []error
+	answer := make([]verifiedAnswer, 0, len(found.keys))
+	t := table{head: []string{"KID", "STATE", "STORED", "SERVED"}, empty: "there are no signing keys; `mintmark serve` makes the first one"}
+	for _, k := range found.keys {
+		one := verifiedAnswer{KID: k.KID, State: string(k.State), Stored: "good", Served: "not asked"}
+		if k.Problem != nil {
+			one.Stored = "damaged"
+			problems = append(problems, fmt.Errorf("%w; %s", k.Problem, remedy(k)))
+		}
+		if found.asked {
+			one.Served = map[bool]string{true: "yes", false: "no"}[slices.Contains(found.served, k.KID)]
+		}
+		answer = append(answer, one)
+		t.rows = append(t.rows, []string{one.KID, one.State, one.Stored, one.Served})
+	}
+	if found.asked {
+		problems = append(problems, found.differences()...)
+	}
+	if err := s.answer(answer, t); err != nil || len(problems) == 0 {
+		return err
+	}
+	return keyProblems(problems)
+}
+
+// remedy is what an operator does about a damaged key.
+func remedy(k keyring.Inspected) string {
+	if k.State.Signs() {
+		return "give back the right root secret and issuer, or restore the row; if that can't be, `mintmark keys revoke " + k.KID + "`"
+	}
+	return "restore the row from a backup"
+}
+
+// keyProblems is what is wrong with the keys, each told on a line of its own.
+type keyProblems []error
+
+func (p keyProblems) Error() string { return errors.Join(p...).Error() }
+
+func servedKIDs(ctx context.Context, d desk) ([]string, error) {
+	cfg, err := app.InForce(d.cfg)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, jwksTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.Issuer+"/.well-known/jwks.json", nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Cache-Control", "no-cache") // the authority's word, not that of a cache in between
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answers %s", request.URL, response.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxJWKS))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", request.URL, err)
+	}
+	return keyring.KIDs(body)
+}
+
+type verifiedAnswer struct {
+	KID    string `json:"kid"`
+	State  string `json:"state"`
+	Stored string `json:"stored"` // good or damaged
+	Served string `json:"served"` // yes, no or not asked
+}

@@ -1,0 +1,269 @@
+package keyring
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+)
+
+// Maintain carries out the plan: it makes the keys that are due, destroys the private
+// halves that never sign again, and refreshes. One goroutine calls it.
+func (k *Keyring) Maintain(ctx context.Context) error {
+	nothing := func([]Key, time.Time) (Switch, error) { return Switch{}, nil }
+	changed, _, err := k.change(ctx, nothing, nil)
+	if err != nil || !changed {
+		return err
+	}
+	return k.Refresh(ctx)
+}
+
+// Order is what an operator wants of the keys, and why.
+type Order struct {
+	Why string // for the audit trail
+	// Waiting is told before a wait for a standby that was published a moment ago.
+	Waiting func(s Switch, wait time.Duration)
+}
+
+// Rotate lets the ripe standby sign from RotateLead on. The errors of [Rotate].
+func (k *Keyring) Rotate(ctx context.Context, order Order) (Switch, error) {
+	return k.order(ctx, order, audit.KeyRotated, func(keys []Key, now time.Time) (Switch, error) {
+		return Rotate(keys, now, k.policy)
+	})
+}
+
+// RotateNow lets the standby sign at once, as soon as every replica has published it.
+// The errors of [RotateNow].
+func (k *Keyring) RotateNow(ctx context.Context, order Order) (Switch, error) {
+	return k.order(ctx, order, audit.KeyRotated, RotateNow)
+}
+
+// Revoke takes a key out of the JWKS for ever, see [Revoke] and its errors.
+func (k *Keyring) Revoke(ctx context.Context, kid string, flushAfter time.Duration, order Order) (Switch, error) {
+	return k.order(ctx, order, audit.KeyRevoked, func(keys []Key, now time.Time) (Switch, error) {
+		return Revoke(keys, kid, now, flushAfter)
+	})
+}
+
+// decision is one of the pure functions of switch.go.
+type decision func(keys []Key, now time.Time) (Switch, error)
+
+// order carries out an operator's decision, however long it must wait for a standby.
+func (k *Keyring) order(ctx context.Context, order Order, kind audit.Kind, decide decision) (Switch, error) {
+	for {
+		_, done, err := k.change(ctx, decide, func(s Switch) audit.Event { return ordered(kind, order, s) })
+		if errors.Is(err, ErrNoStandby) { // serve was not up for long enough to make one
+			if err = k.Maintain(ctx); err == nil {
+				continue
+			}
+		}
+		if err != nil || done.wait == 0 {
+			return done.Switch, err
+		}
+		order.Waiting(done.Switch, done.wait)
+		select {
+		case <-time.After(done.wait):
+		case <-ctx.Done():
+			return Switch{}, ctx.Err()
+		}
+	}
+}
+
+func ordered(kind audit.Kind, order Order, s Switch) audit.Event {
+	event := audit.New(kind, "operator")
+	event.Detail = map[string]string{"why": order.Why}
+	for name, kid := range map[string]string{"revoked": s.Revoked.KID, "from": s.From.KID, "to": s.To.KID} {
+		if kid != "" {
+			event.Detail[name] = kid
+		}
+	}
+	if !s.At.IsZero() {
+		event.Detail["at"] = stamp(s.At)
+	}
+	return event
+}
+
+// made is a switch that was carried out, or that has to wait first.
+type made struct {
+	Switch
+	wait time.Duration
+}
+
+// change makes a decision and carries it out, with what the plan asks for after it.
+// The slow part, drawing primes, happens outside the lock; inside it the decision is
+// made again on what is really there. Keys that were drawn and not needed, or came
+// too late, wait for the next time. It reports whether there was anything to do.
+func (k *Keyring) change(ctx context.Context, decide decision, tell func(Switch) audit.Event) (changed bool, done made, err error) {
+	stored, now, err := k.store.SigningKeys(ctx)
+	if err != nil {
+		return false, made{}, fmt.Errorf("read signing keys: %w", err)
+	}
+	if done, err = decideAt(decide, stored, now); err != nil || done.wait > 0 {
+		return false, done, err
+	}
+	due := len(done.Steps(publicSides(stored), now, k.policy))
+	if due == 0 && tell == nil && len(k.spent(stored, now)) == 0 {
+		return false, done, nil
+	}
+	if err := k.usable(stored, done.Switch); err != nil {
+		return false, made{}, err
+	}
+	if err := k.draw(due); err != nil {
+		return false, made{}, err
+	}
+	used, refused := 0, error(nil)
+	err = k.store.ChangeSigningKeys(ctx, func(stored []Stored, now time.Time) (change Change, err error) {
+		if done, refused = decideAt(decide, stored, now); refused != nil || done.wait > 0 {
+			return Change{}, refused
+		}
+		change, used = k.carryOut(done.Switch, stored, now)
+		if tell != nil {
+			change.Events = append(change.Events, tell(done.Switch))
+		}
+		return change, nil
+	})
+	switch {
+	case refused != nil: // by the time of the lock
+		return false, made{}, refused
+	case err != nil:
+		return false, made{}, err
+	}
+	k.spare = k.spare[used:]
+	return true, done, nil
+}
+
+// usable makes sure that what is stored can be worked with: a standby that takes over
+// must open, and before keys are added, another root secret or issuer must not be the
+// reason that none does.
+func (k *Keyring) usable(stored []Stored, s Switch) error {
+	var failed error
+	for _, key := range stored {
+		if key.Sealed == nil || s.To.KID != "" && key.KID != s.To.KID {
+			continue
+		}
+		_, err := k.unseal(key)
+		if err == nil {
+			return nil
+		}
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
+
+func decideAt(decide decision, stored []Stored, now time.Time) (made, error) {
+	s, err := decide(publicSides(stored), now)
+	return made{s, max(0, s.NotBefore.Sub(now))}, err
+}
+
+// carryOut puts a switch into a change: the turn and the revocation, the keys that are
+// due as far as spare ones are there, and the private halves that are spent after it.
+func (k *Keyring) carryOut(s Switch, stored []Stored, now time.Time) (change Change, used int) {
+	keys := publicSides(stored)
+	for i, after := range s.Apply(keys, now)[:len(stored)] {
+		if after != keys[i] {
+			moved := stored[i]
+			moved.Key = after
+			change.Update = append(change.Update, moved)
+		}
+	}
+	steps := s.Steps(keys, now, k.policy)
+	used = min(len(steps), len(k.spare))
+	after := merge(stored, change.Update)
+	for i, step := range steps[:used] {
+		fresh := k.spare[i]
+		fresh.Alg, fresh.PublishedAt, fresh.ActivatesAt = step.Alg, now, step.ActivatesAt
+		change.Add, after = append(change.Add, fresh), append(after, fresh)
+		change.Events = append(change.Events, keyEvent(audit.KeyPublished, fresh.KID, "activates_at", stamp(fresh.ActivatesAt)))
+	}
+	for _, spent := range k.spent(after, now) {
+		change.Update = append(without(change.Update, spent.KID), spent)
+		change.Events = append(change.Events, keyEvent(audit.KeyDestroyed, spent.KID))
+	}
+	return change, used
+}
+
+// spent returns the keys whose private half will never sign again, without it.
+func (k *Keyring) spent(stored []Stored, now time.Time) []Stored {
+	var spent []Stored
+	keys := publicSides(stored)
+	for _, key := range stored {
+		if key.Sealed != nil && !StateAt(key.Key, keys, now, k.policy).Signs() {
+			key.Sealed = nil
+			spent = append(spent, key)
+		}
+	}
+	return spent
+}
+
+func merge(stored, updated []Stored) []Stored {
+	merged := append([]Stored(nil), stored...)
+	for i := range merged {
+		for _, u := range updated {
+			if u.KID == merged[i].KID {
+				merged[i] = u
+			}
+		}
+	}
+	return merged
+}
+
+func without(keys []Stored, kid string) []Stored {
+	var left []Stored
+	for _, k := range keys {
+		if k.KID != kid {
+			left = append(left, k)
+		}
+	}
+	return left
+}
+
+func keyEvent(kind audit.Kind, kid string, detail ...string) audit.Event {
+	event := audit.New(kind, "system")
+	event.Detail = map[string]string{"kid": kid}
+	for i := 0; i+1 < len(detail); i += 2 {
+		event.Detail[detail[i]] = detail[i+1]
+	}
+	return event
+}
+
+// draw makes spare keys until there are so many.
+func (k *Keyring) draw(n int) error {
+	for len(k.spare) < n {
+		fresh, err := k.generate()
+		if err != nil {
+			return err
+		}
+		k.spare = append(k.spare, fresh)
+	}
+	return nil
+}
+
+// generate draws a key pair and seals it; when it activates is decided later.
+func (k *Keyring) generate() (Stored, error) {
+	bits := k.policy.Bits
+	if bits == 0 {
+		bits = defaultBits
+	}
+	private, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		return Stored{}, fmt.Errorf("generate signing key: %w", err)
+	}
+	kid, err := thumbprint(&private.PublicKey)
+	if err != nil {
+		return Stored{}, err
+	}
+	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	if err != nil {
+		return Stored{}, fmt.Errorf("encode public key %s: %w", kid, err)
+	}
+	sealed, err := k.sealer.Seal(kid, RS256, private)
+	if err != nil {
+		return Stored{}, err
+	}
+	return Stored{Key: Key{KID: kid, Alg: RS256}, Public: public, Sealed: sealed}, nil
+}

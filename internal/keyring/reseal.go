@@ -1,0 +1,72 @@
+package keyring
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+)
+
+// Progress is told how many of all keys are done.
+type Progress func(done, all int)
+
+// Reseal seals every private half that another root secret sealed with the active
+// one, so that the other can be dropped. Each key commits by itself: broken off and
+// run again, it goes on where it was. ErrUnsealable names a key that no root opens;
+// the others are resealed all the same.
+func (k *Keyring) Reseal(ctx context.Context, progress Progress) (resealed int, err error) {
+	stored, _, err := k.store.SigningKeys(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read signing keys: %w", err)
+	}
+	active := k.sealer.roots.Active().ID
+	var due []Stored
+	for _, key := range stored {
+		if key.Sealed != nil && key.SealedBy() != active {
+			due = append(due, key)
+		}
+	}
+	var failed error
+	for i, key := range due {
+		switch err := k.reseal(ctx, key, active); {
+		case err == nil:
+			resealed++
+		case ctx.Err() != nil:
+			return resealed, ctx.Err()
+		default:
+			failed = errors.Join(failed, err)
+		}
+		progress(i+1, len(due))
+	}
+	return resealed, failed
+}
+
+// reseal writes one key anew, unless it has changed meanwhile: then it is somebody
+// else's, or destroyed.
+func (k *Keyring) reseal(ctx context.Context, key Stored, active byte) error {
+	private, err := k.unseal(key)
+	if err != nil {
+		return err
+	}
+	sealed, err := k.sealer.Seal(key.KID, key.Alg, private)
+	if err != nil {
+		return err
+	}
+	return k.store.ChangeSigningKeys(ctx, func(stored []Stored, _ time.Time) (Change, error) {
+		i := slices.IndexFunc(stored, func(s Stored) bool { return s.KID == key.KID && bytes.Equal(s.Sealed, key.Sealed) })
+		if i < 0 {
+			return Change{}, nil
+		}
+		now := stored[i]
+		now.Sealed = sealed
+		event := keyEvent(audit.KeyResealed, key.KID,
+			"from_root", strconv.Itoa(int(key.SealedBy())), "to_root", strconv.Itoa(int(active)))
+		event.Actor = "operator"
+		return Change{Update: []Stored{now}, Events: []audit.Event{event}}, nil
+	})
+}

@@ -33,12 +33,12 @@ build: ## build all commands into bin/
 	go build -o bin/ ./cmd/...
 
 # Every state of the rules, which the race detector would make ten times as dear.
-WALK := go test -v -run TestWalkKeeps ./internal/session
+WALK := go test -v -run TestWalkKeeps ./internal/session ./internal/keyring
 
 test: bin/with ## run every test with the race detector, on a Postgres and a Redis of its own
 	@$(INSTALL) postgres redis gcc curl
 	exec env CGO_ENABLED=1 bin/with go test -race -timeout 15m $(PACKAGES)
-	$(if $(filter ./... ./internal/session,$(PACKAGES)),$(WALK))
+	$(if $(filter ./... ./internal/session ./internal/keyring,$(PACKAGES)),$(WALK))
 
 check: needs format vet lint build test generated tidy e2e ## all that CI asks for
 

@@ -238,6 +238,7 @@ func (a *App) buildAPI(roots secret.Roots) error {
 	a.metrics = telemetry.NewMetrics(verdictNames()...)
 	a.metrics.Gauge("mintmark_audit_events_dropped", "Audit events that did not fit into the queue since the start.",
 		func() float64 { return float64(a.events.Dropped()) })
+	a.meterKeys()
 	hasher, err := newHasher(a.cfg)
 	if err != nil {
 		return err
@@ -285,6 +286,23 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		Log:            a.log,
 	})
 	return err
+}
+
+func (a *App) meterKeys() {
+	a.metrics.Gauge("mintmark_keys_next_rotation_timestamp_seconds",
+		"When the standby takes over, in seconds since 1970 by the database's clock; 0 while there is none.",
+		func() float64 {
+			if next := a.keys.Outlook().NextSwitch; !next.IsZero() {
+				return float64(next.Unix())
+			}
+			return 0
+		})
+	a.metrics.Gauge("mintmark_keys_published", "Keys in the JWKS.",
+		func() float64 { return float64(a.keys.Outlook().Published) })
+	a.metrics.Gauge("mintmark_keys_damaged", "Keys in the JWKS that can't sign though their turn is to come.",
+		func() float64 { return float64(a.keys.Outlook().Damaged) })
+	a.metrics.Gauge("mintmark_keys_age_seconds", "How long ago the keys were read from the database; beyond 60 nothing is signed.",
+		func() float64 { return a.keys.Outlook().Age.Seconds() })
 }
 
 func verdictNames() []string {

@@ -28,6 +28,7 @@ const (
 	clientsEvery    = time.Second
 	flushEvery      = 2 * time.Second
 	tickTimeout     = 5 * time.Second
+	awaitAgain      = 5 * time.Second
 	lastFlushWithin = 2 * time.Second
 )
 
@@ -126,44 +127,82 @@ func drain(servers ...*http.Server) error {
 // startTicks starts what happens by itself: each tick on its own, so that a slow
 // one delays no other.
 func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
-	wg.Go(func() { a.tick(ctx, "keys", keyring.PollEvery, a.tendKeys) })
-	wg.Go(func() { a.tick(ctx, "clients", clientsEvery, a.clients.Refresh) })
-	wg.Go(func() { a.tick(ctx, "checkpoints", flushEvery, a.checkpoints.Flush) })
-	wg.Go(func() { a.tick(ctx, "events", flushEvery, a.events.Flush) })
+	keysChanged := make(chan struct{}, 1)
+	wg.Go(func() { heed(ctx, a.store.AwaitSigningKeys, keysChanged) })
+	for _, task := range []task{
+		{"keys", keyring.PollEvery, keysChanged, a.tendKeys},
+		{"clients", clientsEvery, nil, a.clients.Refresh},
+		{"checkpoints", flushEvery, nil, a.checkpoints.Flush},
+		{"events", flushEvery, nil, a.events.Flush},
+	} {
+		wg.Go(func() { a.tick(ctx, task) })
+	}
 }
 
-// tick does a thing now and every interval. It logs when the thing begins to fail
-// and when it is well again, not every time.
-func (a *App) tick(ctx context.Context, name string, every time.Duration, do func(context.Context) error) {
-	ticker := time.NewTicker(every)
+// task is what happens by itself, every interval and when it is hinted that it should.
+type task struct {
+	name  string
+	every time.Duration
+	hint  <-chan struct{} // nil: none comes
+	do    func(context.Context) error
+}
+
+// heed passes on that something was changed elsewhere. Hints may get lost; whoever
+// gets them polls as well.
+func heed(ctx context.Context, await func(context.Context) error, hint chan<- struct{}) {
+	for ctx.Err() == nil {
+		if err := await(ctx); err != nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(awaitAgain):
+			}
+			continue
+		}
+		select {
+		case hint <- struct{}{}:
+		default: // one waits already
+		}
+	}
+}
+
+// tick does a task now, every interval and at a hint. It logs when the task begins to
+// fail and when it is well again, not every time.
+func (a *App) tick(ctx context.Context, t task) {
+	ticker := time.NewTicker(t.every)
 	defer ticker.Stop()
 	failing := false
 	for {
 		bounded, cancel := context.WithTimeout(ctx, tickTimeout)
-		err := do(bounded)
+		err := t.do(bounded)
 		cancel()
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
 			failing = true
-			a.log.Error("background task fails; it will be tried again", "task", name, "err", err)
+			a.log.Error("background task fails; it will be tried again", "task", t.name, "err", err)
 		case err == nil && failing:
 			failing = false
-			a.log.Info("background task is well again", "task", name)
+			a.log.Info("background task is well again", "task", t.name)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-t.hint:
 		}
 	}
 }
 
-// tendKeys makes the keys that are due, a standby first of all, and reads them anew.
+// tendKeys reads the keys anew and makes those that are due, a standby first of all.
 func (a *App) tendKeys(ctx context.Context) error {
+	before := a.keys.Outlook().Signing
 	if err := a.keys.Refresh(ctx); err != nil {
 		return err
 	}
-	return errors.Join(a.keys.Damage(), a.keys.Maintain(ctx))
+	err := errors.Join(a.keys.Damage(), a.keys.Maintain(ctx))
+	if now := a.keys.Outlook(); now.Signing != before {
+		a.log.Info("another key signs now", "kid", now.Signing, "before", before, "next_switch", now.NextSwitch)
+	}
+	return err
 }
 
 // flush writes what is still queued at the end; what can't be written now is

@@ -21,12 +21,13 @@ func TestTheRunbookIsRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	desk := newDesk(t)
-	serve := spawn(t, "MINTMARK_DATA_DIR="+filepath.Join(desk.folder, "mintmark-data"))
+	desk.settings = []string{"MINTMARK_KEYS_PUBLISH_AHEAD=15s", "MINTMARK_ACCESS_TOKEN_TTL=15s"} // a standby is ripe soon
+	serve := spawn(t, append(desk.settings, "MINTMARK_DATA_DIR="+filepath.Join(desk.folder, "mintmark-data"))...)
 	serve.register(t, "ada")
 	serve.login(t, "ada")
 	desk.write(t, "password.txt", "slate kettle brass morning\n")
-	eventually(t, 10*time.Second, func() bool { // the standby is made after the start
-		return strings.Count(string(send(t, "GET", serve.URL+"/.well-known/jwks.json", "", "").Body), `"kid"`) == 2
+	eventually(t, time.Minute, func() bool { // the standby is made after the start, and ripens
+		return strings.Contains(desk.sh(t, "mintmark keys list"), " signs in ")
 	})
 	here := strings.NewReplacer("localhost:8080", strings.TrimPrefix(serve.Issuer, "http://"), "localhost:9090", strings.TrimPrefix(serve.Ops, "http://"))
 	steps := consoleSteps(here.Replace(string(page)))
@@ -51,8 +52,9 @@ func TestTheRunbookIsRight(t *testing.T) {
 
 // desk is a folder to work in, with mintmark on the PATH.
 type desk struct {
-	folder  string
-	program string
+	folder   string
+	program  string
+	settings []string // beside those that every command has
 }
 
 func newDesk(t *testing.T) desk {
@@ -76,7 +78,7 @@ func (d desk) write(t *testing.T, name, text string) {
 }
 
 func (d desk) environ() []string {
-	return []string{asMintmark + "=1", "PATH=" + filepath.Dir(d.program) + ":" + os.Getenv("PATH")}
+	return append([]string{asMintmark + "=1", "PATH=" + filepath.Dir(d.program) + ":" + os.Getenv("PATH")}, d.settings...)
 }
 
 // sh runs a line and returns what it prints, on both streams. How it ends is told

@@ -155,6 +155,34 @@ func (k *Keyring) JWKS() (JWKS, bool) {
 	return s.jwks, true
 }
 
+// Outlook is what the snapshot says of the present and of what comes.
+type Outlook struct {
+	Signing    string        // the kid that signs
+	NextSwitch time.Time     // when the standby takes over; zero while there is none
+	Published  int           // keys in the JWKS
+	Damaged    int           // of those, keys that are to sign and can't be opened
+	Age        time.Duration // since the keys were read
+}
+
+// Outlook tells what metrics and the log say of the keys; zero before the first read.
+func (k *Keyring) Outlook() Outlook {
+	s := k.snapshot.Load()
+	if s == nil {
+		return Outlook{}
+	}
+	age := time.Since(s.read)
+	now := s.at.Add(age)
+	signing, _ := SigningAt(s.keys, now)
+	standby, _ := StandbyAt(s.keys, now)
+	o := Outlook{Signing: signing.KID, NextSwitch: standby.ActivatesAt, Published: len(s.members), Age: age}
+	for _, key := range s.keys {
+		if StateAt(key, s.keys, now, k.policy).Signs() && s.signers[key.KID] == nil {
+			o.Damaged++
+		}
+	}
+	return o
+}
+
 // Ready reports nil when there is a snapshot young enough to sign with. ErrStale.
 func (k *Keyring) Ready() error {
 	s := k.snapshot.Load()

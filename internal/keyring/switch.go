@@ -96,10 +96,14 @@ func Revoke(keys []Key, kid string, now time.Time, flushAfter time.Duration) (Sw
 		return Switch{}, err
 	}
 	at := freeTurn(keys, now)
-	return settle(Switch{
+	s := settle(Switch{
 		Revoked: key, From: from, To: to, At: at, StandbyAge: now.Sub(to.PublishedAt),
 		FreshAt: freeTurn(keys, at.Add(max(flushAfter, Settled))),
-	}, now), nil
+	}, now)
+	if s.NotBefore.IsZero() && at.After(now) { // the turn of this instant is taken: nobody would sign until the next
+		s.NotBefore = at
+	}
+	return s, nil
 }
 
 // settle makes a switch wait until its new signer has been published long enough.

@@ -1,0 +1,189 @@
+package keyring_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+)
+
+// ninetyDays is the life of an authority: its table of keys, and replicas that read it.
+type ninetyDays struct {
+	r        *rapid.T
+	policy   keyring.Policy
+	now      time.Time
+	keys     []keyring.Key
+	excepted map[string]bool // K2: may sign before it is ripe
+	orders   []time.Time     // of emergencies and revocations: replicas may differ after one
+	replicas [3]reader
+	live     []struck // tokens that have not expired
+}
+
+// reader is a replica as its snapshot makes it: it signs by what it read, in database time.
+type reader struct {
+	keys []keyring.Key
+	read time.Time // zero: it has just been started
+}
+
+// struck is a token.
+type struck struct {
+	kid     string
+	expires time.Time
+}
+
+// TestNinetyDaysOfOrdersKeepK1ToK8 lets three replicas live through random rotations,
+// emergencies, revocations, restarts and polls that come late or not at all.
+func TestNinetyDaysOfOrdersKeepK1ToK8(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		d := &ninetyDays{r: r, now: t0, excepted: make(map[string]bool)}
+		d.policy = keyring.Policy{PublishAhead: time.Duration(rapid.IntRange(24, 72).Draw(r, "ahead")) * time.Hour}
+		d.policy.RotateEvery = d.policy.PublishAhead * time.Duration(rapid.IntRange(2, 20).Draw(r, "rotate"))
+		d.policy.Retain = time.Hour + 6*time.Minute
+		for i := range d.replicas {
+			d.poll(i)
+		}
+		for d.now.Before(t0.Add(90 * 24 * time.Hour)) {
+			d.live = slices.DeleteFunc(d.live, func(s struck) bool { return !d.now.Before(s.expires) })
+			d.act(rapid.IntRange(0, 19).Draw(r, "act"))
+			d.check()
+			d.wait()
+		}
+	})
+}
+
+// wait lets time pass: seconds while something happens, days while nothing does.
+func (d *ninetyDays) wait() {
+	spans := []time.Duration{time.Second, 20 * time.Second, 2 * time.Minute, time.Hour, d.policy.PublishAhead, d.policy.RotateEvery}
+	span := spans[rapid.IntRange(0, len(spans)-1).Draw(d.r, "span")]
+	d.now = d.now.Add(time.Duration(rapid.Int64Range(1, int64(span/time.Microsecond)).Draw(d.r, "wait")) * time.Microsecond)
+}
+
+func (d *ninetyDays) act(what int) {
+	replica := rapid.IntRange(0, 2).Draw(d.r, "replica")
+	switch what {
+	case 0, 1:
+		d.poll(replica) // the others are cut off, or slow
+	case 2:
+		d.replicas[replica] = reader{} // killed, and not yet started
+	case 3:
+		s, err := keyring.Rotate(d.keys, d.now, d.policy)
+		d.carryOut(s, err, false)
+	case 4:
+		s, err := keyring.RotateNow(d.keys, d.now)
+		d.carryOut(s, err, true)
+	case 5:
+		i := rapid.IntRange(0, len(d.keys)-1).Draw(d.r, "key")
+		flush := time.Duration(rapid.Int64Range(0, int64(d.policy.PublishAhead)).Draw(d.r, "flush")).Truncate(time.Microsecond)
+		s, err := keyring.Revoke(d.keys, d.keys[i].KID, d.now, flush)
+		d.carryOut(s, err, true)
+	default:
+		for i := range d.replicas {
+			d.poll(i)
+		}
+	}
+}
+
+// carryOut does what Keyring does in one transaction, if the order is granted.
+func (d *ninetyDays) carryOut(s keyring.Switch, err error, atOnce bool) {
+	if err != nil || s.NotBefore.After(d.now) {
+		return
+	}
+	if atOnce {
+		d.orders = append(d.orders, d.now)
+		d.excepted[s.To.KID] = true
+	}
+	before := len(d.keys)
+	d.keys = s.Apply(d.keys, d.now)
+	for i := before; i < len(d.keys); i++ {
+		d.keys[i].KID = strconv.Itoa(i)
+		d.excepted[d.keys[i].KID] = true
+	}
+	d.plan()
+}
+
+func (d *ninetyDays) plan() {
+	for _, step := range keyring.Plan(d.keys, d.now, d.policy) {
+		kid := strconv.Itoa(len(d.keys))
+		d.excepted[kid] = len(d.keys) == 0
+		d.keys = append(d.keys, keyring.Key{KID: kid, Alg: step.Alg, PublishedAt: d.now, ActivatesAt: step.ActivatesAt})
+	}
+}
+
+// poll has a replica plan and read the table anew.
+func (d *ninetyDays) poll(i int) {
+	d.plan()
+	d.replicas[i] = reader{slices.Clone(d.keys), d.now}
+}
+
+// signs is the kid that the replica signs with now, if it may sign at all (K5).
+func (d *ninetyDays) signs(i int) (string, bool) {
+	replica := d.replicas[i]
+	if replica.read.IsZero() || d.now.Sub(replica.read) > keyring.MaxAge {
+		return "", false
+	}
+	key, ok := keyring.SigningAt(replica.keys, d.now)
+	return key.KID, ok
+}
+
+// check asserts the invariants, and strikes a token with every replica that may.
+func (d *ninetyDays) check() {
+	signing, ok := keyring.SigningAt(d.keys, d.now)
+	if n := d.inState(keyring.Signing); !ok || n != 1 {
+		d.r.Fatalf("K1: %d keys sign", n)
+	}
+	if ahead := signing.ActivatesAt.Sub(signing.PublishedAt); signing.KID != "0" &&
+		(ahead < keyring.Settled || ahead < d.policy.PublishAhead && !d.excepted[signing.KID]) {
+		d.r.Fatalf("K2: %s signs %s after it was published", signing.KID, ahead)
+	}
+	recent := slices.ContainsFunc(d.orders, func(at time.Time) bool { return d.now.Sub(at) <= keyring.MaxAge })
+	for i := range d.replicas {
+		kid, able := d.signs(i)
+		switch {
+		case !able:
+			continue
+		case kid != signing.KID && !recent:
+			d.r.Fatalf("K4: replica %d signs with %s, the database says %s", i, kid, signing.KID)
+		}
+		d.live = append(d.live, struck{kid, d.now.Add(time.Hour)})
+	}
+	for _, token := range d.live {
+		key := d.keys[slices.IndexFunc(d.keys, func(k keyring.Key) bool { return k.KID == token.kid })]
+		if state := keyring.StateAt(key, d.keys, d.now, d.policy); !state.Member() && state != keyring.Revoked {
+			d.r.Fatalf("K3: a live token is signed by %s, which is %s", token.kid, state)
+		}
+	}
+	if _, ok := keyring.StandbyAt(d.keys, d.now); !ok && len(keyring.Plan(d.keys, d.now, d.policy)) == 0 {
+		d.r.Fatal("K8: there is no standby, and none is planned")
+	}
+	d.checkRevoked()
+}
+
+// checkRevoked is K6: whoever was revoked is in no state but that, in the table and in
+// what replicas read from it.
+func (d *ninetyDays) checkRevoked() {
+	for _, replica := range d.replicas {
+		for _, read := range replica.keys {
+			if now := d.keys[slices.IndexFunc(d.keys, func(k keyring.Key) bool { return k.KID == read.KID })]; !read.RevokedAt.IsZero() && !now.RevokedAt.Equal(read.RevokedAt) {
+				d.r.Fatalf("K6: %s was revoked at %s and now %s", read.KID, read.RevokedAt, now.RevokedAt)
+			}
+		}
+	}
+}
+
+func (d *ninetyDays) inState(state keyring.State) int {
+	n := 0
+	for _, k := range d.keys {
+		if keyring.StateAt(k, d.keys, d.now, d.policy) == state {
+			n++
+		}
+	}
+	return n
+}
+
+func (s struck) String() string { return fmt.Sprintf("%s until %s", s.kid, s.expires) }

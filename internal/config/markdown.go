@@ -106,12 +106,10 @@ To replace it:
 1. Append the new entry on every replica: ` + "`1:OLD,2:NEW`" + `. Restart them one by one.
 2. Move it to the front on every replica: ` + "`2:NEW,1:OLD`" + `. Restart them one by one. The new one signs and seals
    from now on; the old one still verifies and opens.
-3. Drop the old one when both are true: ` + "`mintmark keys list`" + ` shows no key in the state ` + "`published` or `signing`" + `
-   that is sealed by it, and ` + "`MINTMARK_REFRESH_IDLE_TTL`" + ` has passed since step 2. Dropped earlier, replicas
-   that restart cannot sign, or refuse refresh tokens that are still good.
-
-A key that was sealed before step 2 signs until its turn is over, so with the defaults this takes up to 62 days
-(2 × ` + "`MINTMARK_KEYS_ROTATE_EVERY` + `MINTMARK_KEYS_PUBLISH_AHEAD`" + `).
+3. Run ` + "`mintmark keys reseal`" + `: the signing keys that the old one sealed are sealed with the new one.
+4. Drop the old one when ` + "`MINTMARK_REFRESH_IDLE_TTL`" + ` has passed since step 2 and ` + "`mintmark keys list`" + ` shows no
+   key that is sealed by it. Dropped earlier, replicas that restart cannot sign, or refuse refresh tokens that are
+   still good.
 
 ## Tracing
 The standard ` + "`OTEL_*`" + ` variables are read by the OpenTelemetry SDK. Tracing is off unless

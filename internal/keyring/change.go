@@ -143,7 +143,7 @@ func (k *Keyring) change(ctx context.Context, decide decision, tell func(Switch)
 func (k *Keyring) usable(stored []Stored, s Switch) error {
 	var failed error
 	for _, key := range stored {
-		if key.Sealed == nil || s.To.KID != "" && key.KID != s.To.KID {
+		if key.Sealed == nil && key.KID != s.To.KID || s.To.KID != "" && key.KID != s.To.KID {
 			continue
 		}
 		_, err := k.unseal(key)

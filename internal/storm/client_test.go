@@ -28,7 +28,8 @@ func (o outcome) String() string { return [...]string{"unknown", "granted", "ref
 type answer struct {
 	outcome  outcome
 	answered bool   // the server said something: it works on the call no more
-	token    string // of a granted refresh or login
+	token    string // refresh token of a granted refresh or login
+	access   string // access token of the same
 	odd      string // what should never have been answered
 }
 
@@ -60,6 +61,7 @@ func (c caller) form(target string, patience time.Duration, parameters url.Value
 	}
 	var said struct {
 		RefreshToken string `json:"refresh_token"`
+		AccessToken  string `json:"access_token"`
 		Error        string `json:"error"`
 	}
 	if err := json.Unmarshal(body, &said); err != nil {
@@ -67,7 +69,7 @@ func (c caller) form(target string, patience time.Duration, parameters url.Value
 	}
 	switch {
 	case status == http.StatusOK:
-		return answer{outcome: granted, answered: true, token: said.RefreshToken}
+		return answer{outcome: granted, answered: true, token: said.RefreshToken, access: said.AccessToken}
 	case status == http.StatusBadRequest && said.Error == "invalid_grant":
 		return answer{outcome: refused, answered: true}
 	case status == http.StatusServiceUnavailable:
@@ -111,14 +113,16 @@ func (c caller) login(origin string, patience time.Duration) answer {
 	if err != nil {
 		return answer{outcome: unknown}
 	}
-	var envelope struct{ Data struct{ RefreshToken string } }
+	var envelope struct {
+		Data struct{ RefreshToken, AccessToken string }
+	}
 	switch {
 	case status == http.StatusServiceUnavailable:
 		return answer{outcome: unknown, answered: true}
 	case status != http.StatusOK || json.Unmarshal(said, &envelope) != nil:
 		return answer{odd: fmt.Sprintf("%d %s", status, said)}
 	}
-	return answer{outcome: granted, answered: true, token: envelope.Data.RefreshToken}
+	return answer{outcome: granted, answered: true, token: envelope.Data.RefreshToken, access: envelope.Data.AccessToken}
 }
 
 func (c caller) post(target, contentType, body string, patience time.Duration) (int, []byte, error) {

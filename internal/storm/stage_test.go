@@ -65,8 +65,8 @@ type replica struct {
 	life     atomic.Pointer[process]
 }
 
-// addReplica starts one more replica.
-func (s *stage) addReplica(t testing.TB) *replica {
+// addReplica starts one more replica; more settings win over those of the stage.
+func (s *stage) addReplica(t testing.TB, more ...string) *replica {
 	t.Helper()
 	r := &replica{postgres: testserver.StartProxy(t, s.postgres.URL())}
 	redisURL := s.redisURL
@@ -84,6 +84,7 @@ func (s *stage) addReplica(t testing.TB) *replica {
 		"MINTMARK_PASSWORD_MEMORY_KIB=8192", "MINTMARK_PASSWORD_TIME=1", "MINTMARK_REGISTRATION=open",
 		"MINTMARK_REFRESH_GRACE=" + grace.String(), "MINTMARK_LOG_FORMAT=json", "MINTMARK_LOG_LEVEL=error",
 	}
+	r.settings = append(r.settings, more...) // of two values the last one counts
 	r.start(t)
 	s.replicas = append(s.replicas, r)
 	return r

@@ -1,0 +1,391 @@
+package keyring_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/db"
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/secret"
+	"github.com/mintmark-auth/mintmark/internal/store/sqlite"
+)
+
+// authority is a keyring over a real store with a clock that the test turns, after
+// its first start.
+type authority struct {
+	*keyring.Keyring
+	store *sqlite.Store
+	roots secret.Roots
+	now   time.Time
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{now: t0, roots: secret.GenerateRoots()}
+	a.store = openStore(t, &a.now)
+	a.Keyring = keyring.New(a.store, keyring.NewSealer(issuer, a.roots), policy)
+	if err := errors.Join(a.Start(t.Context()), a.Maintain(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// listed are the keys by state, after a fresh read.
+func (a *authority) listed(t *testing.T) map[keyring.State][]keyring.Listed {
+	t.Helper()
+	keys, _, err := a.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	byState := make(map[keyring.State][]keyring.Listed)
+	for _, k := range keys {
+		byState[k.State] = append(byState[k.State], k)
+	}
+	return byState
+}
+
+func order(t *testing.T) keyring.Order {
+	return keyring.Order{Why: "a test", Waiting: func(s keyring.Switch, wait time.Duration) {
+		t.Errorf("waits %s for %s", wait, s.To.KID)
+	}}
+}
+
+func (a *authority) wantEvents(t *testing.T, kind audit.Kind, want int) []audit.Event {
+	t.Helper()
+	events, err := a.store.Events(t.Context(), audit.Query{Kind: kind, Limit: 100})
+	if err != nil || len(events) != want {
+		t.Fatalf("%d events %s, %v; want %d", len(events), kind, err, want)
+	}
+	return events
+}
+
+func TestRotateWaitsForARipeStandbyAndSwitchesAllReplicasAtOneInstant(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	first := a.listed(t)[keyring.Signing][0]
+	if _, err := a.Rotate(t.Context(), order(t)); !errors.Is(err, keyring.ErrUnripe) || !strings.Contains(err.Error(), "2026-01-03T00:00:00Z, in 48h0m0s") {
+		t.Errorf("an unripe standby: %v, want ErrUnripe that says when", err)
+	}
+	a.now = t0.Add(policy.PublishAhead)
+	s, err := a.Rotate(t.Context(), order(t))
+	if err != nil || !s.At.Equal(a.now.Add(keyring.RotateLead)) || s.From.KID != first.KID {
+		t.Fatalf("%+v, %v; want a switch in 70 s", s, err)
+	}
+	if _, err := a.Rotate(t.Context(), order(t)); !errors.Is(err, keyring.ErrSwitching) {
+		t.Errorf("a second operator: %v, want ErrSwitching", err)
+	}
+	if got := a.wantEvents(t, audit.KeyRotated, 1)[0]; got.Actor != "operator" || got.Detail["why"] != "a test" || got.Detail["to"] != s.To.KID {
+		t.Errorf("event %+v", got)
+	}
+	if signing := a.listed(t)[keyring.Signing]; len(signing) != 1 || signing[0].KID != first.KID {
+		t.Errorf("%+v sign before the switch, want the first", signing)
+	}
+	a.now = s.At
+	if err := errors.Join(a.Refresh(t.Context()), a.Maintain(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	after := a.listed(t)
+	if after[keyring.Signing][0].KID != s.To.KID || after[keyring.Retired][0].KID != first.KID || len(after[keyring.Published]) != 1 {
+		t.Errorf("after the switch: %+v", after)
+	}
+	if after[keyring.Retired][0].SealedBy != 0 {
+		t.Error("the private half of the retired key is still there")
+	}
+	a.wantEvents(t, audit.KeyDestroyed, 1)
+}
+
+func TestOfOperatorsWhoRotateAtOnceOneDoes(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	a.now = t0.Add(time.Hour)
+	for name, rotate := range map[string]func(*keyring.Keyring) error{
+		"emergency": func(k *keyring.Keyring) error { _, err := k.RotateNow(t.Context(), order(t)); return err },
+		"revoke": func(k *keyring.Keyring) error {
+			_, err := k.Revoke(t.Context(), a.listed(t)[keyring.Signing][0].KID, time.Hour, order(t))
+			return err
+		},
+	} {
+		a.now = a.now.Add(time.Hour)
+		before := a.listed(t)
+		var mu sync.Mutex
+		var group sync.WaitGroup
+		granted := 0
+		for range 3 {
+			group.Go(func() {
+				err := rotate(keyring.New(a.store, keyring.NewSealer(issuer, a.roots), policy))
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					granted++
+				case !errors.Is(err, keyring.ErrSwitching) && !errors.Is(err, keyring.ErrKeyRevoked):
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+		group.Wait()
+		if name == "emergency" && granted != 1 {
+			t.Errorf("%s: %d of three were granted, want 1", name, granted)
+		}
+		after := a.listed(t)
+		if after[keyring.Signing][0].KID == before[keyring.Signing][0].KID || len(after[keyring.Signing]) != 1 {
+			t.Errorf("%s: %+v sign", name, after[keyring.Signing])
+		}
+	}
+}
+
+func TestAnEmergencySwitchesAtOnceAndLosesNoToken(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	first, standby := a.listed(t)[keyring.Signing][0], a.listed(t)[keyring.Published][0]
+	a.now = t0.Add(keyring.Settled)
+	s, err := a.RotateNow(t.Context(), order(t))
+	if err != nil || s.To.KID != standby.KID || !s.At.Equal(a.now) {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if err := a.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Signer(a.now); err != nil {
+		t.Error(err)
+	}
+	if _, ok := a.Member(first.KID); !ok {
+		t.Error("the retired key is out of the JWKS: its tokens are lost")
+	}
+	after := a.listed(t)
+	if after[keyring.Retired][0].SealedBy != 0 || len(after[keyring.Published]) != 1 {
+		t.Errorf("after: %+v; want the old private half destroyed and a new standby", after)
+	}
+}
+
+func TestAStandbyThatIsTooYoungIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	waited := time.Duration(0)
+	_, err := a.RotateNow(ctx, keyring.Order{Waiting: func(_ keyring.Switch, wait time.Duration) { waited = wait; cancel() }})
+	if !errors.Is(err, context.Canceled) || waited != keyring.Settled {
+		t.Errorf("%v after a wait of %s, want one of %s", err, waited, keyring.Settled)
+	}
+	if len(a.listed(t)[keyring.Retired]) > 0 {
+		t.Error("half a rotation was done")
+	}
+}
+
+func TestARevokedKeyIsOutAndAFreshOneFollows(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	first, standby := a.listed(t)[keyring.Signing][0], a.listed(t)[keyring.Published][0]
+	a.now = t0.Add(time.Hour)
+	s, err := a.Revoke(t.Context(), first.KID, 20*time.Minute, order(t))
+	if err != nil || s.To.KID != standby.KID || !s.FreshAt.Equal(a.now.Add(20*time.Minute)) {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if err := a.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if set, _ := a.JWKS(); strings.Contains(string(set.Body), first.KID) {
+		t.Error("the revoked key is in the JWKS")
+	}
+	after := a.listed(t)
+	if after[keyring.Revoked][0].SealedBy != 0 || after[keyring.Signing][0].KID != standby.KID || len(after[keyring.Published]) != 2 {
+		t.Errorf("after: %+v; want it revoked, the standby signing, a fresh key and a standby", after)
+	}
+	if _, err := a.Revoke(t.Context(), first.KID, 0, order(t)); !errors.Is(err, keyring.ErrKeyRevoked) {
+		t.Errorf("once more: %v, want ErrKeyRevoked", err)
+	}
+	if _, err := a.Revoke(t.Context(), "nobody", 0, order(t)); !errors.Is(err, keyring.ErrUnknownKey) {
+		t.Errorf("an unknown key: %v, want ErrUnknownKey", err)
+	}
+	if got := a.wantEvents(t, audit.KeyRevoked, 1)[0]; got.Detail["revoked"] != first.KID || got.Detail["why"] != "a test" {
+		t.Errorf("event %+v", got)
+	}
+
+	// A key that does not sign is only removed, and the plan makes another standby.
+	fresh := after[keyring.Published][0]
+	if s, err := a.Revoke(t.Context(), fresh.KID, 0, order(t)); err != nil || s.To.KID != "" {
+		t.Errorf("revoke the next: %+v, %v", s, err)
+	}
+	if after := a.listed(t); after[keyring.Signing][0].KID != standby.KID || len(after[keyring.Published]) != 1 {
+		t.Errorf("after: %+v", after)
+	}
+}
+
+func TestVerifyNamesEveryDamagedKey(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		damage func(keys []keyring.Stored)
+		want   error
+	}{
+		"edited":    {func(k []keyring.Stored) { k[1].Sealed[20] ^= 1 }, keyring.ErrUnsealable},
+		"truncated": {func(k []keyring.Stored) { k[1].Sealed = k[1].Sealed[:30] }, keyring.ErrUnsealable},
+		"swapped":   {func(k []keyring.Stored) { k[0].Sealed, k[1].Sealed = k[1].Sealed, k[0].Sealed }, keyring.ErrUnsealable},
+		"missing":   {func(k []keyring.Stored) { k[1].Sealed = nil }, keyring.ErrDamaged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAuthority(t)
+			err := a.store.ChangeSigningKeys(t.Context(), func(keys []keyring.Stored, _ time.Time) (keyring.Change, error) {
+				c.damage(keys)
+				return keyring.Change{Update: keys}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys, _, err := a.Verify(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := keys[1].Problem; !errors.Is(got, c.want) || !strings.Contains(got.Error(), keys[1].KID) {
+				t.Errorf("got %v, want %v that names %s", got, c.want, keys[1].KID)
+			}
+			a.now = t0.Add(time.Hour)
+			if _, err := a.RotateNow(t.Context(), order(t)); err == nil {
+				t.Error("a damaged standby took over")
+			}
+		})
+	}
+}
+
+func TestResealGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	second := secret.GenerateRoots()
+	second[0].ID = 2
+	both := append(secret.Roots{second[0]}, a.roots...)
+	ctx, cancel := context.WithCancel(t.Context())
+	broken := keyring.New(a.store, keyring.NewSealer(issuer, both), policy)
+	if n, err := broken.Reseal(ctx, func(done, _ int) { cancel() }); n != 1 || !errors.Is(err, context.Canceled) {
+		t.Fatalf("%d keys, %v; want one before it broke off", n, err)
+	}
+	var told []int
+	n, err := broken.Reseal(t.Context(), func(done, all int) { told = append(told, done, all) })
+	if err != nil || n != 1 || !slices.Equal(told, []int{1, 1}) {
+		t.Fatalf("%d keys, %v, told %v; want the one that was left", n, err, told)
+	}
+	alone := keyring.New(a.store, keyring.NewSealer(issuer, both[:1]), policy)
+	keys, _, err := alone.Verify(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		if k.Problem != nil || k.SealedBy != 2 {
+			t.Errorf("%s: %v, sealed by %d; want the new root alone to open it", k.KID, k.Problem, k.SealedBy)
+		}
+	}
+	a.wantEvents(t, audit.KeyResealed, 2)
+}
+
+// TestADumpOfTheDatabaseOpensNothing looks for any of the private numbers in all
+// that is on disk.
+func TestADumpOfTheDatabaseOpensNothing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys.db")
+	if err := db.SQLite(path).Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer := keyring.NewSealer(issuer, secret.GenerateRoots())
+	k := keyring.New(store, sealer, policy)
+	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	stored, _, err := store.SigningKeys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dump := readAll(t, path)
+	for _, key := range stored {
+		private, err := sealer.Open(key.KID, key.Alg, key.Sealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(dump, private.N.Bytes()) {
+			t.Error("the public half is not in the dump: this test looks in the wrong place")
+		}
+		parts := map[string][]byte{"d": private.D.Bytes(), "p": private.Primes[0].Bytes(), "q": private.Primes[1].Bytes()}
+		for _, name := range slices.Sorted(maps.Keys(parts)) {
+			if bytes.Contains(dump, parts[name][:32]) {
+				t.Errorf("%s of %s is in the dump", name, key.KID)
+			}
+		}
+		if _, err := x509.ParsePKCS8PrivateKey(key.Sealed); err == nil {
+			t.Errorf("%s is not sealed", key.KID)
+		}
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readAll(t *testing.T, path string) []byte {
+	t.Helper()
+	var all []byte
+	for _, suffix := range []string{"", "-wal"} {
+		part, err := os.ReadFile(path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, part...)
+	}
+	return all
+}
+
+// TestASnapshotThatTheDatabasesClockHasLeftBehindSignsNothing: the clock of a machine
+// that slept stood still.
+func TestASnapshotThatTheDatabasesClockHasLeftBehindSignsNothing(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	if _, err := a.Signer(t0.Add(keyring.MaxAge)); err != nil {
+		t.Errorf("at the limit: %v", err)
+	}
+	if _, err := a.Signer(t0.Add(keyring.MaxAge + time.Microsecond)); !errors.Is(err, keyring.ErrStale) {
+		t.Errorf("past it: %v, want ErrStale", err)
+	}
+}
+
+// TestARequestFromBeforeTheSwitchIsSignedAfterIt: what it read of the clock is older
+// than the snapshot, in which the old key's signer is gone.
+func TestARequestFromBeforeTheSwitchIsSignedAfterIt(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	a.now = t0.Add(policy.RotateEvery)
+	if err := errors.Join(a.Refresh(t.Context()), a.Maintain(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Signer(a.now.Add(-time.Second)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNewKeysHaveTheSizeOfThePolicy(t *testing.T) {
+	t.Parallel()
+	now := t0
+	large := policy
+	large.Bits = 3072
+	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), large)
+	if err := k.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	keys, _, err := k.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if public, ok := k.Public(keys[0].KID); !ok || public.N.BitLen() != 3072 {
+		t.Errorf("a key of %d bits, want 3072", public.N.BitLen())
+	}
+}

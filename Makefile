@@ -17,7 +17,7 @@ LINTER := bin/golangci-lint-$(LINTER_VERSION)
 INSTALL := sh tools/install.sh
 GO_DIRS := $(wildcard api cmd db internal pkg)
 
-.PHONY: help run demo build test check lint vet fmt format generate generated tidy fuzz bench e2e storm storm-long
+.PHONY: help run demo build test check lint vet fmt format generate generated tidy fuzz bench e2e storm storm-long zoo
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -35,10 +35,14 @@ build: ## build all commands into bin/
 # Every state of the rules, which the race detector would make ten times as dear.
 WALK := go test -v -run TestWalkKeeps ./internal/session ./internal/keyring
 
+# A module of its own, for the libraries of others; the race detector would only slow down their cryptography.
+ZOO := cd internal/zoo && go test -count=1 -v ./...
+
 test: bin/with ## run every test with the race detector, on a Postgres and a Redis of its own
 	@$(INSTALL) postgres redis gcc curl
 	exec env CGO_ENABLED=1 bin/with go test -race -timeout 15m $(PACKAGES)
 	$(if $(filter ./... ./internal/session ./internal/keyring,$(PACKAGES)),$(WALK))
+	$(if $(filter ./...,$(PACKAGES)),$(ZOO))
 
 check: needs format vet lint build test generated tidy e2e ## all that CI asks for
 
@@ -49,10 +53,12 @@ needs:
 
 lint: $(LINTER) ## look for likely defects
 	$(LINTER) run ./...
+	cd internal/zoo && ../../$(LINTER) run ./...
 
 vet:
 	go vet ./...
 	go vet -tags nomsgpack,netns ./internal/storm
+	cd internal/zoo && go vet ./...
 
 fmt: ## format the code
 	gofmt -s -w $(GO_DIRS)
@@ -80,6 +86,7 @@ generated:
 tidy:
 	go mod tidy -diff
 	cd tools && go mod tidy -diff
+	cd internal/zoo && go mod tidy -diff
 
 storm: bin/with ## three replicas, a nemesis, promotions and moving slots; print the figures
 	@$(INSTALL) postgres redis gcc
@@ -90,6 +97,9 @@ STORM ?= 30m
 storm-long: bin/with ## the same for STORM (30m) each; as root, also promotions over links of the kernel's
 	@$(INSTALL) postgres redis gcc iproute2
 	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=$(STORM) bin/with go test -tags nomsgpack,netns -race -count=1 -v -timeout 4h ./internal/storm
+
+zoo: ## every kind of verifier through 90 days of rotations
+	$(ZOO)
 
 fuzz: bin/with ## run each fuzz target for FUZZTIME (10s)
 	@$(INSTALL) postgres redis

@@ -326,13 +326,13 @@ func (s *story) steal(kid string) (ticket, error) {
 
 func shows() []time.Duration {
 	in := []time.Duration{1, time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second}
-	for m := time.Minute; m < 40*time.Minute; m += time.Minute {
+	for m := time.Minute; m < 160*time.Minute; m += time.Minute {
 		in = append(in, m)
 	}
-	for m := 40 * time.Minute; m < 4*time.Hour; m += 5 * time.Minute {
+	for m := 3 * time.Hour; m <= 36*time.Hour; m += time.Hour {
 		in = append(in, m)
 	}
-	return append(in, 12*time.Hour, day, 36*time.Hour)
+	return in
 }
 
 // show lets everybody who is busy check a token under a key that was revoked then.

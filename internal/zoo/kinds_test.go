@@ -25,7 +25,7 @@ type kind struct {
 	open    func(context.Context, *http.Client) (verify, error)
 	// unripe is how long after it first met a key that nobody had time to learn it may still refuse it, if one replica
 	// was cut off for a minute.
-	unripe time.Duration
+	unripe bound
 	// drops is how long after its revocation a key may still be accepted.
 	drops bound
 	// newborn says that the kind surely refuses good tokens when a key signs as soon as it is born.
@@ -36,7 +36,14 @@ type kind struct {
 // bound is a duration and where it comes from.
 type bound struct {
 	at   time.Duration
-	text string
+	text string // none where at says it all
+}
+
+func (b bound) String() string {
+	if b.text == "" {
+		return short(b.at)
+	}
+	return short(b.at) + ": " + b.text
 }
 
 // old is how old the JWKS of a replica may be: it is cut off, but still asked.
@@ -45,46 +52,46 @@ const old = keyring.MaxAge
 var kinds = []kind{
 	{
 		name: "mintmark `pkg/verifier`", open: ours, fetches: "`max-age`, 5 min; an unknown kid at once, every 10 s at most",
-		unripe: old + 10*time.Second, drops: bound{5*time.Minute + old, "`max-age`"},
+		unripe: bound{at: old + 10*time.Second}, drops: bound{5*time.Minute + old, "`max-age`"},
 	},
 	{
 		name: "coreos/go-oidc v3", open: goOIDC, fetches: "on an unknown kid only",
-		unripe: old, drops: bound{flushAfter + nextToken, "`--flush-after` and the next token"},
+		unripe: bound{at: old}, drops: bound{flushAfter + nextToken, "`--flush-after` and the next token"},
 	},
 	{
 		name: "zitadel/oidc v3 `rp`", open: zitadelRP, fetches: "on an unknown kid only",
-		unripe: old, drops: bound{flushAfter + nextToken, "`--flush-after` and the next token"},
+		unripe: bound{at: old}, drops: bound{flushAfter + nextToken, "`--flush-after` and the next token"},
 	},
 	{
 		name: "lestrrat jwx v2 `jwk.Cache`", open: jwxCache, fetches: "15 min, looked at every 15 min; nothing on an unknown kid",
-		unripe: 30*time.Minute + old, drops: bound{30*time.Minute + old, "its interval, twice"}, newborn: true,
+		unripe: bound{at: 30*time.Minute + old}, drops: bound{30*time.Minute + old, "its interval, twice"}, newborn: true,
 	},
 	{
 		name: "MicahParks/keyfunc v3", open: keyfuncs, fetches: "1 h; an unknown kid at once, every 5 min at most",
-		unripe: 5*time.Minute + old, drops: bound{time.Hour + old, "its interval"},
+		unripe: bound{at: 5*time.Minute + old}, drops: bound{time.Hour + old, "its interval"},
 	},
 	{
 		name: "auth0/go-jwt-middleware v3", open: auth0Middleware, fetches: "15 min; nothing on an unknown kid",
-		unripe: 15*time.Minute + old, drops: bound{15*time.Minute + old, "its cache"}, newborn: true,
+		unripe: bound{at: 15*time.Minute + old}, drops: bound{15*time.Minute + old, "its cache"}, newborn: true,
 	},
 	modelled(aspNet, kind{
 		fetches: "12 h, behind; an unknown kid for the next request, every 5 min at most",
-		unripe:  5*time.Minute + old, newborn: true,
+		unripe:  bound{5*time.Minute + nextToken, "5 min and the next token"}, newborn: true,
 		drops: bound{flushAfter + nextToken + 5*time.Minute + time.Hour, "`--flush-after`, the next token, and 1 h of the last good set"},
 	}),
-	modelled(spring, kind{fetches: "5 min; an unknown kid at once", unripe: old, drops: bound{5*time.Minute + old, "its cache"}}),
-	modelled(nimbus, kind{fetches: "5 min; an unknown kid at once, every 30 s at most", unripe: old + 30*time.Second, drops: bound{5*time.Minute + old, "its cache"}}),
-	modelled(jose, kind{fetches: "10 min; an unknown kid at once, every 30 s at most", unripe: old + 30*time.Second, drops: bound{10*time.Minute + old, "its cache"}}),
-	modelled(pyJWT, kind{fetches: "5 min; an unknown kid at once", unripe: old, drops: bound{5*time.Minute + old, "its cache"}}),
-	modelled(pyJWTKeeping, kind{fetches: "a key once found: never again", unripe: old, drops: bound{forever, "restart it"}}),
+	modelled(spring, kind{fetches: "5 min; an unknown kid at once", unripe: bound{at: old}, drops: bound{5*time.Minute + old, "its cache"}}),
+	modelled(nimbus, kind{fetches: "5 min; an unknown kid at once, every 30 s at most", unripe: bound{at: old + 30*time.Second}, drops: bound{5*time.Minute + old, "its cache"}}),
+	modelled(jose, kind{fetches: "10 min; an unknown kid at once, every 30 s at most", unripe: bound{at: old + 30*time.Second}, drops: bound{10*time.Minute + old, "its cache"}}),
+	modelled(pyJWT, kind{fetches: "5 min; an unknown kid at once", unripe: bound{at: old}, drops: bound{5*time.Minute + old, "its cache"}}),
+	modelled(pyJWTKeeping, kind{fetches: "a key once found: never again", unripe: bound{at: old}, drops: bound{forever, "restart it"}}),
 	modelled(envoy, kind{
-		fetches: "10 min; nothing on an unknown kid", unripe: 10*time.Minute + old, drops: bound{10*time.Minute + old, "its cache"}, newborn: true,
+		fetches: "10 min; nothing on an unknown kid", unripe: bound{at: 10*time.Minute + old}, drops: bound{10*time.Minute + old, "its cache"}, newborn: true,
 	}),
 	modelled(envoyAsync, kind{
-		fetches: "10 min, by a timer; nothing on an unknown kid", unripe: 10*time.Minute + old, drops: bound{10*time.Minute + old, "its cache"}, newborn: true,
+		fetches: "10 min, by a timer; nothing on an unknown kid", unripe: bound{at: 10*time.Minute + old}, drops: bound{10*time.Minute + old, "its cache"}, newborn: true,
 	}),
 	modelled(istio, kind{
-		fetches: "20 min, by a timer; nothing on an unknown kid", unripe: 20*time.Minute + old, drops: bound{20*time.Minute + old, "its interval"}, newborn: true,
+		fetches: "20 min, by a timer; nothing on an unknown kid", unripe: bound{at: 20*time.Minute + old}, drops: bound{20*time.Minute + old, "its interval"}, newborn: true,
 	}),
 }
 

@@ -287,7 +287,7 @@ func (s *story) emergency(at time.Time, c cause) {
 	s.order(at, c, func(k *keyring.Keyring, o keyring.Order) (keyring.Switch, error) {
 		if !c.harmless() {
 			if _, err := k.Rotate(s.Context(), o); !errors.Is(err, keyring.ErrUnripe) {
-				return keyring.Switch{}, fmt.Errorf("keys rotate with an unripe standby: got %v, want %w", err, keyring.ErrUnripe)
+				return keyring.Switch{}, fmt.Errorf("keys rotate takes an unripe standby: %w", errors.Join(err, errTaken))
 			}
 		}
 		return k.RotateNow(s.Context(), o)
@@ -310,7 +310,10 @@ func (s *story) compromise(at time.Time, c cause) {
 	})
 }
 
-var errHidden = errors.New("no replica signs with the key that is to be stolen")
+var (
+	errTaken  = errors.New("want ErrUnripe")
+	errHidden = errors.New("no replica signs with the key that is to be stolen")
+)
 
 // steal makes a thief's token under the key that signs, with a replica that has heard of it.
 func (s *story) steal(kid string) (ticket, error) {

@@ -107,7 +107,7 @@ func (k kind) assert(t *testing.T, seen record) {
 			t.Errorf("%s: accepted no token of the cause %q", k.name, c)
 		case c.harmless() && seen.rejected[c] > 0:
 			t.Errorf("%s: rejected %d of %d good tokens of the cause %q: %v", k.name, seen.rejected[c], seen.rejected[c]+seen.accepted[c], c, seen.first[c])
-		case seen.blind[c] > k.unripe:
+		case seen.blind[c] > k.unripe.at:
 			t.Errorf("%s, %q: refused a key for %s after it met it; the bound is %s: %v", k.name, c, seen.blind[c], k.unripe, seen.first[c])
 		}
 	}
@@ -202,22 +202,22 @@ func table(seen []record) string {
 			}
 			blind = max(blind, seen[i].blind[c])
 		}
-		drops := fmt.Sprintf("%s, %s: %s", coarse(seen[i].stolen), short(k.drops.at), k.drops.text)
+		drops := fmt.Sprintf("%s, %s", coarse(seen[i].stolen, k.drops.at), k.drops)
 		if k.drops.at == forever {
 			drops = "for ever: " + k.drops.text
 		}
-		fmt.Fprintf(&b, "| %s | %s | %d | %s, %s | %s |\n", k.name, k.fetches, rejected, coarse(blind), short(k.unripe), drops)
+		fmt.Fprintf(&b, "| %s | %s | %d | %s, %s | %s |\n", k.name, k.fetches, rejected, coarse(blind, k.unripe.at), k.unripe, drops)
 	}
 	return b.String()
 }
 
-// coarse rounds up to what another run would tell too: a minute, or steps of five.
-func coarse(d time.Duration) string {
+// coarse rounds up to what another run would tell too: a minute, or steps of five; but not over the bound.
+func coarse(d, most time.Duration) string {
 	const step = 5 * time.Minute
 	if d <= time.Minute {
 		return "1 min"
 	}
-	return short((d + step - 1).Truncate(step))
+	return short(min((d + step - 1).Truncate(step), most))
 }
 
 // short is a duration as people write it.

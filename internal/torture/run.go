@@ -1,0 +1,347 @@
+package torture
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Config says what is tortured, and with what.
+type Config struct {
+	Target   Target
+	Issuer   string // of the good tokens; may be empty with OwnIssuer
+	Audience string // the service's name; the good token's own if empty
+	Scope    string // that the endpoint requires, or empty
+	Typ      string // of the tokens of our own making; at+jwt if empty
+	// Claims go into the tokens of our own making, where they don't say who, for whom and for how long.
+	Claims map[string]any
+
+	// One of these four makes good tokens.
+	Token      string  // a good one
+	Client     *Client // that Issuer grants good ones to
+	TestKey    *rsa.PrivateKey
+	OwnIssuer  string // the address to listen at as an issuer
+	TestKeyKID string // with TestKey
+
+	Trap          string        // the address that forged key URLs point to; a free port on loopback if empty
+	Only          []string      // the IDs of the cases to play; all if empty
+	Timeout       time.Duration // of a request; 10 s if 0
+	Wait          time.Duration // for the service to accept the first good token
+	Leeway        time.Duration // that the service may grant exp and nbf
+	KeysWithin    time.Duration // that the service may take to notice changed keys; a minute if 0
+	RevokedWithin time.Duration // that the service may take to notice a revoked session; 0: it follows no status lists
+
+	Now      func() time.Time               // [time.Now] if nil
+	Ready    func(issuer string)            // told when OwnIssuer listens; may be nil
+	Progress func(done, all int, id string) // told before each case; may be nil
+
+	newKey func() (*rsa.PrivateKey, error) // for tests: keys are dear
+}
+
+func (c Config) withDefaults() Config {
+	if c.Target.Method == "" {
+		c.Target.Method = http.MethodGet
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 10 * time.Second
+	}
+	if c.KeysWithin == 0 {
+		c.KeysWithin = time.Minute
+	}
+	if c.Typ == "" {
+		c.Typ = "at+jwt"
+	}
+	if c.Trap == "" {
+		c.Trap = "127.0.0.1:0"
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.newKey == nil {
+		c.newKey = func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
+	}
+	return c
+}
+
+// Check says what is wrong with the configuration, all of it.
+func (c Config) Check() error {
+	var problems []error
+	ways := 0
+	for _, given := range []bool{c.Token != "", c.Client != nil, c.TestKey != nil, c.OwnIssuer != ""} {
+		if given {
+			ways++
+		}
+	}
+	if ways != 1 {
+		problems = append(problems, errors.New("give one way to a good token: the token, a client, a test key or an issuer of our own"))
+	}
+	problems = append(problems, checkURL("the endpoint", c.Target.URL))
+	if c.Issuer != "" || c.OwnIssuer == "" {
+		problems = append(problems, checkURL("the issuer", c.Issuer))
+	}
+	if c.Audience == "" && c.Token == "" {
+		problems = append(problems, errors.New("the audience is empty: give the name by which the issuer knows the service"))
+	}
+	if c.TestKey != nil {
+		problems = append(problems, tryKey(c.TestKey))
+	}
+	if c.RevokedWithin > 0 && c.OwnIssuer == "" {
+		problems = append(problems, errors.New("only an issuer of our own can revoke a session"))
+	}
+	known := Catalogue()
+	for _, id := range c.Only {
+		if !slices.ContainsFunc(known, func(one Case) bool { return one.ID == id }) {
+			problems = append(problems, fmt.Errorf("there is no case %q", id))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// Run plays the catalogue against the service. Its error says that nothing could be found out; what was found out is in
+// the report. ErrUnreachable.
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	r := &round{cfg: cfg.withDefaults()}
+	r.client = newClient(r.cfg.Timeout)
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
+	}
+	defer r.close()
+	if r.own != nil && cfg.Ready != nil {
+		cfg.Ready(r.own.url)
+	}
+	return r.play(ctx)
+}
+
+func (r *round) close() {
+	if r.own != nil {
+		r.own.close()
+	}
+	if r.kit.trap != nil {
+		_ = r.kit.trap.server.Close()
+	}
+}
+
+// prepare gets a good token, and what forgers need beside it.
+func (r *round) prepare(ctx context.Context) (err error) {
+	cfg := r.cfg
+	k := &kit{now: cfg.Now, issuer: cfg.Issuer, audience: cfg.Audience, typ: cfg.Typ, scope: cfg.Scope, leeway: cfg.Leeway}
+	r.kit = k
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if k.attacker, err = cfg.newKey(); err != nil {
+		return fmt.Errorf("make a key: %w", err)
+	}
+	switch {
+	case cfg.OwnIssuer != "":
+		err = r.becomeIssuer(ctx)
+	case cfg.TestKey != nil:
+		k.trust(cfg.TestKey, cfg.TestKeyKID)
+		k.template(cfg, nil)
+	default:
+		err = r.obtain(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	k.trap, err = setTrap(ctx, cfg.Trap, k.attacker, k.kid())
+	return err
+}
+
+func (r *round) becomeIssuer(ctx context.Context) error {
+	signing, err := newPair(r.cfg.newKey)
+	if err != nil {
+		return err
+	}
+	other, err := newPair(r.cfg.newKey)
+	if err != nil {
+		return err
+	}
+	if r.own, err = openIssuer(ctx, r.cfg.OwnIssuer, r.cfg.Issuer, signing, other, r.cfg.Now); err != nil {
+		return err
+	}
+	r.kit.issuer, r.kit.otherK = r.own.url, other.kid
+	r.kit.trust(signing.key, signing.kid)
+	r.kit.template(r.cfg, r.own)
+	return nil
+}
+
+// trust makes a key the one that good tokens are signed with.
+func (k *kit) trust(key *rsa.PrivateKey, kid string) {
+	k.key, k.public = key, &key.PublicKey
+	header := set{"alg": "RS256", "typ": k.typ}
+	if kid != "" {
+		header["kid"] = kid
+	}
+	k.header = header
+}
+
+// firstSession is the place in the status list of the session that is never revoked.
+const firstSession = 0
+
+// template is what tokens of our own making say.
+func (k *kit) template(cfg Config, own *issuer) {
+	claims := set{"sub": "torture", "client_id": "torture"}
+	maps.Copy(claims, cfg.Claims)
+	claims["iss"], claims["aud"] = k.issuer, k.audience
+	if cfg.Scope != "" {
+		claims["scope"] = cfg.Scope
+	}
+	if own != nil {
+		claims["status"] = own.status(firstSession)
+	}
+	k.claims = claims
+}
+
+// obtain takes the good token from the user or the issuer, and the public key from the issuer.
+func (r *round) obtain(ctx context.Context) (err error) {
+	k, issuer := r.kit, newRemote(r.cfg.Issuer)
+	k.token = r.cfg.Token
+	if r.cfg.Client != nil {
+		if k.token, err = r.cfg.Client.token(ctx, issuer, r.cfg.Audience, r.cfg.Scope); err != nil {
+			return err
+		}
+	}
+	if k.header, k.claims, err = readToken(k.token); err != nil {
+		return fmt.Errorf("the good token: %w", err)
+	}
+	k.public, err = issuer.publicKey(ctx, k.kid())
+	return err
+}
+
+// lacks says what a case needs and is not there, or "".
+func (r *round) lacks(c Case) string {
+	missing := c.Needs
+	for _, one := range []struct {
+		need  Need
+		given bool
+	}{
+		{NeedKey, r.kit.key != nil},
+		{NeedIssuer, r.own != nil},
+		{NeedScope, r.cfg.Scope != ""},
+		{NeedStatus, r.cfg.RevokedWithin > 0},
+		{NeedType, r.cfg.Typ == "at+jwt"},
+		{NeedBearer, !r.cfg.Target.carriesToken()},
+	} {
+		if one.given {
+			missing &^= one.need
+		}
+	}
+	return missing.String()
+}
+
+// play goes through the catalogue. Whatever the service answers proves something only as long as it accepts the good
+// token, so that is asked again after each group, and after each case that hurt it.
+func (r *round) play(ctx context.Context) (*Report, error) {
+	report := &Report{URL: r.cfg.Target.URL, Issuer: r.kit.issuer, Audience: r.kit.audience}
+	cases := r.chosen()
+	for i, c := range cases {
+		if r.cfg.Progress != nil {
+			r.cfg.Progress(i, len(cases), c.ID)
+		}
+		result := r.result(ctx, c, report.Stopped)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		report.Results = append(report.Results, result)
+		switch {
+		case report.Stopped != "":
+		case c.ID == goodToken.ID && result.Verdict != Passed:
+			if result.Outcomes[0].answer.lost {
+				return nil, fmt.Errorf("the service at %s %w", r.cfg.Target.URL, ErrUnreachable)
+			}
+			report.Stopped = "the service does not accept the good token (" + result.Outcomes[0].Got + "), so its refusals prove nothing"
+		case i+1 < len(cases) && (cases[i+1].Group != c.Group || result.Verdict == Crashed || result.Verdict == Hung):
+			report.Stopped = r.stillGood(ctx, c)
+		}
+	}
+	r.lookForLateFetches(report)
+	report.Requests = r.requests
+	return report, nil
+}
+
+// chosen is what the user wants to see played, between the controls.
+func (r *round) chosen() []Case {
+	all := Catalogue()
+	if len(r.cfg.Only) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(all, func(c Case) bool {
+		return c.ID != goodToken.ID && c.ID != goodTokenAfter.ID && !slices.Contains(r.cfg.Only, c.ID)
+	})
+}
+
+func (r *round) result(ctx context.Context, c Case, stopped string) Result {
+	result := Result{Case: c, Verdict: NotTried}
+	if stopped != "" {
+		result.Why = "the run had stopped"
+		return result
+	}
+	if missing := r.lacks(c); missing != "" {
+		result.Why = "needs " + missing
+		return result
+	}
+	if c.play != nil {
+		result.Outcomes = c.play(ctx, r)
+	} else {
+		for _, s := range c.shots(r.kit) {
+			o := r.fire(ctx, c.Must, s)
+			if c.Must == Either && o.Verdict == Passed && c.Remark != "" && o.answer.success() {
+				o.Remark = c.Remark
+			}
+			result.Outcomes = append(result.Outcomes, o)
+		}
+	}
+	for _, o := range result.Outcomes {
+		if o.trap != "" && r.kit.trap.fetched(o.trap) {
+			o.Verdict = worse(o.Verdict, Fetched)
+		}
+		result.Verdict = worse(result.Verdict, o.Verdict)
+	}
+	if len(result.Outcomes) == 0 {
+		result.Why = "it can't be made of this token"
+	}
+	return result
+}
+
+func worse(a, b Verdict) Verdict {
+	if a.rank() > b.rank() {
+		return a
+	}
+	return b
+}
+
+// stillGood returns why the run must end here, or "".
+func (r *round) stillGood(ctx context.Context, behind Case) string {
+	o := r.fire(ctx, Accept, shot{token: r.kit.good()})
+	if o.Verdict == Passed {
+		return ""
+	}
+	if r.kit.key == nil && expired(r.kit.claims, r.cfg.Now()) {
+		return "the good token has expired; give one that lives longer than the run"
+	}
+	return "since " + behind.ID + " the service does not accept the good token any more (" + o.Got + ")"
+}
+
+// lookForLateFetches finds who fetched a forger's URL after the answer was given.
+func (r *round) lookForLateFetches(report *Report) {
+	for i := range report.Results {
+		for _, o := range report.Results[i].Outcomes {
+			if o.trap != "" && r.kit.trap.fetched(o.trap) {
+				o.Verdict = worse(o.Verdict, Fetched)
+				report.Results[i].Verdict = worse(report.Results[i].Verdict, o.Verdict)
+			}
+		}
+	}
+}

@@ -35,7 +35,9 @@ func transportCases() []Case {
 			Remark: "a proxy in front may look at the other one", shots: func(k *kit) []shot {
 				forged, good := k.forge(nil, nil), k.good()
 				both := func(first, second string) func(*http.Request, string) {
-					return func(r *http.Request, _ string) { r.Header["Authorization"] = []string{"Bearer " + first, "Bearer " + second} }
+					return func(r *http.Request, _ string) {
+						r.Header["Authorization"] = []string{"Bearer " + first, "Bearer " + second}
+					}
 				}
 				return []shot{
 					{sent: "a forged and a good token", place: both(forged, good)},

@@ -262,7 +262,7 @@ func (r *round) play(ctx context.Context) (*Report, error) {
 				return nil, fmt.Errorf("the service at %s %w", r.cfg.Target.URL, ErrUnreachable)
 			}
 			report.Stopped = "the service does not accept the good token (" + result.Outcomes[0].Got + "), so its refusals prove nothing"
-		case i+1 < len(cases) && (cases[i+1].Group != c.Group || result.Verdict == Crashed || result.Verdict == Hung):
+		case i+1 < len(cases) && cases[i+1].ID != goodTokenAfter.ID && (cases[i+1].Group != c.Group || result.Verdict == Crashed || result.Verdict == Hung):
 			report.Stopped = r.stillGood(ctx, c)
 		}
 	}

@@ -101,6 +101,7 @@ const (
 	keepsKeys        fault = "never forgets a key"
 	strictKeySet     fault = "wants to know every key of a set"
 	ignoresStatus    fault = "ignores status lists"
+	readsStatusBytes fault = "takes eight sessions of a status list for one"
 	lenient          fault = "takes all that the standards leave open"
 )
 
@@ -185,8 +186,10 @@ func (s *service) bearer(r *http.Request) (string, error) {
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	switch {
+	case s.has(emptyIsAnonymous) && values[0] == "":
+		return "", nil
 	case s.has(anyScheme):
-		return regexp.MustCompile(`^(Bearer:?|\w+ )?`).ReplaceAllString(values[0], ""), nil
+		return regexp.MustCompile(`^(Bearer:? ?|\w+ )?`).ReplaceAllString(values[0], ""), nil
 	case s.has(exactScheme) && scheme != "Bearer", !strings.EqualFold(scheme, "Bearer"), token == "" && !s.has(emptyIsAnonymous):
 		return "", errBad
 	}
@@ -244,7 +247,7 @@ func (s *service) verify(r *http.Request, raw string) error {
 	if inner := string(payload); s.has(nestedTokens) && header["cty"] == "JWT" {
 		return s.verify(r, inner)
 	}
-	if err := s.checkSignature(r, header, p); err != nil {
+	if err := s.checkSignature(header, p); err != nil {
 		return err
 	}
 	if s.has(signatureOnly) {
@@ -354,7 +357,7 @@ func (s *service) checkHeader(header claims) error {
 	return nil
 }
 
-func (s *service) checkSignature(r *http.Request, header claims, p []string) error {
+func (s *service) checkSignature(header claims, p []string) error {
 	alg, _ := header["alg"].(string)
 	signed := p[0] + "." + p[1]
 	signature, err := s.decode(p[2])
@@ -385,7 +388,7 @@ func (s *service) checkSignature(r *http.Request, header claims, p []string) err
 	if alg != "RS256" && !(s.has(algAnyCase) && strings.EqualFold(alg, "RS256")) && !s.has(anyAlgorithm) {
 		return errBad
 	}
-	for _, key := range s.candidates(r, header, kid) {
+	for _, key := range s.candidates(header, kid) {
 		if s.matches(key, alg, signed, signature) {
 			return nil
 		}
@@ -408,6 +411,9 @@ func (s *service) secrets(kid string) [][]byte {
 	}
 	if s.has(hmacPublic) {
 		for _, key := range s.published(false) {
+			if key == nil {
+				continue
+			}
 			pkix, _ := x509.MarshalPKIXPublicKey(key)
 			for block, der := range map[string][]byte{"PUBLIC KEY": pkix, "RSA PUBLIC KEY": x509.MarshalPKCS1PublicKey(key)} {
 				text := pem.EncodeToMemory(&pem.Block{Type: block, Bytes: der})
@@ -420,7 +426,7 @@ func (s *service) secrets(kid string) [][]byte {
 }
 
 // candidates are the keys that the service tries.
-func (s *service) candidates(_ *http.Request, header claims, kid string) []*rsa.PublicKey {
+func (s *service) candidates(header claims, kid string) []*rsa.PublicKey {
 	var all []*rsa.PublicKey
 	if jwk, ok := header["jwk"].(map[string]any); ok && s.has(trustsJWK) {
 		all = append(all, parseJWK(jwk))
@@ -455,10 +461,7 @@ func (s *service) candidates(_ *http.Request, header claims, kid string) []*rsa.
 			all = append(all, key)
 		}
 	}
-	if key := keys[kid]; key != nil {
-		all = append(all, key)
-	}
-	return all
+	return slices.DeleteFunc(append(all, keys[kid]), func(key *rsa.PublicKey) bool { return key == nil })
 }
 
 func (s *service) matches(key *rsa.PublicKey, alg, signed string, signature []byte) bool {
@@ -594,7 +597,7 @@ func (s *service) revoked(c claims) bool {
 	}
 	bits, _ := io.ReadAll(z)
 	at := int(index)
-	return at/8 >= len(bits) || bits[at/8]>>(at%8)&1 == 1
+	return at/8 >= len(bits) || s.has(readsStatusBytes) && bits[at/8] != 0 || bits[at/8]>>(at%8)&1 == 1
 }
 
 // published are the keys of the issuer, fetched if there are none yet or somebody asks.

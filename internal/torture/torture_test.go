@@ -3,13 +3,16 @@ package torture_test
 import (
 	"crypto/rand"
 	"crypto/rsa"
-	"maps"
+	"io"
+	"log"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/mintmark-auth/mintmark/internal/torture"
 )
@@ -20,7 +23,7 @@ const audience = "https://orders.example.com"
 var pool = sync.OnceValue(func() []*rsa.PrivateKey {
 	keys := make([]*rsa.PrivateKey, 6)
 	for i := range keys {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		key, err := rsa.GenerateKey(rand.Reader, 1280) // enough for PS512, and cheap
 		if err != nil {
 			panic(err)
 		}
@@ -43,11 +46,13 @@ func tortured(t *testing.T, change func(*torture.Config), faults ...fault) *tort
 	t.Helper()
 	var issuer string
 	s := &service{issuer: func() string { return issuer }, audience: audience, scope: "orders:read", now: time.Now, faults: faults}
-	server := httptest.NewServer(s)
+	server := httptest.NewUnstartedServer(s)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Start()
 	t.Cleanup(server.Close)
 	cfg := torture.Config{
 		Target: torture.Target{URL: server.URL}, OwnIssuer: "127.0.0.1:0", Audience: audience, Scope: s.scope,
-		Timeout: 2 * time.Second, Leeway: 0, KeysWithin: 100 * time.Millisecond, RevokedWithin: 100 * time.Millisecond,
+		Timeout: 300 * time.Millisecond, Leeway: 0, KeysWithin: 100 * time.Millisecond, RevokedWithin: 100 * time.Millisecond,
 		Ready: func(url string) { issuer = url },
 	}
 	if change != nil {
@@ -87,5 +92,143 @@ func TestAServiceThatVerifiesByTheBookPassesEverything(t *testing.T) {
 	}
 }
 
-var _ = maps.Keys[map[string]int]
-var _ = strings.Join
+// wrong is all that a fault must do to the report.
+type wrong struct {
+	fault   fault
+	verdict torture.Verdict
+	cases   string
+}
+
+func wrongs() []wrong {
+	return []wrong{
+		{anonymous, torture.WronglyAccepted, "no-token token-in-form token-in-query"},
+		{emptyIsAnonymous, torture.WronglyAccepted, "empty-bearer"},
+		{decodesOnly, torture.WronglyAccepted, "alg-absent alg-case alg-mislabelled alg-none alg-none-spelled alg-not-the-keys aud-other b64 " +
+			"base64-alphabet base64-padding base64-whitespace claims-duplicate crit es256-zero exp-absent " +
+			"exp-past exp-text header-duplicates header-edited header-not-json hs256-empty-key hs256-public-key " +
+			"huge id-token iss-other jku jwe jwk-embedded keys-flood keys-removed kid-injection kid-malformed " +
+			"kid-of-another-key nbf-future nbf-text nested-json parts payload-edited payload-not-json " +
+			"refresh-token scope-missing session-revoked signature-absent signature-damaged signature-foreign " +
+			"signature-padding two-headers-forged typ-other x5c x5u"},
+		{signatureOnly, torture.WronglyAccepted, "aud-other b64 claims-duplicate crit exp-absent exp-past exp-text id-token iss-other nbf-future " +
+			"nbf-text payload-not-json refresh-token scope-missing session-revoked typ-other"},
+		{unsignedPasses, torture.WronglyAccepted, "alg-absent alg-none alg-none-spelled header-duplicates signature-absent"},
+		{algNone, torture.WronglyAccepted, "alg-none alg-none-spelled header-duplicates"},
+		{algNoneAnyCase, torture.WronglyAccepted, "alg-none alg-none-spelled header-duplicates"},
+		{algNoneKept, torture.WronglyAccepted, "alg-none alg-none-spelled header-duplicates"},
+		{algAbsent, torture.WronglyAccepted, "alg-absent"},
+		{algFirst, torture.WronglyAccepted, "header-duplicates"},
+		{algAnyCase, torture.WronglyAccepted, "alg-case"},
+		{hmacPublic, torture.WronglyAccepted, "hs256-public-key"},
+		{hmacEmpty, torture.WronglyAccepted, "hs256-empty-key kid-injection"},
+		{psychic, torture.WronglyAccepted, "es256-zero"},
+		{anyAlgorithm, torture.WronglyAccepted, "alg-not-the-keys"},
+		{anyHash, torture.WronglyAccepted, "alg-mislabelled"},
+		{trustsJWK, torture.WronglyAccepted, "jwk-embedded"},
+		{trustsJKU, torture.WronglyAccepted, "jku"},
+		{looksAtJKU, torture.Fetched, "jku"},
+		{trustsX5U, torture.WronglyAccepted, "x5u"},
+		{trustsX5C, torture.WronglyAccepted, "x5c"},
+		{kidIsFile, torture.WronglyAccepted, "kid-injection"},
+		{kidIsQuery, torture.WronglyAccepted, "kid-injection"},
+		{kidIsURL, torture.WronglyAccepted, "kid-injection"},
+		{kidIsText, torture.Crashed, "header-not-json jku jwk-embedded kid-malformed kid-unknown x5c x5u"},
+		{triesAllKeys, torture.WronglyAccepted, "kid-of-another-key"},
+		{cutsSignature, torture.WronglyAccepted, "signature-damaged"},
+		{numericSignature, torture.WronglyAccepted, "signature-damaged"},
+		{laxPKCS1, torture.WronglyAccepted, "signature-damaged signature-padding"},
+		{laxPadding, torture.WronglyAccepted, "base64-padding"},
+		{laxAlphabet, torture.WronglyAccepted, "base64-alphabet"},
+		{laxWhitespace, torture.WronglyAccepted, "base64-whitespace"},
+		{jsonJWS, torture.WronglyAccepted, "json-serialization"},
+		{extraParts, torture.WronglyAccepted, "parts"},
+		{trimsToken, torture.WronglyAccepted, "parts"},
+		{nestedTokens, torture.WronglyAccepted, "nested-jwt"},
+		{decrypts, torture.WronglyAccepted, "dots jwe parts"},
+		{hangsOnJWE, torture.Hung, "dots jwe parts"},
+		{opaqueTokens, torture.WronglyAccepted, "garbage json-serialization parts refresh-token"},
+		{ignoresCrit, torture.WronglyAccepted, "b64 crit"},
+		{skipsIssuer, torture.WronglyAccepted, "claims-duplicate iss-other"},
+		{issuerPrefix, torture.WronglyAccepted, "iss-other"},
+		{skipsAudience, torture.WronglyAccepted, "aud-other claims-duplicate"},
+		{audienceIfAny, torture.WronglyAccepted, "aud-other"},
+		{audiencePart, torture.WronglyAccepted, "aud-other"},
+		{audienceText, torture.WronglyRefused, "aud-list"},
+		{skipsType, torture.WronglyAccepted, "typ-other"},
+		{shortTypeOnly, torture.WronglyRefused, "typ-long"},
+		{skipsExpiry, torture.WronglyAccepted, "claims-duplicate exp-absent exp-past exp-text"},
+		{expiryIfAny, torture.WronglyAccepted, "exp-absent exp-text"},
+		{expiryText, torture.WronglyAccepted, "exp-text"},
+		{skipsNotBefore, torture.WronglyAccepted, "nbf-future nbf-text"},
+		{trailingJSON, torture.WronglyAccepted, "payload-not-json"},
+		{firstClaim, torture.WronglyAccepted, "claims-duplicate payload-not-json"},
+		{skipsScope, torture.WronglyAccepted, "scope-missing"},
+		{scopePart, torture.WronglyAccepted, "scope-missing"},
+		{scopeAnyCase, torture.WronglyAccepted, "scope-missing"},
+		{scopeWhole, torture.WronglyRefused, "scope-among"},
+		{exactScheme, torture.WronglyRefused, "scheme-case"},
+		{anyScheme, torture.WronglyAccepted, "scheme-other"},
+		{tokenInQuery, torture.WronglyAccepted, "token-in-query"},
+		{tokenInForm, torture.WronglyAccepted, "token-in-form"},
+		{fetchesAlways, torture.WronglyRefused, "keys-down"},
+		{fetchesOnce, torture.WronglyRefused, "keys-new keys-removed keys-strange"},
+		{keepsKeys, torture.WronglyAccepted, "keys-removed"},
+		{strictKeySet, torture.WronglyRefused, "keys-strange"},
+		{ignoresStatus, torture.WronglyAccepted, "session-revoked"},
+		{readsStatusBytes, torture.WronglyRefused, "session-revoked"},
+		{acceptsAnything, torture.WronglyAccepted, catalogued(func(c torture.Case) bool {
+			return c.Must == torture.Refuse && c.Group != "Transport" && c.ID != "no-token"
+		})},
+		{answers500, torture.Crashed, catalogued(func(c torture.Case) bool { return c.Must != torture.Accept })},
+		{answers404, "", ""},
+		{noChallenge, "", ""},
+		{lenient, "", ""},
+	}
+}
+
+// catalogued names the cases that are so.
+func catalogued(so func(torture.Case) bool) string {
+	var ids []string
+	for _, c := range torture.Catalogue() {
+		if so(c) {
+			ids = append(ids, c.ID)
+		}
+	}
+	return strings.Join(ids, " ")
+}
+
+// Each service with a fault fails where its fault shows and nowhere else; and no variant of any case is one that no
+// service could fail.
+func TestEachFaultIsFoundWhereItShowsAndNowhereElse(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	caught := map[string]bool{}
+	t.Run("faults", func(t *testing.T) {
+		for _, w := range wrongs() {
+			t.Run(string(w.fault), func(t *testing.T) {
+				t.Parallel()
+				report := tortured(t, nil, w.fault)
+				var want []string
+				for _, id := range strings.Fields(w.cases) {
+					want = append(want, id+": "+string(w.verdict))
+				}
+				slices.Sort(want)
+				if diff := cmp.Diff(want, failures(report)); diff != "" || report.Stopped != "" {
+					t.Errorf("want (-), got (+), stopped %q:\n%s", report.Stopped, diff)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				for _, one := range report.Results {
+					for _, o := range one.Outcomes {
+						caught[one.Case.ID+", "+o.Sent] = caught[one.Case.ID+", "+o.Sent] || o.Verdict.Failed()
+					}
+				}
+			})
+		}
+	})
+	for variant, found := range caught {
+		if !found && !strings.HasPrefix(variant, "good-token") { // those have tests of their own
+			t.Errorf("no service fails at %s", variant)
+		}
+	}
+}

@@ -43,7 +43,8 @@ func Rooms() []Room {
 		{Path: "internal/weather", Ours: []string{"pkg/verifier"}, Only: []string{"none"}},
 		{Path: "internal/cli", Never: []string{gin, pgx, goRedis, jwx, sqlPkg}, Ours: []string{
 			"api", "db", "internal/app", "internal/audit", "internal/authority", "internal/client", "internal/config", "internal/keyring",
-			"internal/secret", "internal/session", "internal/telemetry", "internal/user", "internal/version", "internal/weather", "pkg/verifier"}},
+			"internal/secret", "internal/session", "internal/telemetry", "internal/torture", "internal/user", "internal/version", "internal/weather", "pkg/verifier"}},
+		{Path: "internal/torture", Only: []string{"none"}},
 		{Path: "internal/app", Never: []string{gin, jwx}, Ours: append([]string{
 			"db", "internal/authority", "internal/config", "internal/httpapi", "internal/store/*", "internal/telemetry", "internal/version"}, kept...)},
 		{Path: "internal/config", Ours: []string{"internal/secret"}, Never: pure},

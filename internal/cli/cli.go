@@ -103,7 +103,7 @@ Without any setting it runs embedded: SQLite in ./mintmark-data, on loopback.`,
 	root.SetHelpCommand(help)
 	registerConfigFlags(root.PersistentFlags())
 	root.PersistentFlags().VarP(&s.output, "output", "o", "what answers look like: table, for people, or json")
-	add(root, groupRun, s.newServe(), s.newDemo())
+	add(root, groupRun, s.newServe(), s.newDemo(), s.newTorture())
 	add(root, groupOperate, s.newUsers(), s.newClients(), s.newSessions(), s.newExplain(), s.newKeys(), s.newMigrate())
 	add(root, groupConfigure, s.newConfig())
 	add(root, groupAbout, s.newVersion(), s.newCompletion())

@@ -20,6 +20,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/torture"
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
@@ -71,6 +72,8 @@ func TestEveryErrorHasItsExitCode(t *testing.T) {
 		{user.ErrEmailTaken, 4},
 		{&authority.InvalidRegistration{Problems: []user.Problem{"No."}}, 4},
 		{app.ErrUnavailable, 5},
+		{torture.ErrUnreachable, 5},
+		{fmt.Errorf("%w: %w", torture.ErrListen, refused), 1},
 		{db.ErrUnavailable, 5},
 		{db.ErrUnusable, 2},
 		{refused, 5},

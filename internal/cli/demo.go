@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/mintmark-auth/mintmark/internal/secret"
 )
@@ -57,12 +56,7 @@ registration is closed name a user by --username; the password is read from
 }
 
 func (f *demoFlags) check(cmd *cobra.Command) error {
-	var setting string
-	cmd.Flags().Visit(func(flag *pflag.Flag) {
-		if isSetting(flag) {
-			setting = flag.Name
-		}
-	})
+	setting := givenSetting(cmd)
 	switch {
 	case setting != "":
 		return usagef("--%s does not reach the demo, whose authority is its own; start `mintmark serve` with it and use demo --issuer", setting)

@@ -31,11 +31,17 @@ type narrator struct {
 
 func newNarrator(s *shell) *narrator {
 	_, person := terminal(s.stdout)
+	return &narrator{shell: s, ink: s.ink(), lines: !person}
+}
+
+// ink is colour where a person reads who wants it.
+func (s *shell) ink() ink {
+	_, person := terminal(s.stdout)
 	plain := slices.ContainsFunc(s.environ, func(entry string) bool {
 		value, ok := strings.CutPrefix(entry, "NO_COLOR=") // no-color.org
 		return ok && value != "" || entry == "TERM=dumb"
 	})
-	return &narrator{shell: s, ink: ink(person && !plain), lines: !person}
+	return ink(person && !plain)
 }
 
 func (n *narrator) say(format string, args ...any) { fmt.Fprintf(n.stdout, format, args...) }

@@ -14,6 +14,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/torture"
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
@@ -76,6 +77,7 @@ func knownExits() []knownExit {
 		{app.ErrRootSecret, exitUsage, ""},
 		{keyring.ErrUnsealable, exitUsage, "give back the root secret and the MINTMARK_ISSUER it was sealed under"},
 		{app.ErrListen, exitFailed, ""},
+		{torture.ErrListen, exitFailed, "choose another address"},
 		{app.ErrDataDirInUse, exitRefused, ""},
 
 		{user.ErrNotFound, exitNotFound, "`mintmark users list` shows who there is"},
@@ -97,6 +99,7 @@ func knownExits() []knownExit {
 		{errUnconfirmed, exitRefused, "answer yes, or give --yes"},
 
 		{app.ErrUnavailable, exitUnavailable, ""},
+		{torture.ErrUnreachable, exitUnavailable, "see that it runs, and that the URL is right"},
 		{db.ErrUnusable, exitUsage, ""},
 		{db.ErrUnavailable, exitUnavailable, ""},
 		{context.DeadlineExceeded, exitUnavailable, "try again when the machine or the network is less busy"},

@@ -31,6 +31,17 @@ func registerConfigFlags(flags *pflag.FlagSet) {
 
 func isSetting(f *pflag.Flag) bool { return f.Annotations[settingAnnotation] != nil }
 
+// givenSetting names a setting that was given by its flag, if any was: commands that
+// have no configuration of their own take none.
+func givenSetting(cmd *cobra.Command) (name string) {
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if isSetting(flag) {
+			name = flag.Name
+		}
+	})
+	return name
+}
+
 // usage writes what stands below a command's description in its help.
 func usage(cmd *cobra.Command) error {
 	var page strings.Builder

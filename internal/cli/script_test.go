@@ -19,10 +19,18 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/mintmark-auth/mintmark/internal/cli"
+	"github.com/mintmark-auth/mintmark/internal/weather"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mintmark": mintmark})
+	testscript.Main(m, map[string]func(){"mintmark": mintmark, "weather": weatherService})
+}
+
+// weatherService is the example service as its main runs it.
+func weatherService() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(weather.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // mintmark is the command as main runs it.
@@ -52,6 +60,11 @@ func TestScripts(t *testing.T) {
 			"mode":      mode,
 			"logged-in": logIn,
 			"sid":       sid,
+			"token":     accessToken,
+			"forecast":  forecast,
+			"naive":     naive,
+			"free-port": freePort,
+			"rsa-key":   rsaKey,
 		},
 	})
 }

@@ -79,6 +79,7 @@ type shot struct {
 	trap  string                      // the path on our listener that nobody may fetch
 	want  int                         // the status that RFC 6750 asks of a refusal; 0: 401
 	bulky bool                        // so large that a closed connection is a refusal
+	moot  bool                        // by another method than the user's: an endpoint that knows only that one says nothing
 }
 
 // Catalogue returns all cases, in the order in which they are played.

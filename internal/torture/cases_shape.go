@@ -46,7 +46,7 @@ func shapeCases() []Case {
 				{sent: "a payload that never ends", token: k.forged(k.head(nil), strings.Repeat("[", 5_000)), bulky: true},
 			}
 		}},
-		{ID: "large-claims", Name: "a good token with large claims", Source: "RFC 8725 §3.11", Must: Either, Needs: NeedKey, shots: func(k *kit) []shot {
+		{ID: "large-claims", Name: "a good token with large claims", Source: "CVE-2025-53864, CVE-2025-61920", Must: Either, Needs: NeedKey, shots: func(k *kit) []shot {
 			return []shot{
 				{sent: "nested 1,000 deep", token: k.mint(nil, set{"x": nested(1_000)}), bulky: true},
 				{sent: "2,000 members", token: k.mint(nil, manyMembers(2_000)), bulky: true},

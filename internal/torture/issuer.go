@@ -60,7 +60,7 @@ type issuer struct {
 func openIssuer(ctx context.Context, address, name string, signing, other pair, now func() time.Time) (*issuer, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen as an issuer: %w", err)
+		return nil, fmt.Errorf("%w as an issuer: %w", ErrListen, err)
 	}
 	if name == "" {
 		name = "http://" + listener.Addr().String()

@@ -42,6 +42,8 @@ func judge(must Must, s shot, a answer) *Outcome {
 		o.Verdict = WronglyRefused
 	case must == Refuse && a.success():
 		o.Verdict = WronglyAccepted
+	case s.moot && (a.status == http.StatusMethodNotAllowed || a.status == http.StatusNotFound || a.status == http.StatusUnsupportedMediaType):
+		o.Verdict = NotTried
 	case a.status == http.StatusTooManyRequests:
 		o.Verdict = Unclear
 	case must == Refuse:

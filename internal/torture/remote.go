@@ -21,6 +21,9 @@ import (
 // ErrUnreachable is in the chain of every error that says that the service or its issuer can't be reached.
 var ErrUnreachable = errors.New("can't be reached")
 
+// ErrListen is in the chain of every error that says that an address of ours can't be listened at.
+var ErrListen = errors.New("can't listen")
+
 // maxAnswer bounds what is read of an issuer's answer.
 const maxAnswer = 1 << 20
 

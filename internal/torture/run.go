@@ -216,8 +216,20 @@ func (r *round) obtain(ctx context.Context) (err error) {
 	if k.header, k.claims, err = readToken(k.token); err != nil {
 		return fmt.Errorf("the good token: %w", err)
 	}
+	if iss := k.claims["iss"]; iss != r.cfg.Issuer {
+		return fmt.Errorf("the good token is of the issuer %q, not %q; name that one", fmt.Sprint(iss), r.cfg.Issuer)
+	}
+	if aud := k.claims["aud"]; r.cfg.Audience != "" && !names(aud, r.cfg.Audience) {
+		return fmt.Errorf("the good token is for the audience %q, not %q; name that one", fmt.Sprint(aud), r.cfg.Audience)
+	}
 	k.public, err = issuer.publicKey(ctx, k.kid())
 	return err
+}
+
+// names says whether an aud holds an audience (RFC 7519 §4.1.3).
+func names(aud any, audience string) bool {
+	list, _ := aud.([]any)
+	return aud == audience || slices.Contains(list, any(audience))
 }
 
 // lacks says what a case needs and is not there, or "".
@@ -309,8 +321,11 @@ func (r *round) result(ctx context.Context, c Case, stopped string) Result {
 		}
 		result.Verdict = worse(result.Verdict, o.Verdict)
 	}
-	if len(result.Outcomes) == 0 {
+	switch {
+	case len(result.Outcomes) == 0:
 		result.Why = "it can't be made of this token"
+	case result.Verdict == NotTried:
+		result.Why = "the endpoint does not take such a request (" + result.Outcomes[0].Got + ")"
 	}
 	return result
 }

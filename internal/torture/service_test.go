@@ -96,6 +96,7 @@ const (
 	noChallenge      fault = "forgets WWW-Authenticate"
 	refusesAll       fault = "refuses everybody"
 	locksOut         fault = "locks out who failed fifty times"
+	locksOutSoon     fault = "locks out who failed five times"
 	fetchesAlways    fault = "fetches the keys for each token"
 	fetchesOnce      fault = "fetches the keys once"
 	keepsKeys        fault = "never forgets a key"
@@ -133,7 +134,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		s.refused++
 	}
-	if s.has(locksOut) && s.refused > 50 || s.has(refusesAll) {
+	if s.has(locksOut) && s.refused > 50 || s.has(locksOutSoon) && s.refused > 5 || s.has(refusesAll) {
 		err = errBad
 	}
 	s.mu.Unlock()

@@ -44,7 +44,7 @@ func setTrap(ctx context.Context, address string, attacker *rsa.PrivateKey, kid 
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen for who fetches forged keys: %w", err)
+		return nil, fmt.Errorf("%w for who fetches forged keys: %w", ErrListen, err)
 	}
 	t := &trap{url: "http://" + listener.Addr().String(), cert: cert, hits: map[string]int{}}
 	keys := []set{publicJWK(&attacker.PublicKey, attackerKid)}

@@ -12,7 +12,7 @@ type answer struct {
 	status    int
 	challenge string // WWW-Authenticate
 	hung      bool   // nothing in time
-	lost      bool   // the connection broke
+	lost      error  // why the connection broke, if it did
 	within    time.Duration
 }
 
@@ -23,7 +23,7 @@ func (a answer) words() string {
 	switch {
 	case a.hung:
 		return fmt.Sprintf("nothing for %v", a.within)
-	case a.lost:
+	case a.lost != nil:
 		return "the connection broke"
 	}
 	return strings.TrimSpace(fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)))
@@ -35,8 +35,8 @@ func judge(must Must, s shot, a answer) *Outcome {
 	switch {
 	case a.hung:
 		o.Verdict = Hung
-	case a.lost && s.bulky && must != Accept: // it read no further, as it may
-	case a.lost, a.status >= 500:
+	case a.lost != nil && s.bulky && must != Accept: // it read no further, as it may
+	case a.lost != nil, a.status >= 500:
 		o.Verdict = Crashed
 	case must == Accept && !a.success():
 		o.Verdict = WronglyRefused

@@ -215,7 +215,7 @@ func TestWhoCanNotBeReachedIsNoFinding(t *testing.T) {
 	down.Close()
 	for name, cfg := range map[string]torture.Config{
 		"the service": {Target: torture.Target{URL: nowhere}, Issuer: a.URL, Token: a.token(time.Now().Add(time.Minute))},
-		"the issuer":  {Target: torture.Target{URL: a.URL}, Issuer: nowhere, Token: a.token(time.Now().Add(time.Minute))},
+		"the issuer":  {Target: torture.Target{URL: a.URL}, Issuer: nowhere, Audience: audience, Client: &torture.Client{ID: "tester"}},
 		"with an issuer of our own": {Target: torture.Target{URL: nowhere}, OwnIssuer: "127.0.0.1:0", Audience: audience,
 			Wait: 50 * time.Millisecond},
 	} {

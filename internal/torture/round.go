@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -103,7 +104,10 @@ func (r *round) attempt(ctx context.Context, s shot) (a answer, pause time.Durat
 		case ok && timeout.Timeout():
 			return answer{hung: true, within: r.cfg.Timeout}, 0, nil
 		}
-		return answer{lost: true}, 0, nil
+		if failed, ok := errors.AsType[*url.Error](err); ok {
+			err = failed.Err // the URL may hold a token
+		}
+		return answer{lost: err}, 0, nil
 	}
 	defer response.Body.Close()
 	_, _ = io.CopyN(io.Discard, response.Body, 64<<10) // the status has said what matters

@@ -270,8 +270,8 @@ func (r *round) play(ctx context.Context) (*Report, error) {
 		switch {
 		case report.Stopped != "":
 		case c.ID == goodToken.ID && result.Verdict != Passed:
-			if result.Outcomes[0].answer.lost {
-				return nil, fmt.Errorf("the service at %s %w", r.cfg.Target.URL, ErrUnreachable)
+			if lost := result.Outcomes[0].answer.lost; lost != nil {
+				return nil, fmt.Errorf("the service at %s %w: %w", r.cfg.Target.URL, ErrUnreachable, lost)
 			}
 			report.Stopped = "the service does not accept the good token (" + result.Outcomes[0].Got + "), so its refusals prove nothing"
 		case i+1 < len(cases) && cases[i+1].ID != goodTokenAfter.ID && (cases[i+1].Group != c.Group || result.Verdict == Crashed || result.Verdict == Hung):

@@ -97,10 +97,10 @@ func (s *shell) tellCases(r *torture.Report) {
 			group = one.Case.Group
 			say("\n%s\n", ink.bold(group))
 		}
-		switch {
-		case one.Verdict == torture.Passed:
+		switch one.Verdict {
+		case torture.Passed:
 			say("  %s %-21s %s %s\n", ink.green("✓"), one.Case.ID, one.Case.Name, ink.faint("("+answers(one)+")"))
-		case one.Verdict == torture.NotTried:
+		case torture.NotTried:
 			say("  %s %-21s %s\n", ink.faint("–"), one.Case.ID, ink.faint(one.Case.Name+": not tried, "+one.Why))
 		default:
 			say("  %s %-21s %s: %s (%s)\n", ink.red("✗"), one.Case.ID, one.Case.Name, ink.red(string(one.Verdict)), one.Case.Source)

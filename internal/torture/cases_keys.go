@@ -51,7 +51,7 @@ func keyNameCases() []Case {
 		{ID: "kid-malformed", Name: "a kid that is no name, and the forger's signature", Source: "RFC 7515 §4.1.4", shots: kidMalformed},
 		{ID: "kid-of-another-key", Name: "the issuer's key, the kid of another key of the issuer", Source: "RFC 7515 §4.1.4",
 			Needs: NeedIssuer, shots: func(k *kit) []shot {
-				return []shot{{sent: "both keys are published", token: k.mint(set{"kid": k.otherK}, nil)}}
+				return []shot{{sent: "both keys are published", token: k.mint(set{"kid": k.otherKID}, nil)}}
 			}},
 		{ID: "kid-unknown", Name: "the issuer's key under no kid that is published", Source: "RFC 7515 §4.1.4", Must: Either, Needs: NeedKey,
 			Remark: "it tries keys that the token did not name", shots: func(k *kit) []shot {

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,12 +112,12 @@ func TestABusyServiceIsAskedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			refused := 0
+			var refused atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("Authorization") != "" {
 					return // whatever it brings is good
 				}
-				if refused++; refused <= c.busy {
+				if int(refused.Add(1)) <= c.busy {
 					w.WriteHeader(c.status)
 					return
 				}
@@ -138,11 +139,10 @@ func TestABusyServiceIsAskedAgain(t *testing.T) {
 
 func TestTheRunWaitsForTheServiceToTrustItsIssuer(t *testing.T) {
 	t.Parallel()
-	asked := 0
+	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked++
 		switch {
-		case asked <= 3:
+		case asked.Add(1) <= 3:
 			w.WriteHeader(401) // it still trusts another
 		case r.Header.Get("Authorization") == "":
 			w.WriteHeader(401)
@@ -152,7 +152,17 @@ func TestTheRunWaitsForTheServiceToTrustItsIssuer(t *testing.T) {
 	report, err := torture.Run(t.Context(), torture.Config{
 		Target: torture.Target{URL: server.URL}, OwnIssuer: "127.0.0.1:0", Audience: audience, Only: []string{"no-token"}, Wait: time.Minute,
 	}.WithKeys(fromPool()))
-	if err != nil || report.Failed() || asked != 6 {
-		t.Errorf("%v, %v after %d requests", failures(report), err, asked)
+	if err != nil || report.Failed() || asked.Load() != 6 {
+		t.Errorf("%v, %v after %d requests", failures(report), err, asked.Load())
+	}
+}
+
+// Also where the answer came first, as the last variant shows.
+func TestAFetchAfterTheAnswerIsFound(t *testing.T) {
+	t.Parallel()
+	report := tortured(t, func(c *torture.Config) { c.Only = []string{"jku", "x5c"} }, looksLater)
+	outcomes := resultOf(t, report, "jku").Outcomes
+	if last := outcomes[len(outcomes)-1]; last.Verdict != torture.Fetched {
+		t.Errorf("%+v", last)
 	}
 }

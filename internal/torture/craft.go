@@ -38,10 +38,9 @@ type kit struct {
 	claims set // of a good token, but for the times and the jti of our own making
 	token  string
 
-	key    *rsa.PrivateKey  // one that the service trusts, or nil
-	public crypto.PublicKey // the issuer's, under the kid of header
-	other  *rsa.PrivateKey  // another one that the issuer publishes, or nil
-	otherK string           // its kid
+	key      *rsa.PrivateKey  // one that the service trusts, or nil
+	public   crypto.PublicKey // the issuer's, under the kid of header
+	otherKID string           // of another key that the issuer publishes, or ""
 
 	attacker *rsa.PrivateKey // nobody trusts it
 	trap     *trap

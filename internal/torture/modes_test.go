@@ -2,8 +2,13 @@ package torture_test
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -14,6 +19,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +30,7 @@ import (
 type authority struct {
 	*httptest.Server
 	key     *rsa.PrivateKey
-	granted string // what its token endpoint was asked for
+	granted atomic.Value // what its token endpoint was asked for
 }
 
 func startAuthority(t *testing.T) *authority {
@@ -44,7 +50,7 @@ func startAuthority(t *testing.T) *authority {
 			return
 		}
 		r.ParseForm()
-		a.granted = r.PostForm.Encode()
+		a.granted.Store(r.PostForm.Encode())
 		fmt.Fprintf(w, `{"access_token":%q}`, a.token(time.Now().Add(time.Minute)))
 	})
 	a.Server = httptest.NewServer(mux)
@@ -109,7 +115,7 @@ func TestHolesAreFoundWithAGoodTokenAlone(t *testing.T) {
 func TestATestKeyIsEnoughForAllButChangesOfTheIssuer(t *testing.T) {
 	t.Parallel()
 	a := startAuthority(t)
-	strong, err := rsa.GenerateKey(nil, 2048)
+	strong, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,8 +145,8 @@ func TestAClientGetsItsOwnToken(t *testing.T) {
 	if report, err := run(t, cfg); err != nil || report.Failed() {
 		t.Fatalf("%v, %v", err, failures(report))
 	}
-	if want := "audience=https%3A%2F%2Forders.example.com&grant_type=client_credentials&resource=https%3A%2F%2Forders.example.com&scope=orders%3Aread"; a.granted != want {
-		t.Errorf("asked for %s", a.granted)
+	if want := "audience=https%3A%2F%2Forders.example.com&grant_type=client_credentials&resource=https%3A%2F%2Forders.example.com&scope=orders%3Aread"; a.granted.Load() != want {
+		t.Errorf("asked for %v", a.granted.Load())
 	}
 	cfg.Client = &torture.Client{ID: "tester", Secret: "wrong"}
 	if _, err := run(t, cfg); err == nil || !strings.Contains(err.Error(), "401 Unauthorized, invalid_client") || strings.Contains(err.Error(), "wrong") {
@@ -152,18 +158,18 @@ func TestAnExpiredTokenIsNotBlamedOnTheService(t *testing.T) {
 	t.Parallel()
 	a := startAuthority(t)
 	token := a.token(time.Now().Add(time.Minute))
-	late := false
+	var over atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if late || !strings.HasSuffix(r.Header.Get("Authorization"), token) {
+		if over.Load() || !strings.HasSuffix(r.Header.Get("Authorization"), token) {
 			w.WriteHeader(401)
 		}
 	}))
 	t.Cleanup(server.Close)
 	report, err := run(t, torture.Config{
 		Target: torture.Target{URL: server.URL}, Issuer: a.URL, Token: token,
-		Progress: func(_, _ int, id string) { late = late || id == "alg-none" },
+		Progress: func(_, _ int, id string) { over.Store(over.Load() || id == "alg-none") },
 		Now: func() time.Time {
-			if late {
+			if over.Load() {
 				return time.Now().Add(time.Hour)
 			}
 			return time.Now()
@@ -273,5 +279,51 @@ func TestEveryCaseIsWellFormed(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		seen[c.ID] = true
+	}
+}
+
+// The key of an elliptic curve is a secret for HS256 like any other.
+func TestHS256IsKeyedWithECKeysToo(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	point, err := key.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var issuer late
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/jwks") {
+			fmt.Fprintf(w, `{"keys":[{"kty":"EC","crv":"P-256","kid":"e","x":%q,"y":%q}]}`,
+				base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:]))
+			return
+		}
+		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, issuer.name(), issuer.name()+"/jwks")
+	}))
+	t.Cleanup(server.Close)
+	issuer.is(server.URL)
+	good := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","kid":"e"}`)) + "." +
+		base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"iss":%q,"aud":"a"}`, server.URL)) + ".AAAA"
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	confused := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		dot := max(0, strings.LastIndexByte(token, '.'))
+		mac := hmac.New(sha256.New, der)
+		mac.Write([]byte(token[:dot]))
+		if token != good && !strings.HasSuffix(token, "."+base64.RawURLEncoding.EncodeToString(mac.Sum(nil))) {
+			w.WriteHeader(401)
+		}
+	}))
+	t.Cleanup(confused.Close)
+	report, err := run(t, torture.Config{
+		Target: torture.Target{URL: confused.URL}, Issuer: server.URL, Audience: "a", Token: good, Only: []string{"hs256-public-key", "hs256-empty-key"},
+	})
+	if err != nil || !slices.Equal(failures(report), []string{"hs256-public-key: wrongly accepted"}) {
+		t.Errorf("%v, %v", err, failures(report))
 	}
 }

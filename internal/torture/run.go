@@ -171,7 +171,7 @@ func (r *round) becomeIssuer(ctx context.Context) error {
 	if r.own, err = openIssuer(ctx, r.cfg.OwnIssuer, r.cfg.Issuer, signing, other, r.cfg.Now); err != nil {
 		return err
 	}
-	r.kit.issuer, r.kit.otherK = r.own.url, other.kid
+	r.kit.issuer, r.kit.otherKID = r.own.url, other.kid
 	r.kit.trust(signing.key, signing.kid)
 	r.kit.template(r.cfg, r.own)
 	return nil

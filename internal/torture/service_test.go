@@ -48,6 +48,7 @@ const (
 	trustsJWK        fault = "trusts an embedded jwk"
 	trustsJKU        fault = "trusts a jku"
 	looksAtJKU       fault = "fetches a jku, and does not trust it"
+	looksLater       fault = "fetches a jku when it has answered"
 	trustsX5U        fault = "trusts an x5u"
 	trustsX5C        fault = "trusts an x5c"
 	kidIsFile        fault = "reads the key from the file that kid names"
@@ -117,6 +118,7 @@ type service struct {
 	mu      sync.Mutex
 	keys    map[string]*rsa.PublicKey
 	refused int
+	later   string // what looksLater is yet to fetch
 }
 
 func (s *service) has(f fault) bool { return slices.Contains(s.faults, f) }
@@ -129,6 +131,15 @@ var (
 )
 
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.has(looksLater) {
+		s.mu.Lock()
+		later := s.later
+		s.later = ""
+		s.mu.Unlock()
+		if later != "" {
+			fetch(later)
+		}
+	}
 	err := s.admit(r)
 	s.mu.Lock()
 	if err != nil {
@@ -386,7 +397,8 @@ func (s *service) checkSignature(header claims, p []string) error {
 			}
 		}
 	}
-	if alg != "RS256" && !(s.has(algAnyCase) && strings.EqualFold(alg, "RS256")) && !s.has(anyAlgorithm) {
+	known := alg == "RS256" || s.has(algAnyCase) && strings.EqualFold(alg, "RS256") || s.has(anyAlgorithm)
+	if !known {
 		return errBad
 	}
 	for _, key := range s.candidates(header, kid) {
@@ -438,6 +450,11 @@ func (s *service) candidates(header claims, kid string) []*rsa.PublicKey {
 				all = append(all, key)
 			}
 		}
+	}
+	if jku, ok := header["jku"].(string); ok && s.has(looksLater) {
+		s.mu.Lock()
+		s.later = jku
+		s.mu.Unlock()
 	}
 	if s.has(kidIsURL) && strings.HasPrefix(kid, "http") {
 		for _, key := range fetchKeys(kid) {
@@ -536,7 +553,8 @@ func (s *service) checkClaims(c claims) error {
 
 func (s *service) checkParties(c claims) error {
 	iss, _ := c["iss"].(string)
-	if iss != s.issuer() && !s.has(skipsIssuer) && !(s.has(issuerPrefix) && strings.HasPrefix(iss, s.issuer())) {
+	ours := iss == s.issuer() || s.has(skipsIssuer) || s.has(issuerPrefix) && strings.HasPrefix(iss, s.issuer())
+	if !ours {
 		return errBad
 	}
 	text, isText := c["aud"].(string)

@@ -40,13 +40,13 @@ func startWeather(t *testing.T, issuer func() string, now func() time.Time) stri
 
 func TestTheWeatherServicePasses(t *testing.T) {
 	t.Parallel()
-	var issuer string
+	var issuer late
 	now := fast()
 	report, err := torture.Run(t.Context(), torture.Config{
-		Target:    torture.Target{URL: startWeather(t, func() string { return issuer }, now)},
+		Target:    torture.Target{URL: startWeather(t, issuer.name, now)},
 		OwnIssuer: "127.0.0.1:0", Audience: audience, Wait: 10 * time.Second, KeysWithin: 30 * time.Second, Now: now,
 		Leeway: 5 * time.Minute, // by this clock: a token for the future must not become good on its way
-		Ready:  func(url string) { issuer = url },
+		Ready:  issuer.is,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -71,10 +71,10 @@ func TestTheWeatherServicePasses(t *testing.T) {
 // The middleware that the weather service stands on, with a scope.
 func TestTheVerifierPassesWithAScope(t *testing.T) {
 	t.Parallel()
-	var issuer string
+	var issuer late
 	now := fast()
 	guarded := sync.OnceValue(func() http.Handler {
-		v, err := verifier.New(issuer, audience, verifier.WithClock(now), verifier.WithLogger(slog.New(slog.DiscardHandler)))
+		v, err := verifier.New(issuer.name(), audience, verifier.WithClock(now), verifier.WithLogger(slog.New(slog.DiscardHandler)))
 		if err != nil {
 			t.Error(err)
 			return http.NotFoundHandler()
@@ -86,7 +86,7 @@ func TestTheVerifierPassesWithAScope(t *testing.T) {
 	report, err := torture.Run(t.Context(), torture.Config{
 		Target: torture.Target{URL: server.URL}, OwnIssuer: "127.0.0.1:0", Audience: audience, Scope: "orders:read", Wait: 10 * time.Second, Now: now,
 		Only:  []string{"scope-missing", "scope-list", "scope-among", "no-token"},
-		Ready: func(url string) { issuer = url },
+		Ready: issuer.is,
 	})
 	if err != nil || report.Failed() || report.Count(torture.Passed) != 6 {
 		t.Errorf("%v, %v, stopped: %s", err, failures(report), report.Stopped)

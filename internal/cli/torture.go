@@ -106,10 +106,40 @@ func (f *tortureFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.list, "list", false, "print the cases and fire nothing")
 }
 
+// check looks for flags that make no sense together or alone.
+func (f *tortureFlags) check() error {
+	ways := 0
+	for _, way := range []string{f.token, f.client, f.testKey, f.ownIssuer} {
+		if way != "" {
+			ways++
+		}
+	}
+	switch {
+	case ways != 1:
+		return usagef("give one of --token, --client, --test-key and --own-issuer, which make good tokens")
+	case f.clientSecret != "" && f.client == "":
+		return usagef("--client-secret needs --client; give both")
+	case f.kid != "" && f.testKey == "":
+		return usagef("--kid needs --test-key; give both")
+	case f.claims != "" && f.testKey == "" && f.ownIssuer == "":
+		return usagef("--claims go into tokens of our own making; they need --own-issuer or --test-key")
+	case f.revokedWithin > 0 && f.ownIssuer == "":
+		return usagef("--revoked-within needs --own-issuer: only an issuer can end a session")
+	case f.timeout <= 0, f.wait <= 0, f.keysWithin <= 0:
+		return usagef("--timeout, --wait and --keys-within are out of range at 0 and below; give times like 10s")
+	case f.leeway < 0, f.revokedWithin < 0:
+		return usagef("--leeway and --revoked-within can't be negative; give times like 30s")
+	}
+	return nil
+}
+
 // errTortured says that the service failed. The report has said how.
 var errTortured = errors.New("the service failed")
 
 func (s *shell) torture(ctx context.Context, url string, f tortureFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	cfg, err := s.tortureConfig(ctx, url, f)
 	if err != nil {
 		return err
@@ -152,14 +182,6 @@ func (s *shell) tortureConfig(ctx context.Context, url string, f tortureFlags) (
 			fmt.Fprintf(s.stderr, "issuer %s is up: let the service trust it, for the audience %s; waiting up to %v for it to accept a good token\n",
 				clean(issuer), clean(f.audience), f.wait)
 		}
-	}
-	for name, d := range map[string]time.Duration{"timeout": f.timeout, "wait": f.wait, "keys-within": f.keysWithin} {
-		if d <= 0 {
-			return cfg, usagef("--%s %v is out of range; give a time like 10s", name, d)
-		}
-	}
-	if f.leeway < 0 || f.revokedWithin < 0 {
-		return cfg, usagef("--leeway and --revoked-within can't be negative; give times like 30s")
 	}
 	var err error
 	if cfg.Target, err = s.tortureTarget(ctx, url, f); err != nil {

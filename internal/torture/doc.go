@@ -10,5 +10,5 @@
 //
 // Good signatures come from a key that the service already trusts, or from an issuer of its own that lives as long as
 // the run; it never asks a real issuer to sign anything but the one good token. It calls the target, the issuer that it
-// is given, and nobody else.
+// is given, the endpoints that this one's metadata names, and nobody else.
 package torture

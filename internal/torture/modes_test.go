@@ -180,6 +180,25 @@ func TestAnExpiredTokenIsNotBlamedOnTheService(t *testing.T) {
 	}
 }
 
+// Keys of an https issuer that travel in the clear are nobody's, and a secret does not go that way at all.
+func TestAnHTTPSIssuerIsNotFollowedToPlainHTTP(t *testing.T) {
+	t.Parallel()
+	for _, endpoints := range []string{
+		`"jwks_uri":"http://127.0.0.1:1/jwks","token_endpoint":"https://127.0.0.1:1/token"`,
+		`"jwks_uri":"https://127.0.0.1:1/jwks","token_endpoint":"http://127.0.0.1:1/token"`,
+	} {
+		var issuer late
+		server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"issuer":%q,%s}`, issuer.name(), endpoints)
+		}))
+		t.Cleanup(server.Close)
+		issuer.is(server.URL)
+		if _, err := torture.Described(t.Context(), server.URL, server.Client()); err == nil || !strings.Contains(err.Error(), "plain http") {
+			t.Errorf("%s: %v", endpoints, err)
+		}
+	}
+}
+
 // The token goes where the user's request has it, and what is about the Authorization header is left alone.
 func TestTheTokenTravelsWhereTheUserSays(t *testing.T) {
 	t.Parallel()

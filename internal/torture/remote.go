@@ -67,10 +67,20 @@ func (r remote) describe(ctx context.Context) (metadata, error) {
 		case found.Issuer != r.issuer:
 			return metadata{}, fmt.Errorf("%s says that its issuer is %q, not %q; name that one", address, found.Issuer, r.issuer)
 		default:
-			return found, nil
+			return found, found.checkScheme()
 		}
 	}
 	return metadata{}, problem
+}
+
+// checkScheme keeps an https issuer from sending keys and secrets over http.
+func (m metadata) checkScheme() error {
+	for _, address := range []string{m.JWKSURI, m.TokenEndpoint} {
+		if strings.HasPrefix(m.Issuer, "https:") && strings.HasPrefix(address, "http:") {
+			return fmt.Errorf("the issuer %s names %s, which is plain http; nothing is read from there, nor a secret sent", m.Issuer, address)
+		}
+	}
+	return nil
 }
 
 // publicKey is the key that the issuer publishes under a kid, or its only one.

@@ -206,7 +206,7 @@ func (r *round) result(ctx context.Context, c Case, stopped string) Result {
 	} else {
 		for _, s := range c.shots(r.kit) {
 			o := r.fire(ctx, c.Must, s)
-			if c.Must == Either && o.Verdict == Passed && c.Remark != "" && o.answer.success() {
+			if o.Verdict == Passed && o.answer.success() {
 				o.Remark = c.Remark
 			}
 			result.Outcomes = append(result.Outcomes, o)

@@ -50,6 +50,7 @@ type App struct {
 	public      net.Listener
 	operations  net.Listener
 	ready       readiness
+	clockAstray bool           // the clock is known to be wrong; of the task that tends the keys
 	closers     []func() error // in the order of opening
 }
 
@@ -301,6 +302,8 @@ func (a *App) meterKeys() {
 		func() float64 { return float64(a.keys.Outlook().Published) })
 	a.metrics.Gauge("mintmark_keys_damaged", "Keys in the JWKS that can't sign though their turn is to come.",
 		func() float64 { return float64(a.keys.Outlook().Damaged) })
+	a.metrics.Gauge("mintmark_clock_skew_seconds", "How far the clock of this machine is ahead of the database's.",
+		func() float64 { return a.keys.Outlook().Skew.Seconds() })
 	a.metrics.Gauge("mintmark_keys_age_seconds", "How long ago the keys were read from the database; beyond 60 nothing is signed.",
 		func() float64 { return a.keys.Outlook().Age.Seconds() })
 }

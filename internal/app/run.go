@@ -29,6 +29,7 @@ const (
 	flushEvery      = 2 * time.Second
 	tickTimeout     = 5 * time.Second
 	awaitAgain      = 5 * time.Second
+	maxSkew         = 10 * time.Second
 	lastFlushWithin = 2 * time.Second
 )
 
@@ -194,15 +195,31 @@ func (a *App) tick(ctx context.Context, t task) {
 
 // tendKeys reads the keys anew and makes those that are due, a standby first of all.
 func (a *App) tendKeys(ctx context.Context) error {
-	before := a.keys.Outlook().Signing
+	before := a.keys.Outlook()
 	if err := a.keys.Refresh(ctx); err != nil {
 		return err
 	}
 	err := errors.Join(a.keys.Damage(), a.keys.Maintain(ctx))
-	if now := a.keys.Outlook(); now.Signing != before {
-		a.log.Info("another key signs now", "kid", now.Signing, "before", before, "next_switch", now.NextSwitch)
+	now := a.keys.Outlook()
+	if now.Signing != before.Signing {
+		a.log.Info("another key signs now", "kid", now.Signing, "before", before.Signing, "next_switch", now.NextSwitch)
+	}
+	if astray := now.Skew.Abs() > maxSkew; astray != a.clockAstray {
+		a.clockAstray = astray
+		a.tellClock(now.Skew)
 	}
 	return err
+}
+
+// tellClock warns of a clock that is wrong. Keys and tokens go by the database's and
+// are right all the same; the log, and TLS, are not.
+func (a *App) tellClock(skew time.Duration) {
+	if !a.clockAstray {
+		a.log.Info("the clock of this machine agrees with the database's again")
+		return
+	}
+	a.log.Warn("the clock of this machine is not the database's; tokens go by the database's, but set this machine's right",
+		"ahead", skew.Round(time.Second).String())
 }
 
 // flush writes what is still queued at the end; what can't be written now is

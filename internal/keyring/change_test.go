@@ -358,6 +358,26 @@ func TestASnapshotThatTheDatabasesClockHasLeftBehindSignsNothing(t *testing.T) {
 	}
 }
 
+// TestAProcessWithAWrongClockSignsByTheDatabases: it is told how far it is astray.
+func TestAProcessWithAWrongClockSignsByTheDatabases(t *testing.T) {
+	t.Parallel()
+	now := time.Now().Add(-time.Hour)
+	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), policy)
+	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Signer(now); err != nil {
+		t.Error(err)
+	}
+	if skew := k.Outlook().Skew.Round(time.Minute); skew != time.Hour {
+		t.Errorf("skew %s, want an hour", skew)
+	}
+	listed, at, err := k.List(t.Context())
+	if err != nil || len(listed) != 2 || listed[1].ActivatesAt.Sub(at).Round(time.Minute) != policy.RotateEvery {
+		t.Errorf("%+v at %s, %v", listed, at, err)
+	}
+}
+
 // TestARequestFromBeforeTheSwitchIsSignedAfterIt: what it read of the clock is older
 // than the snapshot, in which the old key's signer is gone.
 func TestARequestFromBeforeTheSwitchIsSignedAfterIt(t *testing.T) {

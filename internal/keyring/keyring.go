@@ -162,6 +162,7 @@ type Outlook struct {
 	Published  int           // keys in the JWKS
 	Damaged    int           // of those, keys that are to sign and can't be opened
 	Age        time.Duration // since the keys were read
+	Skew       time.Duration // how far this process's clock was ahead of the database's then
 }
 
 // Outlook tells what metrics and the log say of the keys; zero before the first read.
@@ -174,7 +175,7 @@ func (k *Keyring) Outlook() Outlook {
 	now := s.at.Add(age)
 	signing, _ := SigningAt(s.keys, now)
 	standby, _ := StandbyAt(s.keys, now)
-	o := Outlook{Signing: signing.KID, NextSwitch: standby.ActivatesAt, Published: len(s.members), Age: age}
+	o := Outlook{Signing: signing.KID, NextSwitch: standby.ActivatesAt, Published: len(s.members), Age: age, Skew: s.read.Sub(s.at)}
 	for _, key := range s.keys {
 		if StateAt(key, s.keys, now, k.policy).Signs() && s.signers[key.KID] == nil {
 			o.Damaged++

@@ -32,8 +32,8 @@ func Keys(t *testing.T, open OpenDurable) {
 	})
 }
 
-// newKey is a key that nobody can sign with.
-func newKey(activates time.Time) keyring.Stored {
+// NewKey is a key that nobody can sign with.
+func NewKey(activates time.Time) keyring.Stored {
 	thumbprint := make([]byte, 32)
 	_, _ = rand.Read(thumbprint) // never fails
 	return keyring.Stored{
@@ -74,7 +74,7 @@ func noKeysAtFirst(t *testing.T, store Durable) {
 
 func addedKeyComesBack(t *testing.T, store Durable) {
 	activates := time.Now().Add(48 * time.Hour).UTC().Truncate(time.Second).Add(123456 * time.Microsecond)
-	fresh, old := newKey(activates), newKey(activates.Add(time.Hour+789*time.Nanosecond))
+	fresh, old := NewKey(activates), NewKey(activates.Add(time.Hour+789*time.Nanosecond))
 	old.PublishedAt, old.RevokedAt, old.Sealed = activates.Add(-time.Hour), activates.Add(time.Minute), nil
 	at, err := addKeys(t, store, fresh, old)
 	if err != nil {
@@ -101,7 +101,7 @@ func keysComeInOrder(t *testing.T, store Durable) {
 	begin := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
 	var want []keyring.Stored
 	for i := range 5 {
-		want = append(want, newKey(begin.Add(time.Duration(i)*time.Microsecond)))
+		want = append(want, NewKey(begin.Add(time.Duration(i)*time.Microsecond)))
 	}
 	at, err := addKeys(t, store, want[3], want[0], want[4], want[2], want[1])
 	if err != nil {
@@ -117,19 +117,19 @@ func keysComeInOrder(t *testing.T, store Durable) {
 
 func clashingKeyAddsNothing(t *testing.T, store Durable) {
 	activates := time.Now().Add(time.Hour)
-	first := newKey(activates)
+	first := NewKey(activates)
 	if _, err := addKeys(t, store, first); err != nil {
 		t.Fatal(err)
 	}
 	before := readKeys(t, store)
-	sameKID := newKey(activates.Add(2 * time.Hour))
+	sameKID := NewKey(activates.Add(2 * time.Hour))
 	sameKID.KID = first.KID
-	unpublished := newKey(activates)
+	unpublished := NewKey(activates)
 	unpublished.PublishedAt = activates.Add(time.Second)
 	for name, clashing := range map[string]keyring.Stored{
-		"the same turn": newKey(activates), "the same kid": sameKID, "published after its turn": unpublished,
+		"the same turn": NewKey(activates), "the same kid": sameKID, "published after its turn": unpublished,
 	} {
-		if _, err := addKeys(t, store, newKey(activates.Add(time.Hour)), clashing); err == nil {
+		if _, err := addKeys(t, store, NewKey(activates.Add(time.Hour)), clashing); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 		if diff := cmp.Diff(readKeys(t, store), before); diff != "" {
@@ -152,7 +152,7 @@ func oneOfManyAddsTheFirstKey(t *testing.T, store Durable) {
 	wantNoErrors(t, contend(t, func(ctx context.Context, _ int) error {
 		return store.ChangeSigningKeys(ctx, func(keys []keyring.Stored, now time.Time) (change keyring.Change, err error) {
 			if len(keys) == 0 {
-				change.Add, change.Events = []keyring.Stored{newKey(now)}, []audit.Event{audit.New(audit.KeyPublished, "system")}
+				change.Add, change.Events = []keyring.Stored{NewKey(now)}, []audit.Event{audit.New(audit.KeyPublished, "system")}
 			}
 			return change, nil
 		})
@@ -173,7 +173,7 @@ func manyPlansAddOne(t *testing.T, store Durable) {
 				keys[i] = k.Key
 			}
 			for _, step := range keyring.Plan(keys, now, policy) {
-				change.Add = append(change.Add, newKey(step.ActivatesAt))
+				change.Add = append(change.Add, NewKey(step.ActivatesAt))
 				change.Events = append(change.Events, audit.New(audit.KeyPublished, "system"))
 			}
 			return change, nil
@@ -189,7 +189,7 @@ func cancelledKeyCalls(t *testing.T, store Durable) {
 		"SigningKeys": func(ctx context.Context) error { _, _, err := store.SigningKeys(ctx); return err },
 		"ChangeSigningKeys": func(ctx context.Context) error {
 			return store.ChangeSigningKeys(ctx, func(_ []keyring.Stored, now time.Time) (keyring.Change, error) {
-				return keyring.Change{Add: []keyring.Stored{newKey(now)}}, nil
+				return keyring.Change{Add: []keyring.Stored{NewKey(now)}}, nil
 			})
 		},
 		"AwaitSigningKeys": store.AwaitSigningKeys,
@@ -209,7 +209,7 @@ func updateKeys(tb testing.TB, store Durable, keys ...keyring.Stored) error {
 
 func updateCommitsWhole(t *testing.T, store Durable) {
 	signs := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
-	first, standby := newKey(signs), newKey(signs.Add(time.Hour))
+	first, standby := NewKey(signs), NewKey(signs.Add(time.Hour))
 	at, err := addKeys(t, store, first, standby)
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +228,7 @@ func updateCommitsWhole(t *testing.T, store Durable) {
 
 	later := standby
 	later.ActivatesAt = signs.Add(3 * time.Hour)
-	if err := updateKeys(t, store, later, newKey(signs)); !errors.Is(err, keyring.ErrUnknownKey) {
+	if err := updateKeys(t, store, later, NewKey(signs)); !errors.Is(err, keyring.ErrUnknownKey) {
 		t.Errorf("update of a key that is not there: %v, want ErrUnknownKey", err)
 	}
 	clashing := standby
@@ -245,7 +245,7 @@ func updateCommitsWhole(t *testing.T, store Durable) {
 func refusedDecision(t *testing.T, store Durable) {
 	refused := errors.New("refused")
 	err := store.ChangeSigningKeys(t.Context(), func(_ []keyring.Stored, now time.Time) (keyring.Change, error) {
-		return keyring.Change{Add: []keyring.Stored{newKey(now)}}, refused
+		return keyring.Change{Add: []keyring.Stored{NewKey(now)}}, refused
 	})
 	if !errors.Is(err, refused) {
 		t.Errorf("got %v, want the error of the decision", err)
@@ -257,7 +257,7 @@ func refusedDecision(t *testing.T, store Durable) {
 
 // revokedStays is K6: what no code of ours would do, the schema refuses.
 func revokedStays(t *testing.T, store Durable) {
-	key := newKey(time.Now().Add(time.Hour))
+	key := NewKey(time.Now().Add(time.Hour))
 	if _, err := addKeys(t, store, key); err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +284,7 @@ func revokedStays(t *testing.T, store Durable) {
 }
 
 func destroyedComesBack(t *testing.T, store Durable) {
-	key := newKey(time.Now().Add(time.Hour))
+	key := NewKey(time.Now().Add(time.Hour))
 	key.Sealed = nil
 	if _, err := addKeys(t, store, key); err != nil {
 		t.Fatal(err)

@@ -16,22 +16,30 @@ const (
 
 // claims reads the payload. Of the claims it knows, each must have its type, and those that RFC 9068 §2.2 requires
 // must be there; what they say is checked by the verifier. Unknown claims are left alone.
-func (c compact) claims() (*Token, error) {
+func (c compact) claims() (Token, error) {
 	decoded, ok := decodeSegment(c.payload)
 	if !ok {
-		return nil, errNotBase64
+		return Token{}, errNotBase64
 	}
-	token := &Token{payload: string(decoded)}
-	members, err := parseObject(token.payload)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range members {
-		if err := token.set(m); err != nil {
-			return nil, err
-		}
+	token := Token{payload: string(decoded)}
+	if err := token.read(); err != nil {
+		return Token{}, err
 	}
 	return token, token.complete()
+}
+
+// read sets the fields from the payload.
+func (t *Token) read() error {
+	members, err := parseObject(t.payload)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if err := t.set(m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *Token) set(m member) error {
@@ -47,10 +55,14 @@ func (t *Token) set(m member) error {
 		t.SessionID, ok = stringOf(m.value)
 	case "jti":
 		t.ID, ok = stringOf(m.value)
+	case "acr":
+		t.ACR, ok = stringOf(m.value)
+	case "amr":
+		t.amr, ok = stringsOf(m.value)
 	case "aud":
-		t.Audience, ok = stringsOf(m.value)
+		t.audience, ok = stringsOf(m.value)
 	case "scope":
-		t.Scopes, ok = scopesOf(m.value)
+		t.scopes, ok = scopesOf(m.value)
 	case "iat":
 		t.IssuedAt, ok = timeOf(m.value)
 	case "exp":
@@ -60,7 +72,11 @@ func (t *Token) set(m member) error {
 	case "auth_time":
 		t.AuthTime, ok = timeOf(m.value)
 	case "cnf":
-		return defect("it is bound to a key whose proof this service does not check (cnf)")
+		if t.jkt, ok = thumbprintOf(m.value); !ok {
+			return errBound
+		}
+	case "status":
+		t.status, ok = referenceOf(m.value)
 	}
 	if !ok {
 		return wrongType(m.name)
@@ -79,7 +95,7 @@ func (t *Token) complete() error {
 		return missing("iss")
 	case t.Subject == "":
 		return missing("sub")
-	case len(t.Audience) == 0:
+	case len(t.audience) == 0:
 		return missing("aud")
 	case t.Expiry.IsZero():
 		return missing("exp")
@@ -136,6 +152,17 @@ func isScope(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// thumbprintOf returns the jkt of a cnf (RFC 9449 §6.1). A token that is bound in any other way, or in more than one, is
+// not understood: to take it for a bearer token would undo the binding (RFC 7800 §3.1).
+func thumbprintOf(value string) (string, bool) {
+	members, err := parseObject(value)
+	if err != nil || len(members) != 1 || members[0].name != "jkt" {
+		return "", false
+	}
+	jkt, ok := stringOf(members[0].value)
+	return jkt, ok && len(jkt) == 43 // base64url of a SHA-256
 }
 
 // timeOf reads a NumericDate (RFC 7519 §2): a number of seconds, perhaps with a fraction, from 0 to 2^53. Nothing is

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,7 @@ const (
 	errTooLong    = defect("it is longer than 16 KiB")
 	errNotCompact = defect("it is not a compact JWS of three parts")
 	errNotBase64  = defect("it holds a part that is not canonical base64url")
+	errOwnKey     = defect("its header brings a key of its own")
 )
 
 // compact is a JWS in compact serialization (RFC 7515 §7.1), still encoded.
@@ -27,9 +29,6 @@ type compact struct {
 // split cuts raw at its two dots. The dots past the third are never looked at, so a token of dots costs no more than
 // another (CVE-2025-30204).
 func split(raw string) (compact, error) {
-	if len(raw) > maxToken {
-		return compact{}, errTooLong
-	}
 	first := strings.IndexByte(raw, '.')
 	if first <= 0 {
 		return compact{}, errNotCompact
@@ -69,38 +68,65 @@ func decodeSegment(segment string) ([]byte, bool) {
 	return decoded, segment[len(segment)-rest:] == string(quantum[:rest])
 }
 
-// kid checks the header and returns the name of the key to verify with (RFC 8725 §3.1, RFC 9068 §2.1).
-func (c compact) kid() (string, error) {
+// header is the protected header of a JWS.
+type header struct {
+	alg, typ, kid string
+	jwk           string // as JSON; empty without
+}
+
+// readHeader decodes the header. Whatever kind of token it is, it must not ask for an extension, and only a proof of
+// possession may bring a key (RFC 8725 §3.10).
+func (c compact) readHeader() (header, error) {
 	decoded, ok := decodeSegment(c.header)
 	if !ok {
-		return "", errNotBase64
+		return header{}, errNotBase64
 	}
 	members, err := parseObject(string(decoded))
 	if err != nil {
-		return "", err
+		return header{}, err
 	}
-	var alg, typ, kid string
+	var h header
 	for _, m := range members {
 		switch m.name {
 		case "alg":
-			alg, _ = stringOf(m.value)
+			h.alg, _ = stringOf(m.value)
 		case "typ":
-			typ, _ = stringOf(m.value)
+			h.typ, _ = stringOf(m.value)
 		case "kid":
-			kid, _ = stringOf(m.value)
+			h.kid, _ = stringOf(m.value)
+		case "jwk":
+			h.jwk = m.value
 		case "crit", "b64": // no extension is understood (RFC 7515 §4.1.11), and a JWT has no b64 (RFC 7797 §7)
-			return "", defect("its header asks for an extension that is not supported")
-		case "jwk", "jku", "x5u", "x5c": // a token does not say which key to trust (RFC 8725 §3.10)
-			return "", defect("its header brings a key of its own")
+			return header{}, defect("its header asks for an extension that is not supported")
+		case "jku", "x5u", "x5c": // a token does not say which key to trust
+			return header{}, errOwnKey
 		}
 	}
-	switch {
-	case alg != "RS256":
-		return "", defect("its algorithm is not RS256 (alg)")
-	case !strings.EqualFold(typ, "at+jwt") && !strings.EqualFold(typ, "application/at+jwt"):
-		return "", defect("it is not an access token (typ)")
-	case kid == "" || len(kid) > maxKid:
-		return "", defect("its header does not name a key (kid)")
+	return h, nil
+}
+
+// isType compares a typ as RFC 7515 §4.1.9 says: in any letter case, with or without "application/".
+func (h header) isType(typ string) bool {
+	short := h.typ
+	const prefix = "application/"
+	if len(short) > len(prefix) && strings.EqualFold(short[:len(prefix)], prefix) {
+		short = short[len(prefix):]
 	}
-	return kid, nil
+	return strings.EqualFold(short, typ)
+}
+
+// check holds the header of a token of the issuer against what it must be: of this type, by an accepted algorithm, under a
+// key that it names and does not bring (RFC 8725 §3.1, RFC 9068 §2.1).
+func (h header) check(typ string, algorithms []string) error {
+	switch {
+	case h.jwk != "":
+		return errOwnKey
+	case !slices.Contains(algorithms, h.alg):
+		return defect("its algorithm is not one that is accepted (alg)")
+	case !h.isType(typ):
+		return defect("it is of another type (typ)")
+	case h.kid == "" || len(h.kid) > maxKid:
+		return defect("its header does not name a key (kid)")
+	}
+	return nil
 }

@@ -78,7 +78,7 @@ func FuzzClaims(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if token.Issuer != issuerURL || !slices.Contains(token.Audience, audience) || !epoch.Before(token.Expiry) ||
+		if token.Issuer != issuerURL || !slices.Contains(token.Audience(), audience) || !epoch.Before(token.Expiry) ||
 			token.Subject == "" || token.ClientID == "" || token.ID == "" || token.IssuedAt.IsZero() {
 			t.Errorf("accepted %+v", token)
 		}

@@ -1,6 +1,9 @@
 package verifier
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -18,19 +21,10 @@ const (
 	minExponent = 65537
 )
 
-// malformed says what is wrong with a document of the issuer; a defect speaks of a token.
-func malformed(err error) error {
-	var d defect
-	if errors.As(err, &d) {
-		return errors.New(string(d))
-	}
-	return err
-}
-
-// parseKeys returns the keys of a JWKS (RFC 7517 §5) that may have signed a token, by kid. Others are skipped one by
-// one, so that a key of a new kind doesn't take the old ones away; of two with one kid the first stands. No usable
-// key at all is an error: an issuer that signs has one.
-func parseKeys(body string, log *slog.Logger) (map[string]*rsa.PublicKey, error) {
+// parseKeys returns the keys of a JWKS (RFC 7517 §5) that may have signed a token by one of algorithms, by kid. Others
+// are skipped one by one, so that a key of a new kind doesn't take the old ones away; of two with one kid the first
+// stands. No usable key at all is an error: an issuer that signs has one.
+func parseKeys(body string, algorithms []string, log *slog.Logger) (map[string]*key, error) {
 	members, err := parseObject(body)
 	if err != nil {
 		return nil, malformed(err)
@@ -46,9 +40,9 @@ func parseKeys(body string, log *slog.Logger) (map[string]*rsa.PublicKey, error)
 	if len(texts) > maxKeys {
 		return nil, fmt.Errorf("it holds %d keys, and at most %d are read", len(texts), maxKeys)
 	}
-	keys := make(map[string]*rsa.PublicKey, len(texts))
+	keys := make(map[string]*key, len(texts))
 	for i, text := range texts {
-		kid, key, err := parseKey(text)
+		kid, key, err := parseKey(text, algorithms)
 		if err == nil && keys[kid] != nil {
 			err = errors.New("an earlier key has the same kid")
 		}
@@ -59,65 +53,150 @@ func parseKeys(body string, log *slog.Logger) (map[string]*rsa.PublicKey, error)
 		keys[kid] = key
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("it holds no RSA key that can verify RS256")
+		return nil, fmt.Errorf("it holds no key that can verify %v", algorithms)
 	}
 	return keys, nil
 }
 
-func parseKey(text string) (string, *rsa.PublicKey, error) {
-	kid, err := checkUse(text)
+func parseKey(text string, algorithms []string) (kid string, _ *key, _ error) {
+	parameters, err := readParameters(text)
 	if err != nil {
 		return "", nil, err
 	}
-	parsed, err := jwk.ParseKey([]byte(text))
-	if err != nil {
-		return "", nil, fmt.Errorf("parse key: %w", err)
+	if err := parameters.checkUse(); err != nil {
+		return "", nil, err
 	}
-	public, ok := parsed.(jwk.RSAPublicKey)
-	if !ok {
-		return "", nil, errors.New("it is not an RSA public key")
+	alg := parameters.alg
+	if alg == "" {
+		alg = usual(parameters.kty, parameters.crv)
 	}
-	key := &rsa.PublicKey{N: new(big.Int).SetBytes(public.N())}
-	exponent := new(big.Int).SetBytes(public.E())
-	bits := key.N.BitLen()
-	switch {
-	case bits < minModulus || bits > maxModulus || key.N.Bit(0) == 0:
-		return "", nil, fmt.Errorf("its modulus of %d bits is not an odd one of %d to %d", bits, minModulus, maxModulus)
-	case exponent.BitLen() > 31 || exponent.Int64() < minExponent || exponent.Bit(0) == 0:
-		return "", nil, fmt.Errorf("its exponent is not an odd one of %d to 2^31-1", minExponent)
+	if !slices.Contains(algorithms, alg) {
+		return "", nil, errors.New("it is for another algorithm (alg, kty)")
 	}
-	key.E = int(exponent.Int64())
-	return kid, key, nil
+	if parameters.kid == "" || len(parameters.kid) > maxKid {
+		return "", nil, errors.New("it has no usable name (kid)")
+	}
+	key, _, err := parsePublic(text, alg, parameters)
+	return parameters.kid, key, err
 }
 
-// checkUse returns the kid of a key that is meant for RS256 signatures (RFC 7517 §4).
-func checkUse(text string) (kid string, err error) {
+// parameters are the members of a JWK that say what it is for (RFC 7517 §4), as far as they are strings.
+type parameters struct {
+	kty, crv, kid, alg, use string
+	operations              []string
+	hasAlg, hasUse, hasOps  bool
+	private                 bool
+}
+
+func readParameters(text string) (parameters, error) {
 	members, err := parseObject(text)
 	if err != nil {
-		return "", malformed(err)
+		return parameters{}, malformed(err)
 	}
-	var kty string
+	var p parameters
 	for _, m := range members {
 		value, _ := stringOf(m.value)
-		operations, _ := stringsOf(m.value)
-		switch {
-		case m.name == "kty":
-			kty = value
-		case m.name == "kid":
-			kid = value
-		case m.name == "use" && value != "sig":
-			return "", errors.New("it is not for signatures (use)")
-		case m.name == "alg" && value != "RS256":
-			return "", errors.New("it is for another algorithm (alg)")
-		case m.name == "key_ops" && !slices.Contains(operations, "verify"):
-			return "", errors.New("it is not for verification (key_ops)")
+		switch m.name {
+		case "kty":
+			p.kty = value
+		case "crv":
+			p.crv = value
+		case "kid":
+			p.kid = value
+		case "alg":
+			p.alg, p.hasAlg = value, true
+		case "use":
+			p.use, p.hasUse = value, true
+		case "key_ops":
+			p.operations, _ = stringsOf(m.value)
+			p.hasOps = true
+		case "d", "p", "q", "dp", "dq", "qi", "oth", "k":
+			p.private = true
 		}
 	}
+	return p, nil
+}
+
+// checkUse says whether the key is meant for signatures.
+func (p parameters) checkUse() error {
 	switch {
-	case kty != "RSA":
-		return "", errors.New("it is of another type (kty)")
-	case kid == "" || len(kid) > maxKid:
-		return "", errors.New("it has no usable name (kid)")
+	case p.hasUse && p.use != "sig":
+		return errors.New("it is not for signatures (use)")
+	case p.hasAlg && p.alg == "":
+		return errors.New("it is for no algorithm (alg)")
+	case p.hasOps && !slices.Contains(p.operations, "verify"):
+		return errors.New("it is not for verification (key_ops)")
 	}
-	return kid, nil
+	return nil
+}
+
+// parsePublic returns the public key that text is, under alg, and as jwx sees it.
+func parsePublic(text, alg string, p parameters) (*key, jwk.Key, error) {
+	algorithm, ok := algorithmNamed(alg)
+	if !ok || algorithm.kty != p.kty || algorithm.crv != p.crv {
+		return nil, nil, errors.New("its type does not fit its algorithm (kty, crv)")
+	}
+	if p.private {
+		return nil, nil, errors.New("it holds private members")
+	}
+	parsed, err := jwk.ParseKey([]byte(text))
+	if err != nil {
+		return nil, nil, fmt.Errorf("parse key: %w", err)
+	}
+	var public publicKey
+	switch parsed := parsed.(type) {
+	case jwk.RSAPublicKey:
+		public, err = rsaKey(parsed)
+	case jwk.ECDSAPublicKey:
+		public, err = ecdsaKey(parsed, algorithm)
+	case jwk.OKPPublicKey:
+		public, err = ed25519Key(parsed)
+	default:
+		err = errors.New("it is not a public key")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return &key{algorithm: algorithm, public: public}, parsed, nil
+}
+
+func rsaKey(parsed jwk.RSAPublicKey) (publicKey, error) {
+	modulus, exponent := new(big.Int).SetBytes(parsed.N()), new(big.Int).SetBytes(parsed.E())
+	bits := modulus.BitLen()
+	switch {
+	case bits < minModulus || bits > maxModulus || modulus.Bit(0) == 0:
+		return nil, fmt.Errorf("its modulus of %d bits is not an odd one of %d to %d", bits, minModulus, maxModulus)
+	case exponent.BitLen() > 31 || exponent.Int64() < minExponent || exponent.Bit(0) == 0:
+		return nil, fmt.Errorf("its exponent is not an odd one of %d to 2^31-1", minExponent)
+	}
+	return &rsa.PublicKey{N: modulus, E: int(exponent.Int64())}, nil
+}
+
+func ecdsaKey(parsed jwk.ECDSAPublicKey, a algorithm) (publicKey, error) {
+	var curve elliptic.Curve
+	switch a.crv {
+	case "P-256":
+		curve = elliptic.P256()
+	case "P-384":
+		curve = elliptic.P384()
+	default:
+		curve = elliptic.P521()
+	}
+	size := (curve.Params().BitSize + 7) / 8
+	if len(parsed.X()) != size || len(parsed.Y()) != size { // RFC 7518 §6.2.1.2
+		return nil, errors.New("its coordinates are not as wide as its curve")
+	}
+	point := append(append([]byte{4}, parsed.X()...), parsed.Y()...)
+	public, err := ecdsa.ParseUncompressedPublicKey(curve, point) // refuses what is not on the curve
+	if err != nil {
+		return nil, fmt.Errorf("parse key: %w", err)
+	}
+	return public, nil
+}
+
+func ed25519Key(parsed jwk.OKPPublicKey) (publicKey, error) {
+	if len(parsed.X()) != ed25519.PublicKeySize {
+		return nil, errors.New("its public key is not of 32 bytes")
+	}
+	return ed25519.PublicKey(parsed.X()), nil
 }

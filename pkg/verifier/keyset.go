@@ -2,7 +2,6 @@ package verifier
 
 import (
 	"context"
-	"crypto/rsa"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +22,8 @@ const (
 	fetchTimeout = 5 * time.Second
 	// patience is how long into a fetch callers wait for it.
 	patience = 2 * time.Second
+	// briefly is how long into a fetch those wait who have a key, but one whose max-age is over.
+	briefly = 500 * time.Millisecond
 	// maxWaiters bounds the callers that wait for one fetch; those beyond are told at once.
 	maxWaiters = 1024
 	// maxAge is how long after a fetch its keys serve while later fetches fail; it is the stale-if-error of the
@@ -41,6 +42,8 @@ var (
 type keySet struct {
 	now     func() time.Time
 	log     *slog.Logger
+	metrics Metrics
+	life    *life
 	source  *source // used by the goroutine of the flight alone
 	current atomic.Pointer[snapshot]
 	waiters atomic.Int32
@@ -51,7 +54,8 @@ type keySet struct {
 
 // snapshot is what is known after a fetch. It never changes.
 type snapshot struct {
-	keys      map[string]*rsa.PublicKey // by kid; nil until a fetch succeeds
+	keys      map[string]*key // by kid; nil until a fetch succeeds
+	metadata  metadata        // they were found by
 	fetchedAt time.Time
 	refreshAt time.Time // from here on a call starts a refresh in the background
 	expiresAt time.Time // from here on a call waits for it, unless the last fetch failed
@@ -59,30 +63,35 @@ type snapshot struct {
 	err       error     // of the last fetch; nil if it succeeded
 }
 
-// flight is one fetch; done closes at its end, patience when callers should stop waiting.
-type flight struct{ done, patience <-chan struct{} }
+// flight is one fetch; done closes at its end, the others when callers should stop waiting.
+type flight struct{ done, patience, briefly <-chan struct{} }
 
-func newKeySet(now func() time.Time, log *slog.Logger, source *source) *keySet {
-	s := &keySet{now: now, log: log, source: source}
-	s.current.Store(&snapshot{})
-	return s
+func newKeySet(s settings, life *life, source *source) *keySet {
+	set := &keySet{now: s.now, log: s.log, metrics: s.metrics, life: life, source: source}
+	set.current.Store(&snapshot{})
+	return set
 }
 
 // key returns the key named kid. Its errors are errUnknownKey, where a fetch succeeded and had no such key, and
 // [ErrKeysUnavailable], where it could not be looked up.
-func (s *keySet) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
-	now := s.now()
+func (s *keySet) key(ctx context.Context, kid string, now time.Time) (*key, error) {
 	known := s.current.Load()
-	if key := known.key(kid, now); key != nil {
+	stale := known.key(kid, now)
+	if stale != nil {
 		if now.Before(known.refreshAt) {
-			return key, nil
+			return stale, nil
 		}
 		if now.Before(known.expiresAt) || known.err != nil {
 			s.refresh(now)
-			return key, nil
+			return stale, nil
 		}
 	}
-	problem := s.wait(ctx, s.refresh(now))
+	var problem error
+	if f := s.refresh(now); f != nil && stale != nil {
+		problem = s.wait(ctx, f, f.briefly)
+	} else if f != nil {
+		problem = s.wait(ctx, f, f.patience)
+	}
 
 	known = s.current.Load()
 	if key := known.key(kid, now); key != nil {
@@ -118,8 +127,10 @@ func (s *keySet) awaitReady(ctx context.Context) error {
 	if s.current.Load().usable(now) {
 		return nil
 	}
-	if err := s.wait(ctx, s.refresh(now)); err != nil {
-		return fmt.Errorf("%w: %w", ErrKeysUnavailable, err)
+	if f := s.refresh(now); f != nil {
+		if err := s.wait(ctx, f, f.patience); err != nil {
+			return fmt.Errorf("%w: %w", ErrKeysUnavailable, err)
+		}
 	}
 	return s.ready()
 }
@@ -143,29 +154,41 @@ func (s *keySet) refresh(now time.Time) *flight {
 	return s.flight
 }
 
-// launch starts a fetch. It runs under a context of its own: the caller that needed it first may go, others wait.
+// launch starts a fetch, unless the verifier is closed. It runs under a context of its own: the caller that needed it
+// first may go, others wait.
 func (s *keySet) launch(now time.Time) *flight {
-	fetching, stop := context.WithTimeout(context.Background(), fetchTimeout)
-	waiting, cancel := context.WithTimeout(context.Background(), patience)
+	patient, cancel := context.WithTimeout(context.Background(), patience)
+	brief, cancelBrief := context.WithTimeout(context.Background(), briefly)
 	done := make(chan struct{})
-	go func() {
+	started := s.life.start(func(ctx context.Context) {
+		fetching, stop := context.WithTimeout(ctx, fetchTimeout)
 		defer stop()
 		defer cancel()
+		defer cancelBrief()
 		defer close(done)
-		s.land(s.source.fetch(fetching, now))
-	}()
-	return &flight{done: done, patience: waiting.Done()}
+		found, err := s.source.fetch(fetching, now)
+		s.metrics.fetched("keys", s.now().Sub(now), err)
+		if err != nil {
+			s.log.Warn("the issuer's keys could not be read", "issuer", s.source.issuer, "error", err,
+				"keys_kept", len(s.current.Load().keys))
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.flight = nil
+		s.publish(found, err)
+	})
+	if !started {
+		cancel()
+		cancelBrief()
+		s.publish(published{}, errClosed)
+		return nil
+	}
+	return &flight{done: done, patience: patient.Done(), briefly: brief.Done()}
 }
 
-// land ends the flight and publishes what it brought. A failure keeps the keys there are.
-func (s *keySet) land(found published, err error) {
-	if err != nil {
-		s.log.Warn("the issuer's keys could not be read", "issuer", s.source.issuer, "error", err,
-			"keys_kept", len(s.current.Load().keys))
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.flight = nil
+// publish makes known what a fetch brought; s.mu is held. A failure keeps the keys there are, and a key that was there
+// before keeps its address.
+func (s *keySet) publish(found published, err error) {
 	now := s.now()
 	next := *s.current.Load()
 	next.retryAt, next.err = now.Add(cooldown), err
@@ -173,7 +196,12 @@ func (s *keySet) land(found published, err error) {
 		next.retryAt = now.Add(firstCooldown)
 	}
 	if err == nil {
-		next.keys, next.fetchedAt = found.keys, now
+		for kid, key := range found.keys {
+			if old := next.keys[kid]; old != nil && old.equal(key) {
+				found.keys[kid] = old
+			}
+		}
+		next.keys, next.metadata, next.fetchedAt = found.keys, found.metadata, now
 		next.expiresAt = now.Add(found.maxAge)
 		// Jitter: the replicas of a service must not ask in step for ever.
 		percent := 75 + rand.IntN(15) //nolint:gosec // nothing depends on its being unknown
@@ -182,11 +210,8 @@ func (s *keySet) land(found published, err error) {
 	s.current.Store(&next)
 }
 
-// wait waits for f, if there is one, but no longer than ctx and the patience of f allow.
-func (s *keySet) wait(ctx context.Context, f *flight) error {
-	if f == nil {
-		return nil
-	}
+// wait waits for f, but no longer than ctx and enough allow.
+func (s *keySet) wait(ctx context.Context, f *flight, enough <-chan struct{}) error {
 	defer s.waiters.Add(-1)
 	if s.waiters.Add(1) > maxWaiters {
 		return errCrowded
@@ -194,7 +219,7 @@ func (s *keySet) wait(ctx context.Context, f *flight) error {
 	select {
 	case <-f.done:
 		return nil
-	case <-f.patience:
+	case <-enough:
 		if f.landed() { // both may be over
 			return nil
 		}
@@ -217,7 +242,7 @@ func (s *snapshot) usable(now time.Time) bool {
 	return s.keys != nil && now.Before(s.fetchedAt.Add(maxAge))
 }
 
-func (s *snapshot) key(kid string, now time.Time) *rsa.PublicKey {
+func (s *snapshot) key(kid string, now time.Time) *key {
 	if !s.usable(now) {
 		return nil
 	}

@@ -1,40 +1,62 @@
 package verifier
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 )
 
-// Require returns middleware that lets a request pass only with a valid bearer token that grants all scopes; the
-// handler finds it with [FromContext]. It panics on a scope that no token can hold (RFC 6749 §3.3), such as two in
-// one string: that is a mistake in the program, found when it starts.
+// Policy is what a token must be good for, beyond being valid.
+type Policy struct {
+	// Scopes must all be granted (RFC 6750 §3.1).
+	Scopes []string
+	// ACR are the ways of authentication of which the user must have used one, in the issuer's words (RFC 9470).
+	ACR []string
+	// MaxAge is how long ago the user may have been authenticated, in whole seconds; 0 for any time (RFC 9470).
+	MaxAge time.Duration
+}
+
+// Require returns middleware that lets a request pass only with a valid token that grants all scopes; the handler finds
+// it with [FromContext]. It panics on a scope that no token can hold (RFC 6749 §3.3), such as two in one string: that is
+// a mistake in the program, found when it starts.
 //
-// The token is taken from the Authorization header alone. What does not pass is answered by RFC 6750 §3.1:
+// The token is taken from the Authorization header alone. What does not pass is answered by RFC 6750 §3.1, RFC 9449 §7.1
+// and RFC 9470 §3:
 //
-//	no bearer token, or an empty one            401, a challenge without error code
+//	no token, or an empty one                   401, a challenge without error code
 //	a token that is broken, foreign, expired …  401 invalid_token
+//	no proof of possession where one is due     401 invalid_dpop_proof
 //	more than one Authorization header          400 invalid_request
 //	a scope is missing                          403 insufficient_scope
-//	the issuer's keys are unavailable           503 temporarily_unavailable with Retry-After
+//	another authentication is needed            401 insufficient_user_authentication
+//	nothing is known about the token            503 temporarily_unavailable with Retry-After
 //
 // with the error also in a JSON body, and never a word from the request.
 func (v *Verifier) Require(scopes ...string) func(http.Handler) http.Handler {
-	for _, scope := range scopes {
-		if !isScope(scope) {
-			panic(fmt.Sprintf("verifier: Require(%q): not a scope; give each scope as an argument of its own", scope))
-		}
+	return v.Enforce(Policy{Scopes: scopes})
+}
+
+// Enforce is [Verifier.Require] of more than scopes: with ACR or MaxAge, a user who was authenticated otherwise, or too
+// long ago, is sent back to be authenticated again (RFC 9470). It panics on what no challenge can ask for.
+func (v *Verifier) Enforce(p Policy) func(http.Handler) http.Handler {
+	if !challengeable(p.Scopes) {
+		panic(fmt.Sprintf("verifier: Require(%q): not scopes; give each scope as an argument of its own", p.Scopes))
 	}
+	if !challengeable(p.ACR) || p.MaxAge < 0 || p.MaxAge%time.Second != 0 {
+		panic(fmt.Sprintf("verifier: Enforce: ACR %q or MaxAge %v cannot be asked for", p.ACR, p.MaxAge))
+	}
+	p = Policy{Scopes: slices.Clone(p.Scopes), ACR: slices.Clone(p.ACR), MaxAge: p.MaxAge}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			token, refused := v.authenticate(r, scopes)
+			token, refused := v.authenticate(r)
+			if refused == nil {
+				refused = v.authorize(token, p)
+			}
 			if refused != nil {
-				refused.write(w, v.audience)
+				refused.write(w, v.challenger(refused.scheme))
 				return
 			}
 			next.ServeHTTP(w, r.WithContext(withToken(r.Context(), token)))
@@ -42,59 +64,124 @@ func (v *Verifier) Require(scopes ...string) func(http.Handler) http.Handler {
 	}
 }
 
-// refusal is the answer to a request that may not pass.
-type refusal struct {
-	status      int
-	code        string // error of RFC 6750 §3.1; empty where no token was given
-	description string
-	scope       string
-	retryAfter  time.Duration
-}
-
-func (v *Verifier) authenticate(r *http.Request, scopes []string) (*Token, *refusal) {
-	raw, refused := bearer(r.Header)
+// authenticate returns the token of a request, with the proof that it needs.
+func (v *Verifier) authenticate(r *http.Request) (*Token, *refusal) {
+	scheme, raw, refused := v.authorization(r.Header)
 	if refused != nil {
 		return nil, refused
 	}
-	token, err := v.Verify(r.Context(), raw)
-	if err != nil {
-		return nil, v.refuse(err)
+	presented := asBearer
+	if scheme == schemeDPoP {
+		presented = withProof
 	}
-	for _, scope := range scopes {
-		if !token.Has(scope) {
-			return nil, &refusal{
-				status:      http.StatusForbidden,
-				code:        "insufficient_scope",
-				description: "the token does not grant the scope that this needs",
-				scope:       strings.Join(scopes, " "),
-			}
-		}
+	token, err := v.verify(r.Context(), raw, presented, new(Token))
+	if err == nil {
+		err = v.checkPossession(r, raw, token, presented)
+	}
+	if err != nil {
+		refused := v.refuse(err)
+		refused.scheme = scheme
+		return nil, refused
 	}
 	return token, nil
 }
 
-// bearer returns the token of the Authorization header. Whatever follows the scheme is the token, for Verify to judge.
-func bearer(header http.Header) (string, *refusal) {
+// checkPossession holds the way in which the token was presented against what it is bound to (RFC 9449 §7.1, §7.2).
+func (v *Verifier) checkPossession(r *http.Request, raw string, token *Token, presented possession) error {
+	switch {
+	case presented == withProof && token.jkt == "":
+		return defect("it is bound to no key, so no proof goes with it")
+	case presented == withProof:
+		return v.proofs.check(r, raw, token.jkt, v.now())
+	case v.proofs != nil && v.proofs.mode == DPoPRequired:
+		return defect("it is bound to no key, and this service takes no others (cnf)")
+	}
+	return nil
+}
+
+// The schemes of RFC 6750 §2.1 and RFC 9449 §7.1.
+const (
+	schemeBearer = "Bearer"
+	schemeDPoP   = "DPoP"
+)
+
+// authorization returns the token of the Authorization header. Whatever follows the scheme is the token, for Verify to
+// judge.
+func (v *Verifier) authorization(header http.Header) (scheme, token string, _ *refusal) {
 	values := header.Values("Authorization")
 	if len(values) > 1 {
-		return "", &refusal{
+		return "", "", &refusal{
 			status:      http.StatusBadRequest,
 			code:        "invalid_request",
 			description: "the request has more than one Authorization header",
 		}
 	}
-	scheme, token, _ := strings.Cut(strings.Join(values, ""), " ")
-	token = strings.Trim(token, " ")
-	// A client whose token is empty has to get one, as a client without a token has: 401 says so, 400 would not.
-	if !strings.EqualFold(scheme, "Bearer") || token == "" { // the scheme in any case: RFC 9110 §11.1
-		return "", &refusal{
-			status:      http.StatusUnauthorized,
-			description: "this needs an access token: send Authorization: Bearer TOKEN",
-		}
+	if len(values) == 1 {
+		scheme, token, _ = strings.Cut(values[0], " ")
+		token = strings.Trim(token, " ")
 	}
-	return token, nil
+	switch { // in any letter case: RFC 9110 §11.1
+	case token == "":
+	case strings.EqualFold(scheme, schemeBearer):
+		return schemeBearer, token, nil
+	case v.proofs != nil && strings.EqualFold(scheme, schemeDPoP):
+		return schemeDPoP, token, nil
+	}
+	// A client whose token is empty has to get one, as a client without a token has: 401 says so, 400 would not.
+	return "", "", &refusal{
+		status:      http.StatusUnauthorized,
+		description: "this needs an access token: send Authorization: " + v.schemes()[0] + " TOKEN",
+	}
 }
 
+// schemes are those in which a token may come.
+func (v *Verifier) schemes() []string {
+	switch {
+	case v.proofs == nil:
+		return []string{schemeBearer}
+	case v.proofs.mode == DPoPRequired:
+		return []string{schemeDPoP}
+	}
+	return []string{schemeBearer, schemeDPoP}
+}
+
+// authorize holds a valid token against p.
+func (v *Verifier) authorize(token *Token, p Policy) *refusal {
+	scheme := schemeBearer
+	if token.jkt != "" {
+		scheme = schemeDPoP
+	}
+	for _, scope := range p.Scopes {
+		if !token.Has(scope) {
+			return &refusal{
+				scheme:      scheme,
+				status:      http.StatusForbidden,
+				code:        "insufficient_scope",
+				description: "the token does not grant the scope that this needs",
+				scope:       strings.Join(p.Scopes, " "),
+			}
+		}
+	}
+	wrongWay := len(p.ACR) > 0 && !slices.Contains(p.ACR, token.ACR)
+	tooOld := p.MaxAge > 0 && (token.AuthTime.IsZero() || v.now().Sub(token.AuthTime) > p.MaxAge)
+	if !wrongWay && !tooOld {
+		return nil
+	}
+	stepUp := &refusal{
+		scheme:      scheme,
+		status:      http.StatusUnauthorized,
+		code:        "insufficient_user_authentication",
+		description: "this needs another authentication of the user",
+		acr:         strings.Join(p.ACR, " "),
+		maxAge:      p.MaxAge,
+	}
+	if !wrongWay {
+		stepUp.description = "this needs a more recent authentication of the user"
+	}
+	return stepUp
+}
+
+// refuse turns an error of verify or of the proof into an answer.
 func (v *Verifier) refuse(err error) *refusal {
 	var d defect
 	if errors.As(err, &d) {
@@ -104,45 +191,22 @@ func (v *Verifier) refuse(err error) *refusal {
 			description: "the access token is refused: " + string(d),
 		}
 	}
+	var p proofDefect
+	if errors.As(err, &p) {
+		return &refusal{
+			status:      http.StatusUnauthorized,
+			code:        "invalid_dpop_proof",
+			description: "the proof of possession is refused: " + string(p),
+		}
+	}
+	retryAfter := time.Second
+	if errors.Is(err, ErrKeysUnavailable) {
+		retryAfter = v.keys.retryAfter()
+	}
 	return &refusal{
 		status:      http.StatusServiceUnavailable,
 		code:        "temporarily_unavailable",
 		description: "the token could not be checked now, try again later",
-		retryAfter:  v.keys.retryAfter(),
+		retryAfter:  retryAfter,
 	}
-}
-
-func (f *refusal) write(w http.ResponseWriter, realm string) {
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
-	if f.status == http.StatusServiceUnavailable {
-		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.retryAfter.Seconds()))))
-	} else {
-		header.Set("WWW-Authenticate", f.challenge(realm))
-	}
-	body := struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-		Scope       string `json:"scope,omitempty"`
-	}{f.code, f.description, f.scope}
-	if body.Error == "" {
-		body.Error = "unauthorized" // the challenge has no code (RFC 6750 §3.1), but people read bodies
-	}
-	w.WriteHeader(f.status)
-	_ = json.NewEncoder(w).Encode(body) // the client may be gone
-}
-
-// challenge is the value of WWW-Authenticate (RFC 6750 §3).
-func (f *refusal) challenge(realm string) string {
-	challenge := `Bearer realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(realm) + `"`
-	if f.code == "" {
-		return challenge
-	}
-	challenge += `, error="` + f.code + `", error_description="` + f.description + `"`
-	if f.scope != "" {
-		challenge += `, scope="` + f.scope + `"`
-	}
-	return challenge
 }

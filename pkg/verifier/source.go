@@ -2,10 +2,8 @@ package verifier
 
 import (
 	"context"
-	"crypto/rsa"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -16,8 +14,6 @@ import (
 )
 
 const (
-	// maxBody bounds an answer after decompression.
-	maxBody = 1 << 20
 	// Bounds and default of the max-age of a JWKS.
 	minFresh     = time.Minute
 	maxFresh     = time.Hour
@@ -33,120 +29,112 @@ type source struct {
 	issuer      string
 	metadataURL string
 	allowHTTP   bool
+	algorithms  []string // of the keys that are of use
 	client      *http.Client
 	log         *slog.Logger
 
-	jwksURI string    // from the metadata; empty until it is read and after a failure
-	readAt  time.Time // when jwksURI was read
+	metadata metadata  // empty until it is read and after a failure
+	readAt   time.Time // when metadata was read
+}
+
+// metadata are those of the issuer (RFC 8414 §2) that a verifier needs.
+type metadata struct {
+	jwksURI       string
+	introspection string // empty where the issuer has none that can be trusted
 }
 
 // published is what a fetch found: at least one key.
 type published struct {
-	keys   map[string]*rsa.PublicKey
-	maxAge time.Duration
+	keys     map[string]*key
+	metadata metadata
+	maxAge   time.Duration
 }
 
 // fetch reads the metadata if need be, and the JWKS.
-func (s *source) fetch(ctx context.Context, now time.Time) (found published, err error) {
+func (s *source) fetch(ctx context.Context, now time.Time) (_ published, err error) {
 	defer func() {
 		// The JSON reader and jwx read what came over the network: no defect of theirs may stop the service.
 		if p := recover(); p != nil {
 			err = fmt.Errorf("read keys: panic: %v", p)
 		}
 		if err != nil {
-			s.jwksURI = ""
+			s.metadata = metadata{}
 		}
 	}()
-	if s.jwksURI == "" || now.Sub(s.readAt) > metadataAge {
-		if s.jwksURI, err = s.discover(ctx); err != nil {
+	if s.metadata.jwksURI == "" || now.Sub(s.readAt) > metadataAge {
+		if s.metadata, err = s.discover(ctx); err != nil {
 			return published{}, fmt.Errorf("read metadata %s: %w", s.metadataURL, err)
 		}
 		s.readAt = now
 	}
-	body, header, err := s.get(ctx, s.jwksURI)
+	found, err := s.get(ctx, s.metadata.jwksURI)
 	if err != nil {
-		return published{}, fmt.Errorf("read keys %s: %w", s.jwksURI, err)
+		return published{}, fmt.Errorf("read keys %s: %w", s.metadata.jwksURI, err)
 	}
-	keys, err := parseKeys(body, s.log)
+	keys, err := parseKeys(found.body, s.algorithms, s.log)
 	if err != nil {
-		return published{}, fmt.Errorf("read keys %s: %w", s.jwksURI, err)
+		return published{}, fmt.Errorf("read keys %s: %w", s.metadata.jwksURI, err)
 	}
-	return published{keys: keys, maxAge: freshness(header)}, nil
+	return published{keys: keys, metadata: s.metadata, maxAge: freshness(found.header)}, nil
 }
 
-// discover returns the jwks_uri of the metadata, which must be the issuer's own to the byte (RFC 8414 §3.3).
-func (s *source) discover(ctx context.Context) (string, error) {
-	body, _, err := s.get(ctx, s.metadataURL)
+// discover reads the metadata, whose issuer must be ours to the byte (RFC 8414 §3.3).
+func (s *source) discover(ctx context.Context) (metadata, error) {
+	found, err := s.get(ctx, s.metadataURL)
 	if err != nil {
-		return "", err
+		return metadata{}, err
 	}
-	members, err := parseObject(body)
+	members, err := parseObject(found.body)
 	if err != nil {
-		return "", malformed(err)
+		return metadata{}, malformed(err)
 	}
-	var issuer, jwksURI string
-	for _, m := range members {
-		switch m.name {
+	var issuer string
+	var m metadata
+	for _, member := range members {
+		switch member.name {
 		case "issuer":
-			issuer, _ = stringOf(m.value)
+			issuer, _ = stringOf(member.value)
 		case "jwks_uri":
-			jwksURI, _ = stringOf(m.value)
+			m.jwksURI, _ = stringOf(member.value)
+		case "introspection_endpoint":
+			m.introspection, _ = stringOf(member.value)
 		}
 	}
 	if issuer != s.issuer {
-		return "", fmt.Errorf("its issuer is %.200q, but the verifier is configured for %q", issuer, s.issuer)
+		return metadata{}, fmt.Errorf("its issuer is %.200q, but the verifier is configured for %q", issuer, s.issuer)
 	}
-	if err := s.checkJWKSURI(jwksURI); err != nil {
-		return "", fmt.Errorf("its jwks_uri is %.200q: %w", jwksURI, err)
+	if err := s.checkEndpoint(m.jwksURI); err != nil {
+		return metadata{}, fmt.Errorf("its jwks_uri is %.200q: %w", m.jwksURI, err)
 	}
-	return jwksURI, nil
+	if s.checkEndpoint(m.introspection) != nil {
+		m.introspection = "" // whoever needs it is told so
+	}
+	return m, nil
 }
 
-// checkJWKSURI holds the jwks_uri to the rule of the issuer, and keeps an https issuer from leading to http.
-func (s *source) checkJWKSURI(raw string) error {
+// checkEndpoint holds an endpoint to the rule of the issuer, and keeps an https issuer from leading to http.
+func (s *source) checkEndpoint(raw string) error {
 	u, err := checkURL(raw, s.allowHTTP)
 	if err != nil {
 		return err
 	}
 	if u.Scheme == "http" && strings.HasPrefix(s.metadataURL, "https:") && !s.allowHTTP {
-		return errors.New("the keys of an https issuer must be read over https")
+		return errors.New("what an https issuer says must be read over https")
 	}
 	return nil
 }
 
-func (s *source) get(ctx context.Context, address string) (string, http.Header, error) {
+func (s *source) get(ctx context.Context, address string) (answer, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return "", nil, err
+		return answer{}, err
 	}
 	request.Header.Set("Accept", "application/json, application/jwk-set+json")
-	request.Header.Set("User-Agent", "mintmark-verifier")
-	response, err := s.client.Do(request)
+	found, err := ask(s.client, request)
 	if err != nil {
-		return "", nil, err
+		return answer{}, err
 	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return "", nil, fmt.Errorf("the answer is %d, want 200 (redirects are not followed)", response.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
-	if err != nil {
-		return "", nil, err
-	}
-	if len(body) > maxBody {
-		return "", nil, errors.New("the answer is larger than 1 MiB")
-	}
-	return string(body), response.Header, nil
-}
-
-// withoutRedirects copies client: a redirect could lead the verifier anywhere, to a foreign host or to http.
-func withoutRedirects(client *http.Client) *http.Client {
-	if client == nil {
-		return nil
-	}
-	strict := *client
-	strict.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &strict
+	return found, found.wantOK()
 }
 
 // freshness is how long an answer may be used without asking again (RFC 9111 §4.2), within our bounds.

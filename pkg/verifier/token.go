@@ -10,26 +10,42 @@ import (
 	"time"
 )
 
-// Token is an access token that was verified. It does not hold the token's own text, so it may be logged.
+// Token is an access token that was verified. It is the caller's own. It does not hold the token's own text, so it may
+// be logged.
 type Token struct {
 	Issuer    string    // iss
 	Subject   string    // sub: the user, or the client where it acts for itself
 	ClientID  string    // client_id: who asks on the subject's behalf
 	SessionID string    // sid: the login the token comes from; empty if it has none
 	ID        string    // jti
-	Audience  []string  // aud, ours among them
-	Scopes    []string  // scope, in the token's order
+	ACR       string    // acr: how the user was authenticated, in the issuer's words; empty if the token does not say
 	IssuedAt  time.Time // iat
 	Expiry    time.Time // exp
 	AuthTime  time.Time // auth_time: when the user last proved who they are; zero if the token does not say
 
+	// What follows is shared with other copies of the token, and never changes.
+
+	audience  []string
+	scopes    []string
+	amr       []string
 	notBefore time.Time // nbf; zero without
+	jkt       string    // cnf.jkt: thumbprint of the key that the token is bound to; empty without
+	status    reference // status.status_list; zero without
 	payload   string    // the claims as they were signed
 }
 
+// Audience returns the aud of the token, ours among them.
+func (t *Token) Audience() []string { return slices.Clone(t.audience) }
+
+// Scopes returns the scope of the token, in its order.
+func (t *Token) Scopes() []string { return slices.Clone(t.scopes) }
+
+// AMR returns the methods by which the user was authenticated (RFC 8176); none if the token does not say.
+func (t *Token) AMR() []string { return slices.Clone(t.amr) }
+
 // Has says whether the token grants scope, to the byte. A nil token grants nothing.
 func (t *Token) Has(scope string) bool {
-	return t != nil && slices.Contains(t.Scopes, scope)
+	return t != nil && slices.Contains(t.scopes, scope)
 }
 
 // Claims decodes all claims into a struct or map, for those that have no field here:

@@ -2,88 +2,168 @@ package verifier
 
 import (
 	"context"
-	"crypto"
-	"crypto/rsa"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
 	"time"
 )
 
-// ErrInvalidToken is in the chain of every error that says a token is not to be trusted: answer 401 (RFC 6750 §3.1).
-var ErrInvalidToken = errors.New("invalid token")
-
-// ErrKeysUnavailable is in the chain of every error that says the issuer's keys could not be read, so nothing is known
-// about the token: answer 503 and let the caller try again.
-var ErrKeysUnavailable = errors.New("the issuer's keys are unavailable")
-
-// defect is what is wrong with a token, in a fixed text that holds nothing of the token and only characters that
-// an error_description may hold (RFC 6750 §3).
-type defect string
-
-func (d defect) Error() string { return ErrInvalidToken.Error() + ": " + string(d) }
-
-// Is makes every defect an [ErrInvalidToken].
-func (d defect) Is(target error) bool { return target == ErrInvalidToken }
-
-const (
-	errSignature  = defect("the signature does not match the key that the header names")
-	errUnknownKey = defect("the issuer publishes no key with the kid of this token")
-)
+// accessTokenType is the typ of an access token (RFC 9068 §2.1).
+const accessTokenType = "at+jwt"
 
 // Verifier checks the tokens of one issuer for one audience. It is safe for concurrent use.
 type Verifier struct {
-	issuer   string
-	audience string
-	leeway   leeway
-	now      func() time.Time
-	keys     *keySet
+	issuer     string
+	audience   string
+	algorithms []string
+	leeway     leeway
+	now        func() time.Time
+	metrics    Metrics
+	client     *http.Client // of our own, to be closed; nil where it was given
+	life       *life
+	keys       *keySet
+	cache      *cache
+	lists      *statusLists  // nil if off
+	proofs     *proofs       // nil if off
+	introspect *introspector // nil if off
+	resource   *resource     // of the metadata; nil if off
 }
 
 // New makes a verifier for tokens whose iss is issuer and whose aud contains audience, both to the byte.
 //
 // It does no I/O, so a service may start before its issuer. It fails only on a configuration that cannot work: an
-// issuer that is not an absolute https URL (http is for loopback, see [InsecureAllowHTTP]), an empty audience, a
-// leeway out of range; the error names all of them.
+// issuer that is not an absolute https URL (http is for loopback, see [InsecureAllowHTTP]), an empty audience, an
+// option out of range; the error names all of them.
 func New(issuer, audience string, opts ...Option) (*Verifier, error) {
 	s := defaults()
 	for _, opt := range opts {
 		opt(&s)
 	}
 	metadata, problem := metadataURL(issuer, s.allowHTTP)
-	if err := errors.Join(problem, checkAudience(audience), s.check()); err != nil {
+	origin, problems := s.check(audience)
+	if err := errors.Join(problem, checkAudience(audience), problems); err != nil {
 		return nil, fmt.Errorf("configure verifier: %w", err)
 	}
-	return &Verifier{
-		issuer:   issuer,
-		audience: audience,
-		leeway:   s.leeway,
-		now:      s.now,
-		keys: newKeySet(s.now, s.log, &source{
-			issuer:      issuer,
-			metadataURL: metadata,
-			allowHTTP:   s.allowHTTP,
-			client:      withoutRedirects(s.client),
-			log:         s.log,
-		}),
-	}, nil
+	v := &Verifier{
+		issuer: issuer, audience: audience, algorithms: s.algorithms, leeway: s.leeway, now: s.now, metrics: s.metrics,
+		life: newLife(), cache: newCache(s.cacheSize),
+	}
+	if s.client == nil {
+		s.client = defaultClient()
+		v.client = s.client
+	}
+	v.keys = newKeySet(s, v.life, &source{
+		issuer:      issuer,
+		metadataURL: metadata,
+		allowHTTP:   s.allowHTTP,
+		algorithms:  s.algorithms,
+		client:      withoutRedirects(s.client),
+		log:         s.log,
+	})
+	if s.status != StatusOff {
+		u, _ := url.Parse(issuer) // metadataURL has parsed it
+		v.lists = newStatusLists(s, issuer, u, v.life, v.keys)
+	}
+	if s.dpop != DPoPOff {
+		v.proofs = newProofs(s.dpop, origin, s.leeway.start)
+	}
+	if s.introspection != nil {
+		v.introspect = newIntrospector(s, v)
+	}
+	if s.resource != nil {
+		v.resource = newResource(s, issuer, audience, origin)
+	}
+	return v, nil
 }
 
-// Verify returns the token that raw stands for, or an error that is [ErrInvalidToken] or [ErrKeysUnavailable].
+// Close ends what runs in the background, waits for it, and closes the connections of the verifier's own client.
+// Whatever is known then goes on being used; nothing is fetched any more. A verifier that is dropped instead keeps one
+// goroutine and one connection for each status list that it follows, for ten minutes after the last token.
+func (v *Verifier) Close() {
+	v.life.end()
+	if v.client != nil {
+		v.client.CloseIdleConnections()
+	}
+}
+
+// Verify returns the token that raw stands for, or an error that is [ErrInvalidToken], [ErrKeysUnavailable] or, by
+// option, [ErrStatusUnavailable] or [ErrIntrospectionUnavailable]. A token that is bound to a key is refused: its proof
+// is in the request, which [Verifier.Require] reads.
 //
-// A token under a key that is known is checked without I/O or lock. An unknown kid, or the first token of all, makes
-// one fetch for everybody, at most every 10 s, for which a call waits 2 s or until ctx ends. Known keys are refreshed
-// in the background before their max-age (1 min to 1 h, 5 min unless the issuer says) is over. If nobody asked until
-// after that, the next call waits for the refresh, so that a revoked key dies with its max-age; if the refresh fails,
-// the keys that are known serve on for 24 h.
+// A token under a key that is known is checked without I/O or lock, and one that came before without cryptography. An
+// unknown kid, or the first token of all, makes one fetch for everybody, at most every 10 s, for which a call waits 2 s
+// or until ctx ends. Known keys are refreshed in the background before their max-age (1 min to 1 h, 5 min unless the
+// issuer says) is over. If nobody asked until after that, the next call waits for the refresh, half a second at most, so
+// that a revoked key dies with its max-age; if the refresh fails, the keys that are known serve on for 24 h. The first
+// token that names a status list waits for it 2 s at most.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
+	// So short that it is compiled into the caller, whose token need not leave the stack if it keeps it to itself.
+	return v.verify(ctx, raw, asBearer, new(Token))
+}
+
+// possession says how a token was presented.
+type possession int
+
+const (
+	asBearer possession = iota
+	withProof
+)
+
+// verify is Verify, into a place of the caller's, which it returns.
+func (v *Verifier) verify(ctx context.Context, raw string, presented possession, into *Token) (*Token, error) {
+	now := v.now()
+	outcome := Cached
+	known := v.recall(ctx, raw, now)
+	var err error
+	if known == nil {
+		outcome = Valid
+		known, err = v.examine(ctx, raw, presented, now)
+	}
+	if err == nil {
+		err = v.admit(ctx, known, presented, now)
+	}
+	if err != nil {
+		v.metrics.verified(outcomeOf(err))
+		return nil, err
+	}
+	v.metrics.verified(outcome)
+	*into = known.token
+	return into, nil
+}
+
+// recall returns what is known of raw, if it is and the key that verified it is still in the set.
+func (v *Verifier) recall(ctx context.Context, raw string, now time.Time) *entry {
+	known := v.cache.find(raw)
+	if known == nil {
+		return nil
+	}
+	key, err := v.keys.key(ctx, known.kid, now)
+	if err != nil || key != known.key || (known.list != nil && known.list.left.Load()) {
+		v.cache.drop(known)
+		return nil
+	}
+	return known
+}
+
+// examine checks raw from its form to its signature, and remembers it.
+func (v *Verifier) examine(ctx context.Context, raw string, presented possession, now time.Time) (*entry, error) {
+	if len(raw) > maxToken {
+		return nil, errTooLong
+	}
+	if v.introspect != nil && isOpaque(raw) {
+		return v.introspect.ask(ctx, raw, now)
+	}
 	jws, err := split(raw)
 	if err != nil {
 		return nil, err
 	}
-	kid, err := jws.kid()
+	header, err := jws.readHeader()
 	if err != nil {
+		return nil, err
+	}
+	if err := header.check(accessTokenType, v.algorithms); err != nil {
 		return nil, err
 	}
 	token, err := jws.claims()
@@ -92,21 +172,42 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	}
 	// Before the signature: a token that fails here anyway must cost neither a fetch nor an RSA operation, and an
 	// expired one must be called expired even while the keys are out of reach.
-	if err := v.check(token); err != nil {
+	if err := v.checkClaims(&token, presented, now); err != nil {
 		return nil, err
 	}
-	key, err := v.keys.key(ctx, kid)
+	key, err := v.keys.key(ctx, header.kid, now)
 	if err != nil {
 		return nil, err
 	}
-	if err := jws.verify(key); err != nil {
+	if err := jws.verify(key, header.alg); err != nil {
 		return nil, err
 	}
-	// Again: waiting for the keys may have taken the last seconds of its life.
-	if err := v.leeway.check(token, v.now()); err != nil {
-		return nil, err
+	examined := &entry{raw: raw, until: token.Expiry.Add(v.leeway.expiry), token: token, key: key, kid: header.kid}
+	if v.lists != nil && token.status.uri != "" {
+		examined.list = v.lists.follow(token.status.uri, now)
+		if examined.list == nil { // asked again next time
+			return examined, nil
+		}
 	}
-	return token, nil
+	v.cache.add(examined, now)
+	return examined, nil
+}
+
+// admit checks of a token that was examined what changes with time and with the way it was presented.
+func (v *Verifier) admit(ctx context.Context, known *entry, presented possession, now time.Time) error {
+	token := &known.token
+	if token.jkt != "" && presented == asBearer {
+		return errBound
+	}
+	if known.list != nil {
+		if err := known.list.check(ctx, token.status.idx, token.IssuedAt, now); err != nil {
+			return err
+		}
+	} else if v.lists != nil && token.status.uri != "" && v.lists.mode == StatusFailClosed {
+		return fmt.Errorf("%w: its list is not followed", ErrStatusUnavailable)
+	}
+	// Last, and by the clock as it is now: waiting may have taken the last seconds of its life.
+	return v.leeway.check(token, v.now())
 }
 
 // Ready says whether tokens can be checked now: nil, or an [ErrKeysUnavailable]. It never waits; without keys it
@@ -117,15 +218,18 @@ func (v *Verifier) Ready() error { return v.keys.ready() }
 // rather refuse everything than tell bad tokens from good ones before its issuer is there asks it first.
 func (v *Verifier) Wait(ctx context.Context) error { return v.keys.awaitReady(ctx) }
 
-// check applies what RFC 9068 §4 asks of the claims.
-func (v *Verifier) check(token *Token) error {
+// checkClaims applies what RFC 9068 §4 asks of the claims.
+func (v *Verifier) checkClaims(token *Token, presented possession, now time.Time) error {
 	if token.Issuer != v.issuer {
 		return defect("it was issued by another issuer (iss)")
 	}
-	if !slices.Contains(token.Audience, v.audience) {
+	if !slices.Contains(token.audience, v.audience) {
 		return defect("it was issued for another audience (aud)")
 	}
-	return v.leeway.check(token, v.now())
+	if token.jkt != "" && presented == asBearer {
+		return errBound
+	}
+	return v.leeway.check(token, now)
 }
 
 // leeway is how far the clocks of issuer and verifier may differ.
@@ -142,19 +246,6 @@ func (l leeway) check(token *Token, now time.Time) error {
 		return defect("it was issued in the future (iat)")
 	case token.notBefore.After(now.Add(l.start)):
 		return defect("it is not valid yet (nbf)")
-	}
-	return nil
-}
-
-// verify checks the signature with the standard library: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3).
-func (c compact) verify(key *rsa.PublicKey) error {
-	signature, ok := decodeSegment(c.signature)
-	if !ok || len(signature) != key.Size() { // RFC 8017 §8.2.2 step 1
-		return errSignature
-	}
-	digest := sha256.Sum256([]byte(c.signed))
-	if err := rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature); err != nil {
-		return errSignature
 	}
 	return nil
 }

@@ -23,19 +23,30 @@ func atEpoch() verifier.Option { return verifier.WithClock(func() time.Time { re
 func TestVerifyReturnsWhatTheTokenSays(t *testing.T) {
 	t.Parallel()
 	v := newIssuer(firstKey()).verifier(t, atEpoch())
-	payload := claims(epoch, set{"roles": []string{"buyer"}, "aud": []string{"https://other.example.com", audience}})
+	payload := claims(epoch, set{
+		"roles": []string{"buyer"}, "aud": []string{"https://other.example.com", audience},
+		"acr": "urn:example:mfa", "amr": []string{"pwd", "otp"},
+	})
 	got, err := v.Verify(t.Context(), sign(firstKey(), goodHeader, payload))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &verifier.Token{
 		Issuer: issuerURL, Subject: "0192d3a0-user", ClientID: "first-party", SessionID: "0192d3a0-session",
-		ID: "0192d3a0-jti", Audience: []string{"https://other.example.com", audience},
-		Scopes: []string{"orders:read", "orders:write"}, IssuedAt: epoch, Expiry: epoch.Add(5 * time.Minute),
+		ID: "0192d3a0-jti", ACR: "urn:example:mfa", IssuedAt: epoch, Expiry: epoch.Add(5 * time.Minute),
 		AuthTime: epoch.Add(-time.Hour),
 	}
 	if diff := cmp.Diff(got, want, cmpopts.IgnoreUnexported(verifier.Token{})); diff != "" {
 		t.Errorf("token (-got +want):\n%s", diff)
+	}
+	for name, c := range map[string]struct{ got, want []string }{
+		"audience": {got.Audience(), []string{"https://other.example.com", audience}},
+		"scopes":   {got.Scopes(), []string{"orders:read", "orders:write"}},
+		"amr":      {got.AMR(), []string{"pwd", "otp"}},
+	} {
+		if diff := cmp.Diff(c.got, c.want); diff != "" {
+			t.Errorf("%s (-got +want):\n%s", name, diff)
+		}
 	}
 	if !got.Has("orders:read") || got.Has("orders") || got.Has("") {
 		t.Error("Has does not go by whole scopes")

@@ -1,0 +1,176 @@
+package verifier
+
+import (
+	"bytes"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+)
+
+const (
+	// maxInflated bounds a list after decompression: 2^23 tokens at one bit each. A list of ours is 16 KiB.
+	maxInflated = 1 << 20
+	// statusListType is the typ of a status list token, and its media type after "application/".
+	statusListType = "statuslist+jwt"
+)
+
+// reference says which bits of which list are a token's status (draft-ietf-oauth-status-list §6.2).
+type reference struct {
+	uri string
+	idx uint64
+}
+
+// referenceOf reads the claim status. One without status_list speaks of a mechanism that is not ours; that is no
+// defect.
+func referenceOf(value string) (reference, bool) {
+	members, err := parseObject(value)
+	if err != nil {
+		return reference{}, false
+	}
+	for _, m := range members {
+		if m.name == "status_list" {
+			return statusListOf(m.value)
+		}
+	}
+	return reference{}, true
+}
+
+func statusListOf(value string) (r reference, ok bool) {
+	members, err := parseObject(value)
+	if err != nil {
+		return reference{}, false
+	}
+	var hasIndex bool
+	for _, m := range members {
+		switch m.name {
+		case "uri":
+			r.uri, _ = stringOf(m.value)
+		case "idx":
+			r.idx, err = strconv.ParseUint(m.value, 10, 53)
+			hasIndex = err == nil
+		}
+	}
+	return r, hasIndex && r.uri != ""
+}
+
+// statuses is a status list that was verified. It never changes.
+type statuses struct {
+	bits     uint64 // of one status: 1, 2, 4 or 8
+	packed   []byte // the first status in the least significant bits of the first byte
+	issuedAt time.Time
+	expiry   time.Time
+	etag     string
+}
+
+// at returns the status of a token, 0 for a valid one; not ok where the list does not reach so far.
+func (s *statuses) at(idx uint64) (status byte, ok bool) {
+	perByte := 8 / s.bits
+	if idx/perByte >= uint64(len(s.packed)) {
+		return 0, false
+	}
+	return s.packed[idx/perByte] >> (idx % perByte * s.bits) & (1<<s.bits - 1), true
+}
+
+// with returns s in which everything that old revokes is revoked too, if both were issued in the same second: two
+// replicas may have signed them, and no clock says which of the two knew more.
+func (s *statuses) with(old *statuses) *statuses {
+	if old == nil || !old.issuedAt.Equal(s.issuedAt) || old.bits != s.bits || len(old.packed) != len(s.packed) {
+		return s
+	}
+	merged := *s
+	merged.packed = bytes.Clone(s.packed)
+	for i, b := range old.packed {
+		merged.packed[i] |= b
+	}
+	return &merged
+}
+
+// readStatuses reads the claims of a status list token of issuer that is to be found at uri (§5.1, §8.3).
+func readStatuses(payload, issuer, uri string, now time.Time) (*statuses, error) {
+	decoded, ok := decodeSegment(payload)
+	if !ok {
+		return nil, malformed(errNotBase64)
+	}
+	members, err := parseObject(string(decoded))
+	if err != nil {
+		return nil, malformed(err)
+	}
+	list, subject := &statuses{}, ""
+	for _, m := range members {
+		ok := true
+		switch m.name {
+		case "iss":
+			var iss string
+			iss, ok = stringOf(m.value)
+			ok = ok && iss == issuer
+		case "sub":
+			subject, ok = stringOf(m.value)
+		case "iat":
+			list.issuedAt, ok = timeOf(m.value)
+		case "exp":
+			list.expiry, ok = timeOf(m.value)
+		case "status_list":
+			err = list.unpack(m.value)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, fmt.Errorf("its claim %s has a wrong type or value", m.name)
+		}
+	}
+	switch {
+	case subject != uri:
+		return nil, fmt.Errorf("it is the list %.200q (sub)", subject)
+	case list.bits == 0 || list.issuedAt.IsZero() || list.expiry.IsZero():
+		return nil, errors.New("it lacks status_list, iat or exp")
+	case !now.Before(list.expiry):
+		return nil, errors.New("it has expired (exp)")
+	}
+	return list, nil
+}
+
+// unpack reads {"bits": …, "lst": …} (§4.2).
+func (s *statuses) unpack(value string) error {
+	members, err := parseObject(value)
+	if err != nil {
+		return malformed(err)
+	}
+	var packed []byte
+	for _, m := range members {
+		switch m.name {
+		case "bits":
+			switch m.value {
+			case "1", "2", "4", "8":
+				s.bits = uint64(m.value[0] - '0')
+			}
+		case "lst":
+			text, _ := stringOf(m.value)
+			packed, _ = decodeSegment(text)
+		}
+	}
+	if s.bits == 0 {
+		return errors.New("its bits are not 1, 2, 4 or 8")
+	}
+	s.packed, err = inflate(packed)
+	return err
+}
+
+func inflate(packed []byte) ([]byte, error) {
+	z, err := zlib.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, fmt.Errorf("decompress lst: %w", err)
+	}
+	defer z.Close()
+	flat, err := io.ReadAll(io.LimitReader(z, maxInflated+1))
+	if err != nil {
+		return nil, fmt.Errorf("decompress lst: %w", err)
+	}
+	if len(flat) == 0 || len(flat) > maxInflated {
+		return nil, fmt.Errorf("its list is empty or larger than %d bytes", maxInflated)
+	}
+	return flat, nil
+}

@@ -1,6 +1,7 @@
 package verifier_test
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -13,6 +14,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -43,10 +45,16 @@ func newKey() *rsa.PrivateKey {
 // issuer is the HTTP side of an authority, without a network: it is the transport of the verifier's client, so it
 // works in a synctest bubble.
 type issuer struct {
+	address  string       // set before it is used
 	metadata atomic.Int32 // requests for the metadata
 	jwks     atomic.Int32 // requests for the keys
 	serve    atomic.Pointer[http.HandlerFunc]
+	lists    atomic.Pointer[http.Handler] // below /oauth/status-lists/
+	asked    atomic.Pointer[http.Handler] // at /oauth/introspect
 }
+
+// url is where the issuer is: issuerURL, unless it was given an address of its own.
+func (i *issuer) url() string { return cmp.Or(i.address, issuerURL) }
 
 // newIssuer publishes keys, named "first", "second", ….
 func newIssuer(keys ...*rsa.PrivateKey) *issuer {
@@ -74,17 +82,27 @@ func (i *issuer) hang() {
 
 func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
-	if r.URL.Path == "/.well-known/oauth-authorization-server" {
-		i.metadata.Add(1)
-		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, issuerURL, issuerURL+"/.well-known/jwks.json")
-	} else {
-		i.jwks.Add(1)
-		(*i.serve.Load())(w, r)
-	}
+	i.ServeHTTP(w, r)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
 	return w.Result(), nil
+}
+
+func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	lists, asked := i.lists.Load(), i.asked.Load()
+	switch {
+	case r.URL.Path == "/.well-known/oauth-authorization-server":
+		i.metadata.Add(1)
+		fmt.Fprintf(w, `{"issuer":"%[1]s","jwks_uri":"%[1]s/.well-known/jwks.json","introspection_endpoint":"%[1]s/oauth/introspect"}`, i.url())
+	case strings.HasPrefix(r.URL.Path, "/oauth/status-lists/") && lists != nil:
+		(*lists).ServeHTTP(w, r)
+	case r.URL.Path == "/oauth/introspect" && asked != nil:
+		(*asked).ServeHTTP(w, r)
+	default:
+		i.jwks.Add(1)
+		(*i.serve.Load())(w, r)
+	}
 }
 
 func (i *issuer) verifier(t testing.TB, opts ...verifier.Option) *verifier.Verifier {
@@ -93,10 +111,11 @@ func (i *issuer) verifier(t testing.TB, opts ...verifier.Option) *verifier.Verif
 		verifier.WithHTTPClient(&http.Client{Transport: i}),
 		verifier.WithLogger(slog.New(slog.DiscardHandler)),
 	}, opts...)
-	v, err := verifier.New(issuerURL, audience, opts...)
+	v, err := verifier.New(i.url(), audience, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(v.Close)
 	return v
 }
 
@@ -125,7 +144,7 @@ func encodeJSON(v any) string {
 	return string(text)
 }
 
-func b64[T []byte | string](data T) string { return base64.RawURLEncoding.EncodeToString([]byte(data)) }
+func b64[T ~[]byte | ~string](data T) string { return base64.RawURLEncoding.EncodeToString([]byte(data)) }
 
 const goodHeader = `{"alg":"RS256","typ":"at+jwt","kid":"first"}`
 

@@ -11,9 +11,9 @@ const (
 	maxBackoff = 2 * time.Second
 	// firstBackoff is the first pause.
 	firstBackoff = 100 * time.Millisecond
-	// briskness is the pause after an answer that came at once: a list that changes all the time, or a server that
-	// does not wait, is asked some three times a second at most.
-	briskness = 300 * time.Millisecond
+	// briskness is the pause after the second answer in a row that came at once: a list that changes all the time, or
+	// a server that does not wait, is asked some three times a second.
+	briskness = 400 * time.Millisecond
 	// untagged is the pause after a list without ETag, for which no server can wait.
 	untagged = 2 * time.Second
 )
@@ -22,6 +22,7 @@ const (
 type pace struct {
 	poll     time.Duration // to ask for in the next request; 0 is maxPoll
 	failures int           // in a row
+	quick    bool          // the last answer came at once
 }
 
 // polled is what became of a request.
@@ -48,8 +49,10 @@ func (p pace) next(what polled, took time.Duration, random float64) (pace, time.
 		return pace{poll: poll, failures: p.failures + 1}, jittered(backoff)
 	case what == untaggedChange:
 		return pace{poll: p.poll}, jittered(untagged)
+	case took < time.Second && p.quick:
+		return pace{poll: p.poll, quick: true}, jittered(briskness)
 	case took < time.Second:
-		return pace{poll: p.poll}, jittered(2 * briskness)
+		return pace{poll: p.poll, quick: true}, 0
 	}
 	return pace{poll: min(p.wait()+time.Second, maxPoll)}, 0
 }

@@ -1,0 +1,347 @@
+package verifier_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/pkg/verifier"
+)
+
+func TestARevokedSessionDiesWithItsList(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		s.revoke(7)
+		v := i.verifier(t)
+		defer v.Close()
+		_, err := v.Verify(t.Context(), s.listed(7))
+		if !errors.Is(err, verifier.ErrInvalidToken) || err.Error() != "invalid token: its session has ended" {
+			t.Errorf("the very first token, revoked before: %v", err)
+		}
+		raw := s.listed(8)
+		mustVerify(t, v, raw) // and remembered
+		mustVerify(t, v, raw)
+		time.Sleep(12 * time.Second)
+		s.revoke(8)
+		synctest.Wait()
+		if _, err := v.Verify(t.Context(), raw); !errors.Is(err, verifier.ErrInvalidToken) {
+			t.Errorf("a remembered token, without the clock having moved: %v", err)
+		}
+		mustVerify(t, v, s.listed(9))
+	})
+}
+
+func TestAListIsFollowedByOneWaitingRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		v := i.verifier(t)
+		defer v.Close()
+		var wg sync.WaitGroup
+		for n := range 50 {
+			wg.Go(func() { mustVerify(t, v, s.listed(n)) })
+		}
+		wg.Wait()
+		synctest.Wait()
+		if s.waiting.Load() != 1 {
+			t.Errorf("%d requests wait", s.waiting.Load())
+		}
+		before := s.requests.Load()
+		time.Sleep(5 * time.Minute)
+		if got := s.requests.Load() - before; got != 12 {
+			t.Errorf("%d requests in 5 min, want one every 25 s", got)
+		}
+	})
+}
+
+func TestAnIdleListIsDroppedAndFoundAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		v := i.verifier(t)
+		defer v.Close()
+		raw := s.listed(1)
+		mustVerify(t, v, raw)
+		time.Sleep(11 * time.Minute)
+		synctest.Wait()
+		before := s.requests.Load()
+		time.Sleep(10 * time.Minute)
+		if s.requests.Load() != before || s.waiting.Load() != 0 {
+			t.Error("a list is followed that nobody asks about")
+		}
+		s.revoke(1)
+		mustRefuse(t, v, raw) // it was remembered, with the list that is followed no more
+	})
+}
+
+func TestCloseEndsWhatFollows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		v := i.verifier(t)
+		raw := s.listed(1)
+		mustVerify(t, v, raw)
+		v.Close()
+		if s.waiting.Load() != 0 {
+			t.Error("a request waits after Close")
+		}
+		v.Close()
+		mustVerify(t, v, raw)
+		if _, err := v.Verify(t.Context(), good(firstKey(), "unknown", time.Now())); err == nil || i.jwks.Load() != 1 {
+			t.Errorf("after Close: %v, %d fetches", err, i.jwks.Load())
+		}
+		time.Sleep(time.Minute)
+		if _, err := v.Verify(t.Context(), good(firstKey(), "unknown", time.Now())); !errors.Is(err, verifier.ErrKeysUnavailable) || i.jwks.Load() != 1 {
+			t.Errorf("after Close: %v, %d fetches", err, i.jwks.Load())
+		}
+	})
+}
+
+func TestACutConnectionDelaysARevocationByLessThanFiveSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		v := i.verifier(t)
+		defer v.Close()
+		raw := s.listed(1)
+		mustVerify(t, v, raw)
+		for outage := range 6 {
+			s.cut(true)
+			time.Sleep(time.Duration(outage*outage) * time.Second)
+			s.cut(false)
+			s.revoke(10 + outage)
+			time.Sleep(2 * time.Second) // the longest pause; an answer takes no time here
+			synctest.Wait()
+			mustRefuse(t, v, s.listed(10+outage))
+			mustVerify(t, v, raw)
+		}
+	})
+}
+
+// TestAnOutageOfTheListRefusesNoGoodToken is R4, and what it costs who would rather refuse.
+func TestAnOutageOfTheListRefusesNoGoodToken(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		opts []verifier.Option
+		want error
+	}{
+		"default":     {nil, nil},
+		"fail closed": {[]verifier.Option{failClosed()}, verifier.ErrStatusUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				i := newIssuer(firstKey())
+				s := serveList(i)
+				s.lifetime = 10 * time.Minute
+				s.revoke(2)
+				s.cut(true)
+				v := i.verifier(t, c.opts...)
+				defer v.Close()
+				start := time.Now()
+				if _, err := v.Verify(t.Context(), s.listed(1)); !errors.Is(err, c.want) || errors.Is(err, verifier.ErrInvalidToken) {
+					t.Errorf("before the first list: got %v, want %v", err, c.want)
+				}
+				if time.Since(start) != 0 {
+					t.Errorf("waited %v for an answer that had come", time.Since(start))
+				}
+				s.cut(false)
+				time.Sleep(2 * time.Second)
+				mustVerify(t, v, s.listed(1))
+				mustRefuse(t, v, s.listed(2))
+				s.cut(true)
+				for range 9 {
+					time.Sleep(time.Minute)
+					mustVerify(t, v, s.listed(1))
+					mustRefuse(t, v, s.listed(2))
+				}
+				time.Sleep(time.Minute) // the list has expired
+				if _, err := v.Verify(t.Context(), s.listed(1)); !errors.Is(err, c.want) || errors.Is(err, verifier.ErrInvalidToken) {
+					t.Errorf("after its exp: got %v, want %v", err, c.want)
+				}
+				if _, err := v.Verify(t.Context(), s.listed(2)); !errors.Is(err, verifier.ErrInvalidToken) {
+					t.Errorf("a revoked session came back with the end of the list: %v", err)
+				}
+				s.cut(false)
+				time.Sleep(2 * time.Second)
+				mustVerify(t, v, s.listed(1))
+			})
+		})
+	}
+}
+
+func TestAHangingListDelaysTheFirstTokensByTwoSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		hanging := http.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		i.lists.Store(&hanging)
+		v, closed := i.verifier(t), i.verifier(t, failClosed())
+		defer v.Close()
+		defer closed.Close()
+		start := time.Now()
+		mustVerify(t, v, s.listed(1))
+		if took := time.Since(start); took != 2*time.Second {
+			t.Errorf("the first token waited %v", took)
+		}
+		mustVerify(t, v, s.listed(2))
+		if took := time.Since(start); took != 2*time.Second {
+			t.Errorf("the second token waited too, until %v", took)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := closed.Verify(ctx, s.listed(1)); !errors.Is(err, verifier.ErrStatusUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("fail closed: got %v", err)
+		}
+	})
+}
+
+func TestAListIsReadFromTheIssuersOriginAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var asked []string
+		var mu sync.Mutex
+		i := newIssuer(firstKey())
+		transport := roundTrip(func(r *http.Request) (*http.Response, error) {
+			mu.Lock()
+			asked = append(asked, r.URL.Host)
+			mu.Unlock()
+			return i.RoundTrip(r)
+		})
+		v := i.verifier(t, verifier.WithHTTPClient(&http.Client{Transport: transport}))
+		closed := i.verifier(t, verifier.WithHTTPClient(&http.Client{Transport: transport}), failClosed())
+		for _, uri := range []string{
+			"https://evil.example.com/oauth/status-lists/3", "http://auth.example.com/oauth/status-lists/3", "https://auth.example.com:444/x",
+			"https://auth.example.com.evil.example.com/x", "https://auth.example.com@evil.example.com/x", "file:///etc/passwd", "/oauth/status-lists/3",
+			"//evil.example.com/x", "https://auth.example.com/x?y=1", "https://auth.example.com/x#y", "not a URL", "https://",
+		} {
+			raw := sign(firstKey(), goodHeader, claims(time.Now(), set{"status": set{"status_list": set{"idx": 1, "uri": uri}}}))
+			mustVerify(t, v, raw)
+			if _, err := closed.Verify(t.Context(), raw); !errors.Is(err, verifier.ErrStatusUnavailable) {
+				t.Errorf("%s: got %v", uri, err)
+			}
+		}
+		for _, host := range asked {
+			if host != "auth.example.com" {
+				t.Errorf("%s was asked", host)
+			}
+		}
+		if len(asked) != 4 { // metadata and keys, for each
+			t.Errorf("asked %d times", len(asked))
+		}
+	})
+}
+
+func TestTheNumberOfListsIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		serveList(i)
+		v := i.verifier(t, verifier.WithStatus(verifier.StatusFailClosed))
+		defer v.Close()
+		refused := 0
+		for n := range 300 {
+			s := &listServer{issuer: i, uri: fmt.Sprintf("%s/oauth/status-lists/%d", issuerURL, n)}
+			_, err := v.Verify(t.Context(), s.listed(1))
+			if !errors.Is(err, verifier.ErrStatusUnavailable) && n != 3 {
+				t.Errorf("list %d: got %v", n, err) // only list 3 is there
+			}
+			if err != nil && strings.Contains(err.Error(), "not followed") {
+				refused++
+			}
+		}
+		if refused != 300-256 {
+			t.Errorf("%d lists are followed, want 256", 300-refused)
+		}
+	})
+}
+
+func TestStatusOffAsksForNoList(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		s.revoke(1)
+		mustVerify(t, i.verifier(t, verifier.WithStatus(verifier.StatusOff)), s.listed(1))
+		if s.requests.Load() != 0 {
+			t.Error("it asked")
+		}
+	})
+}
+
+func TestATokenWithoutStatusNeedsNoList(t *testing.T) {
+	t.Parallel()
+	v := newIssuer(firstKey()).verifier(t, atEpoch(), failClosed())
+	mustVerify(t, v, good(firstKey(), "first", epoch))
+	mustVerify(t, v, sign(firstKey(), goodHeader, claims(epoch, set{"status": set{"other": 1}})))
+}
+
+// TestAnOlderListBringsNobodyBack is R2 where replicas differ: one that is behind answers the next request.
+func TestAnOlderListBringsNobodyBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		old := s.token(make([]byte, 8), nil, nil)
+		time.Sleep(3 * time.Second)
+		s.revoke(1)
+		v := i.verifier(t)
+		defer v.Close()
+		mustRefuse(t, v, s.listed(1))
+		same := s.token(make([]byte, 8), nil, nil) // signed within the same second
+		for name, answer := range map[string]string{"older": old, "of the same second": same} {
+			behind := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("ETag", `"behind"`)
+				w.Header().Set("Content-Type", "application/statuslist+jwt")
+				io.WriteString(w, answer)
+			}))
+			i.lists.Store(&behind)
+			s.cut(false)
+			time.Sleep(30 * time.Second)
+			synctest.Wait()
+			if _, err := v.Verify(t.Context(), s.listed(1)); !errors.Is(err, verifier.ErrInvalidToken) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+func TestAnIndexPastTheEndOfAListIsInvalid(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		v, closed := i.verifier(t), i.verifier(t, failClosed())
+		defer v.Close()
+		defer closed.Close()
+		earlier := s.listed(64)
+		mustVerify(t, v, s.listed(63))
+		for _, v := range []*verifier.Verifier{v, closed} {
+			for _, raw := range []string{earlier, s.listed(64), s.listed(1 << 40)} {
+				if _, err := v.Verify(t.Context(), raw); !errors.Is(err, verifier.ErrInvalidToken) {
+					t.Errorf("got %v", err)
+				}
+			}
+		}
+		// A token younger than the list: the list has grown since, perhaps.
+		time.Sleep(2 * time.Second)
+		mustVerify(t, v, s.listed(64))
+		if _, err := closed.Verify(t.Context(), s.listed(64)); !errors.Is(err, verifier.ErrStatusUnavailable) {
+			t.Errorf("fail closed: got %v", err)
+		}
+	})
+}

@@ -58,6 +58,7 @@ func TestAListIsFollowedByOneWaitingRequest(t *testing.T) {
 		}
 		before := s.requests.Load()
 		time.Sleep(5 * time.Minute)
+		synctest.Wait()
 		if got := s.requests.Load() - before; got != 12 {
 			t.Errorf("%d requests in 5 min, want one every 25 s", got)
 		}

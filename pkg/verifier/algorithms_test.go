@@ -197,7 +197,9 @@ func TestForgedECDSASignaturesAreRefused(t *testing.T) {
 	signed := raw[:strings.LastIndexByte(raw, '.')]
 	signature := s.sign(signed)
 	n := elliptic.P256().Params().N
-	wide := func(r, s *big.Int) []byte { return append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...) }
+	wide := func(r, s *big.Int) []byte {
+		return append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
+	}
 	r, one := new(big.Int).SetBytes(signature[:32]), big.NewInt(1)
 	asn1, err := ecdsaASN1(signature)
 	if err != nil {

@@ -144,7 +144,9 @@ func encodeJSON(v any) string {
 	return string(text)
 }
 
-func b64[T ~[]byte | ~string](data T) string { return base64.RawURLEncoding.EncodeToString([]byte(data)) }
+func b64[T ~[]byte | ~string](data T) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(data))
+}
 
 const goodHeader = `{"alg":"RS256","typ":"at+jwt","kid":"first"}`
 
@@ -190,3 +192,5 @@ func sign(key *rsa.PrivateKey, header, payload string) string {
 func good(key *rsa.PrivateKey, kid string, now time.Time) string {
 	return sign(key, header(set{"kid": kid}), claims(now, nil))
 }
+
+func decode64(segment string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(segment) }

@@ -1,0 +1,39 @@
+package verifier
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestReplaysAreBoundedAndNeverForgottenEarly(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1_800_000_000, 0)
+	r := newReplays(time.Minute)
+	r.most = 10
+	for n := range 10 {
+		if got := r.see(replayOf("k", fmt.Sprint(n)), start); got != seenFirst {
+			t.Fatalf("%d: got %v", n, got)
+		}
+	}
+	for _, after := range []time.Duration{0, 59 * time.Second} {
+		if got := r.see(replayOf("k", "one more"), start.Add(after)); got != seenTooMany {
+			t.Errorf("after %v: got %v, want too many", after, got)
+		}
+		if got := r.see(replayOf("k", "3"), start.Add(after)); got != seenBefore {
+			t.Errorf("after %v: got %v, want before", after, got)
+		}
+	}
+	if got := r.see(replayOf("k", "one more"), start.Add(time.Minute)); got != seenFirst {
+		t.Errorf("in the next generation: got %v", got)
+	}
+	if got := r.see(replayOf("k", "3"), start.Add(time.Minute)); got != seenBefore {
+		t.Errorf("the generation before: got %v", got)
+	}
+	if got := r.see(replayOf("k", "3"), start.Add(3*time.Minute)); got != seenFirst {
+		t.Errorf("when all is over: got %v", got)
+	}
+	if len(r.earlier) != 0 || len(r.recent) != 1 {
+		t.Errorf("%d and %d are remembered", len(r.earlier), len(r.recent))
+	}
+}

@@ -135,6 +135,39 @@ func TestKnownKeysVerifyAtFullSpeedWhileTheIssuerHangs(t *testing.T) {
 	})
 }
 
+// TestAnIdleVerifierWaitsHalfASecondForNewsOfAKnownKey: hours after the max-age a revoked key must not work once more, but
+// an issuer that hangs must not hold up the tokens of a good one.
+func TestAnIdleVerifierWaitsHalfASecondForNewsOfAKnownKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		v := i.verifier(t)
+		mustVerify(t, v, good(firstKey(), "first", time.Now()))
+		time.Sleep(time.Hour)
+		i.hang()
+		var wg sync.WaitGroup
+		start := time.Now()
+		raw := good(firstKey(), "first", start)
+		for range 3000 {
+			wg.Go(func() {
+				mustVerify(t, v, raw)
+				if took := time.Since(start); took > 500*time.Millisecond {
+					t.Errorf("a caller waited %v", took)
+				}
+			})
+		}
+		wg.Wait()
+		for time.Since(start) < time.Minute { // through the time-out, the cool-down and the next attempts
+			again := time.Now()
+			mustVerify(t, v, raw)
+			if took := time.Since(again); took != 0 {
+				t.Errorf("after %v a caller waited %v", again.Sub(start), took)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+}
+
 // unsigned is a token whose signature nobody will look at.
 func unsigned(kid string, now time.Time) string {
 	return b64(header(set{"kid": kid})) + "." + b64(claims(now, nil)) + ".AAAA"

@@ -1,0 +1,111 @@
+package verifier_test
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/mintmark-auth/mintmark/pkg/verifier"
+)
+
+// live is an issuer on a real listener.
+func live(t *testing.T) (*issuer, *listServer, *httptest.Server) {
+	t.Helper()
+	i := newIssuer(firstKey())
+	server := httptest.NewUnstartedServer(i)
+	i.address = "http://" + server.Listener.Addr().String()
+	s := serveList(i)
+	server.Start()
+	t.Cleanup(server.Close)
+	return i, s, server
+}
+
+// untilRefused asks again and again, as a client would, until raw is refused.
+func untilRefused(t *testing.T, v *verifier.Verifier, raw string) {
+	t.Helper()
+	requests := time.NewTicker(time.Millisecond)
+	defer requests.Stop()
+	for range 30_000 {
+		if _, err := v.Verify(t.Context(), raw); err != nil {
+			return
+		}
+		<-requests.C
+	}
+	t.Fatal("the token is still accepted")
+}
+
+// TestARevocationArrivesOverARealConnection has the client of the verifier's own, and clients that a service may bring.
+func TestARevocationArrivesOverARealConnection(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]verifier.Option{
+		"own client":            nil,
+		"short client timeout":  {verifier.WithHTTPClient(&http.Client{Timeout: 200 * time.Millisecond})},
+		"short header timeouts": {verifier.WithHTTPClient(&http.Client{Transport: &http.Transport{ResponseHeaderTimeout: 500 * time.Millisecond}})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, s, server := live(t)
+			v, err := verifier.New(s.issuer.url(), audience, append(opts, verifier.WithLogger(slog.New(slog.DiscardHandler)))...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(v.Close)
+			mustVerify(t, v, s.listed(1))
+			for idx := 2; idx < 6; idx++ {
+				raw := s.listed(idx)
+				mustVerify(t, v, raw)
+				s.revoke(idx)
+				untilRefused(t, v, raw)
+				server.CloseClientConnections() // the next one has to come by a new one
+			}
+			mustVerify(t, v, s.listed(1))
+		})
+	}
+}
+
+// TestNothingIsLeftBehindAfterClose is not parallel: it looks at every goroutine there is.
+func TestNothingIsLeftBehindAfterClose(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	i := newIssuer(firstKey())
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.address = "http://" + listener.Addr().String()
+	s := serveList(i)
+	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: i}}
+	server.Start()
+	var wg sync.WaitGroup
+	for range 4 {
+		v, err := verifier.New(i.address, audience, verifier.WithLogger(slog.New(slog.DiscardHandler)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			mustVerify(t, v, s.listed(1))
+			v.Verify(t.Context(), good(firstKey(), "unknown", time.Now()))
+			v.Close()
+		})
+	}
+	wg.Wait()
+	server.Close()
+	goleak.VerifyNone(t, before)
+}
+
+func TestAVerifierThatOnlyReadsKeysLeavesNothingBehind(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	for range 10 {
+		v, err := verifier.New(issuerURL, audience, verifier.WithHTTPClient(&http.Client{Transport: newIssuer(firstKey())}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustVerify(t, v, good(firstKey(), "first", time.Now()))
+	}
+	goleak.VerifyNone(t, before) // none of them was closed
+}

@@ -36,7 +36,7 @@ func parseObject(text string) ([]member, error) {
 	if s.peek() != '{' {
 		return nil, errNotJSON
 	}
-	s.members = make([]member, 0, fewNames)
+	s.members, s.names = make([]member, 0, fewNames), make([]string, 0, fewNames)
 	if err := s.object(1); err != nil {
 		return nil, err
 	}

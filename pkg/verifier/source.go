@@ -84,7 +84,11 @@ func (s *source) discover(ctx context.Context) (metadata, error) {
 	if err != nil {
 		return metadata{}, err
 	}
-	members, err := parseObject(found.body)
+	return s.readMetadata(found.body)
+}
+
+func (s *source) readMetadata(body string) (metadata, error) {
+	members, err := parseObject(body)
 	if err != nil {
 		return metadata{}, malformed(err)
 	}

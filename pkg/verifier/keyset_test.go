@@ -60,6 +60,7 @@ func TestManyFirstTokensMakeOneFetch(t *testing.T) {
 	})
 }
 
+// TestUnknownKidsFetchAtMostOncePerCooldown is JWK-04.
 func TestUnknownKidsFetchAtMostOncePerCooldown(t *testing.T) {
 	t.Parallel()
 	for name, broken := range map[string]bool{"healthy": false, "failing": true} {
@@ -89,6 +90,7 @@ func TestUnknownKidsFetchAtMostOncePerCooldown(t *testing.T) {
 	}
 }
 
+// TestKnownKeysVerifyAtFullSpeedWhileTheIssuerHangs is JWK-05.
 func TestKnownKeysVerifyAtFullSpeedWhileTheIssuerHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -240,6 +242,7 @@ func TestARotatedKeyIsFoundByItsKid(t *testing.T) {
 	})
 }
 
+// TestARemovedKeyDiesWithTheMaxAgeOfTheKeys is JWS-30.
 func TestARemovedKeyDiesWithTheMaxAgeOfTheKeys(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

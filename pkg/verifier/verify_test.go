@@ -153,6 +153,7 @@ func TestATokenMustOutliveTheWaitForKeys(t *testing.T) {
 	}
 }
 
+// TestNewRefusesWhatCannotWork is JWK-08 among others: no plain http but on loopback.
 func TestNewRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
 	for _, issuer := range []string{
@@ -177,6 +178,8 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		t.Errorf("with InsecureAllowHTTP: %v", err)
 	}
 	for name, opt := range map[string]verifier.Option{
+		"negative cache": verifier.WithCacheSize(-1), "cache of everything": verifier.WithCacheSize(1<<20 + 1), "status mode": verifier.WithStatus(3),
+		"URL of no host": verifier.WithURL("orders"), "URL with a query": verifier.WithURL("https://orders.example.com?x"),
 		"negative leeway": verifier.WithLeeway(-1), "leeway of hours": verifier.WithLeeway(math.MaxInt64),
 		"nil client": verifier.WithHTTPClient(nil), "nil logger": verifier.WithLogger(nil), "nil clock": verifier.WithClock(nil),
 	} {

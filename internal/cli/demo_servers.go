@@ -102,6 +102,7 @@ func startWeather(ctx context.Context, issuer, audience string) (*server, error)
 	ended := make(chan error, 1)
 	go func() { ended <- web.Serve(listener) }()
 	return &server{url: "http://" + listener.Addr().String(), stop: func() error {
+		defer checks.Close()
 		err := web.Close()
 		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
 			err = errors.Join(err, served)

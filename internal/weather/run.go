@@ -61,6 +61,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "weather: %s; see weather --help\n", line)
 		return exitUsage
 	}
+	defer v.Close()
 	if err := serve(ctx, f, v, stdout, logger); err != nil {
 		fmt.Fprintf(stderr, "weather: %v\n", err)
 		return exitFailed

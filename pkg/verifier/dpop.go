@@ -15,7 +15,7 @@ import (
 type DPoPMode int
 
 const (
-	// DPoPOff, the default, takes bearer tokens and refuses those that are bound to a key.
+	// DPoPOff is the default: it takes bearer tokens and refuses those that are bound to a key.
 	DPoPOff DPoPMode = iota
 	// DPoPOptional takes bearer tokens that are bound to nothing, and bound ones with their proof.
 	DPoPOptional

@@ -65,8 +65,8 @@ func isOpaque(raw string) bool {
 		return false
 	}
 	for i := range len(raw) {
-		c := raw[i]
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~+/=", c) >= 0) {
+		c := raw[i] | 0x20 // a letter in lower case
+		if (c < 'a' || c > 'z') && (raw[i] < '0' || raw[i] > '9') && strings.IndexByte("-._~+/=", raw[i]) < 0 {
 			return false
 		}
 	}

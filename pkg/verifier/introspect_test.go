@@ -129,7 +129,7 @@ func TestAnIssuerThatCannotBeAskedIsNoBadToken(t *testing.T) {
 		for name, f := range map[string]http.HandlerFunc{
 			"500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "401": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
 			"HTML": says("<html>"), "nothing": says(""), "two": says(`{"active":true}{}`), "twice": says(`{"active":false,"active":true}`), "array": says(`[]`),
-			"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 302) }, "huge": says(`{"active":true,"x":"` + strings.Repeat("x", 1<<20) + `"}`),
+			"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) }, "huge": says(`{"active":true,"x":"` + strings.Repeat("x", 1<<20) + `"}`),
 			"panic": func(http.ResponseWriter, *http.Request) { panic("broken") }, "hanging": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		} {
 			i := newIssuer(firstKey())

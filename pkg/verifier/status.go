@@ -15,7 +15,7 @@ import (
 type StatusMode int
 
 const (
-	// StatusOn, the default, refuses tokens that their list revokes, and goes on without a list that cannot be had: an
+	// StatusOn is the default: it refuses tokens that their list revokes, and goes on without a list that cannot be had: an
 	// outage of the issuer refuses no good token.
 	StatusOn StatusMode = iota
 	// StatusFailClosed also refuses, with [ErrStatusUnavailable], while there is no list that has not expired.

@@ -157,7 +157,7 @@ func TestAListMustComeAsOne(t *testing.T) {
 			"an odd type":  func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", ";") },
 			"status 404":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) },
 			"304 unasked":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(304) },
-			"a redirect":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 302) },
+			"a redirect":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) },
 			"a panic here": func(http.ResponseWriter, *http.Request) { panic("broken") },
 		} {
 			s.says(func(w http.ResponseWriter, r *http.Request) {

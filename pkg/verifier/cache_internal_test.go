@@ -1,0 +1,36 @@
+package verifier
+
+import (
+	"hash/maphash"
+	"testing"
+	"time"
+)
+
+// TestTwoTokensOfOneHashAreTwo puts an entry where another token of the same hash would be looked for.
+func TestTwoTokensOfOneHashAreTwo(t *testing.T) {
+	t.Parallel()
+	c := newCache(8)
+	c.places[3].Store(&entry{raw: "one", hash: maphash.String(c.seed, "two")})
+	if e := c.find("two"); e != nil {
+		t.Errorf("found %q", e.raw)
+	}
+}
+
+func TestAnExpiredEntryIsReplacedFirst(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	c := newCache(ways)
+	for n := range ways {
+		until := now.Add(time.Hour)
+		if n == 5 {
+			until = now
+		}
+		c.add(&entry{raw: string(rune('a' + n)), until: until}, now.Add(-time.Second))
+	}
+	c.add(&entry{raw: "new", until: now.Add(time.Hour)}, now)
+	for n := range ways {
+		if raw := string(rune('a' + n)); (c.find(raw) == nil) != (n == 5) {
+			t.Errorf("%s: found %v", raw, c.find(raw) != nil)
+		}
+	}
+}

@@ -114,7 +114,7 @@ var extraAlgorithms = []string{"RS384", "RS512", "PS256", "PS384", "PS512", "ES2
 func publish(all []signer, change set) *issuer {
 	var list []any
 	for _, s := range all {
-		jwk := set{"kid": s.alg, "alg": s.alg}.onto(s.jwk.onto(map[string]any{}))
+		jwk := set{"kid": s.alg, "alg": s.alg}.onto(copied(s.jwk))
 		list = append(list, change.onto(jwk))
 	}
 	i := newIssuer()
@@ -208,7 +208,7 @@ func TestForgedECDSASignaturesAreRefused(t *testing.T) {
 	for name, forged := range map[string][]byte{
 		"JWS-07 zeros": make([]byte, 64), "JWS-07 r=0": wide(new(big.Int), one), "JWS-07 s=0": wide(r, new(big.Int)), "s=n": wide(r, n),
 		"r=n": wide(n, one), "r=s=1": wide(one, one), "ones": []byte(strings.Repeat("\xff", 64)), "truncated": signature[:63], "extended": append(slices.Clone(signature), 0),
-		"half": signature[:32], "swapped": append(slices.Clone(signature[32:]), signature[:32]...), "ASN.1": asn1, "of P-521": make([]byte, 132),
+		"half": signature[:32], "swapped": append(slices.Clone(signature[32:]), signature[:32]...), "ASN.1": asn1, "a zero before s": slices.Insert(slices.Clone(signature), 32, 0), "of P-521": make([]byte, 132),
 	} {
 		if _, err := v.Verify(t.Context(), signed+"."+b64(forged)); !errors.Is(err, verifier.ErrInvalidToken) {
 			t.Errorf("%s: got %v", name, err)
@@ -232,14 +232,16 @@ func TestKeysThatDoNotFitTheirAlgorithmAreSkipped(t *testing.T) {
 	t.Parallel()
 	p256, p384 := newECDSA(t, "ES256", elliptic.P256(), crypto.SHA256), newECDSA(t, "ES384", elliptic.P384(), crypto.SHA384)
 	ed := newEd25519(t)
+	x, y := mustDecode(t, p256.jwk["x"].(string)), mustDecode(t, p256.jwk["y"].(string))
+	shortened, lengthened := b64(x[:31]), b64(append([]byte{x[31]}, y...)) // one after the other, the same point
 	for name, jwk := range map[string]set{
-		"EC called PS256": set{"alg": "PS256"}.onto(p256.jwk.onto(set{})), "RSA called ES256": {"kty": "RSA", "alg": "ES256", "n": b64(firstKey().N.Bytes()), "e": "AQAB"},
-		"P-384 called ES256": set{"alg": "ES256"}.onto(p384.jwk.onto(set{})), "P-256 named P-384": set{"crv": "P-384", "alg": "ES384"}.onto(p256.jwk.onto(set{})),
-		"off the curve": set{"alg": "ES256", "y": p256.jwk["x"]}.onto(p256.jwk.onto(set{})), "at infinity": {"kty": "EC", "crv": "P-256", "alg": "ES256", "x": b64(make([]byte, 32)), "y": b64(make([]byte, 32))},
-		"short x": set{"alg": "ES256", "x": b64("x")}.onto(p256.jwk.onto(set{})), "without y": set{"alg": "ES256", "y": nil}.onto(p256.jwk.onto(set{})),
-		"private EC": set{"alg": "ES256", "d": b64(make([]byte, 32))}.onto(p256.jwk.onto(set{})), "private Ed25519": set{"d": b64(make([]byte, 32))}.onto(ed.jwk.onto(set{})),
+		"EC called PS256": set{"alg": "PS256"}.onto(copied(p256.jwk)), "RSA called ES256": {"kty": "RSA", "alg": "ES256", "n": b64(firstKey().N.Bytes()), "e": "AQAB"},
+		"P-384 called ES256": set{"alg": "ES256"}.onto(copied(p384.jwk)), "P-256 named P-384": set{"crv": "P-384", "alg": "ES384"}.onto(copied(p256.jwk)),
+		"off the curve": set{"alg": "ES256", "y": p256.jwk["x"]}.onto(copied(p256.jwk)), "at infinity": {"kty": "EC", "crv": "P-256", "alg": "ES256", "x": b64(make([]byte, 32)), "y": b64(make([]byte, 32))},
+		"shifted": set{"alg": "ES256", "x": shortened, "y": lengthened}.onto(copied(p256.jwk)), "short x": set{"alg": "ES256", "x": b64("x")}.onto(copied(p256.jwk)), "without y": set{"alg": "ES256", "y": nil}.onto(copied(p256.jwk)),
+		"private EC": set{"alg": "ES256", "d": b64(make([]byte, 32))}.onto(copied(p256.jwk)), "private Ed25519": set{"d": b64(make([]byte, 32))}.onto(copied(ed.jwk)),
 		"short Ed25519": {"kty": "OKP", "crv": "Ed25519", "x": b64(make([]byte, 31))}, "X25519": {"kty": "OKP", "crv": "X25519", "x": b64(make([]byte, 32))},
-		"secp256k1": set{"crv": "secp256k1"}.onto(p256.jwk.onto(set{})), "oct": {"kty": "oct", "k": "AAAA", "alg": "HS256"},
+		"secp256k1": set{"crv": "secp256k1"}.onto(copied(p256.jwk)), "oct": {"kty": "oct", "k": "AAAA", "alg": "HS256"},
 	} {
 		i := newIssuer()
 		i.answer(encodeJSON(map[string]any{"keys": []any{

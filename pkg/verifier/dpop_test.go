@@ -278,11 +278,15 @@ func TestATokenGoesWithItsScheme(t *testing.T) {
 			}
 		}
 	}
-	// Verify has no request to look for a proof in, so it never returns a bound token.
-	v := newIssuer(firstKey()).verifier(t, atEpoch(), dpop(optional))
-	send(v, "GET", "/orders", "DPoP "+h.raw, h.proof(nil, nil))
-	if _, err := v.Verify(t.Context(), h.raw); !errors.Is(err, verifier.ErrInvalidToken) {
-		t.Errorf("Verify of a bound token: %v", err)
+	// Verify has no request to look for a proof in, so it never returns a bound token, and no other where those are due.
+	for mode, raw := range map[verifier.DPoPMode][]string{off: {h.raw}, optional: {h.raw}, required: {h.raw, bearer}} {
+		v := newIssuer(firstKey()).verifier(t, atEpoch(), dpop(mode))
+		send(v, "GET", "/orders", "DPoP "+h.raw, h.proof(nil, nil))
+		for _, raw := range raw {
+			if _, err := v.Verify(t.Context(), raw); !errors.Is(err, verifier.ErrInvalidToken) {
+				t.Errorf("mode %d: Verify: %v", mode, err)
+			}
+		}
 	}
 }
 

@@ -139,6 +139,12 @@ func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled,
 			what, err = failed, fmt.Errorf("panic: %v", p)
 		}
 	}()
+	known, etag := l.current.Load(), ""
+	if known != nil {
+		if left := known.renewal().Sub(l.of.now()); left > 0 {
+			etag, wait = known.etag, min(wait, left.Truncate(time.Second)+time.Second)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, wait+pollGrace)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.uri+"?wait="+strconv.Itoa(int(wait/time.Second)), nil)
@@ -146,15 +152,14 @@ func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled,
 		return failed, err
 	}
 	request.Header.Set("Accept", "application/"+statusListType)
-	known := l.current.Load()
-	if known != nil && known.etag != "" && l.of.now().Before(known.expiry) {
-		request.Header.Set("If-None-Match", known.etag)
+	if etag != "" {
+		request.Header.Set("If-None-Match", etag)
 	}
 	found, err := ask(l.of.client, request)
 	if err != nil {
 		return failed, err
 	}
-	if found.status == http.StatusNotModified && request.Header.Get("If-None-Match") != "" {
+	if found.status == http.StatusNotModified && etag != "" {
 		return unchanged, nil
 	}
 	if err := found.wantOK(); err != nil {
@@ -169,7 +174,7 @@ func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled,
 		return failed, errors.New("the answer is older than the list that is known")
 	}
 	l.current.Store(list.with(known))
-	if list.etag == "" {
+	if list.etag == "" || (known != nil && etag == "") {
 		return untaggedChange, nil
 	}
 	return changed, nil

@@ -75,8 +75,8 @@ func (v *Verifier) authenticate(r *http.Request) (*Token, *refusal) {
 		presented = withProof
 	}
 	token, err := v.verify(r.Context(), raw, presented, new(Token))
-	if err == nil {
-		err = v.checkPossession(r, raw, token, presented)
+	if err == nil && presented == withProof {
+		err = v.proofs.check(r, raw, token.jkt, v.now())
 	}
 	if err != nil {
 		refused := v.refuse(err)
@@ -84,19 +84,6 @@ func (v *Verifier) authenticate(r *http.Request) (*Token, *refusal) {
 		return nil, refused
 	}
 	return token, nil
-}
-
-// checkPossession holds the way in which the token was presented against what it is bound to (RFC 9449 §7.1, §7.2).
-func (v *Verifier) checkPossession(r *http.Request, raw string, token *Token, presented possession) error {
-	switch {
-	case presented == withProof && token.jkt == "":
-		return defect("it is bound to no key, so no proof goes with it")
-	case presented == withProof:
-		return v.proofs.check(r, raw, token.jkt, v.now())
-	case v.proofs != nil && v.proofs.mode == DPoPRequired:
-		return defect("it is bound to no key, and this service takes no others (cnf)")
-	}
-	return nil
 }
 
 // The schemes of RFC 6750 §2.1 and RFC 9449 §7.1.

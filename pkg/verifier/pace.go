@@ -29,10 +29,10 @@ type pace struct {
 type polled int
 
 const (
-	failed    polled = iota
-	unchanged        // 304
-	changed          // 200 with an ETag
-	untaggedChange
+	failed         polled = iota
+	unchanged             // 304
+	changed               // 200 with an ETag
+	untaggedChange        // 200 without, or by a request without: nobody has waited
 )
 
 // next returns the pace after a request that took so long, and the pause before the next one. random is in [0, 1):

@@ -65,6 +65,29 @@ func TestAListIsFollowedByOneWaitingRequest(t *testing.T) {
 	})
 }
 
+// TestAListIsRenewedBeforeItExpires has a server whose ETag stands for the statuses alone: it signs the list anew for each
+// answer, and says 304 as long as nobody is revoked.
+func TestAListIsRenewedBeforeItExpires(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		s.lifetime = 2 * time.Minute
+		v := i.verifier(t, failClosed())
+		defer v.Close()
+		for range 600 {
+			mustVerify(t, v, s.listed(1))
+			time.Sleep(time.Second)
+		}
+		if got := s.requests.Load(); got > 50 {
+			t.Errorf("%d requests in 10 min", got)
+		}
+		s.revoke(1)
+		time.Sleep(2 * time.Second)
+		mustRefuse(t, v, s.listed(1))
+	})
+}
+
 func TestAnIdleListIsDroppedAndFoundAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

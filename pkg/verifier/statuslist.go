@@ -74,6 +74,12 @@ func (s *statuses) at(idx uint64) (status byte, ok bool) {
 	return s.packed[idx/perByte] >> (idx % perByte * s.bits) & (1<<s.bits - 1), true
 }
 
+// renewal is from when on the list is asked for as if none were known, so that it is renewed before it expires even where
+// nothing in it has changed.
+func (s *statuses) renewal() time.Time {
+	return s.issuedAt.Add(s.expiry.Sub(s.issuedAt) * 3 / 4)
+}
+
 // with returns s in which everything that old revokes is revoked too, if both were issued in the same second: two
 // replicas may have signed them, and no clock says which of the two knew more.
 func (s *statuses) with(old *statuses) *statuses {

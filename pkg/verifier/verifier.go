@@ -90,7 +90,7 @@ func (v *Verifier) Close() {
 
 // Verify returns the token that raw stands for, or an error that is [ErrInvalidToken], [ErrKeysUnavailable] or, by
 // option, [ErrStatusUnavailable] or [ErrIntrospectionUnavailable]. A token that is bound to a key is refused: its proof
-// is in the request, which [Verifier.Require] reads.
+// is in the request, which [Verifier.Require] reads. With [DPoPRequired] all others are refused too.
 //
 // A token under a key that is known is checked without I/O or lock, and one that came before without cryptography. An
 // unknown kid, or the first token of all, makes one fetch for everybody, at most every 10 s, for which a call waits 2 s
@@ -196,8 +196,8 @@ func (v *Verifier) examine(ctx context.Context, raw string, presented possession
 // admit checks of a token that was examined what changes with time and with the way it was presented.
 func (v *Verifier) admit(ctx context.Context, known *entry, presented possession, now time.Time) error {
 	token := &known.token
-	if token.jkt != "" && presented == asBearer {
-		return errBound
+	if err := v.checkPossession(token, presented); err != nil {
+		return err
 	}
 	if known.list != nil {
 		if err := known.list.check(ctx, token.status.idx, token.IssuedAt, now); err != nil {
@@ -226,10 +226,24 @@ func (v *Verifier) checkClaims(token *Token, presented possession, now time.Time
 	if !slices.Contains(token.audience, v.audience) {
 		return defect("it was issued for another audience (aud)")
 	}
-	if token.jkt != "" && presented == asBearer {
-		return errBound
+	if err := v.checkPossession(token, presented); err != nil {
+		return err
 	}
 	return v.leeway.check(token, now)
+}
+
+// checkPossession holds the way in which the token was presented against what it is bound to (RFC 9449 §7.1, §7.2). That
+// the proof is good is checked with the request.
+func (v *Verifier) checkPossession(token *Token, presented possession) error {
+	switch {
+	case token.jkt != "" && presented == asBearer:
+		return errBound
+	case token.jkt == "" && presented == withProof:
+		return defect("it is bound to no key, so no proof goes with it (cnf)")
+	case token.jkt == "" && v.proofs != nil && v.proofs.mode == DPoPRequired:
+		return defect("it is bound to no key, and this service takes no others (cnf)")
+	}
+	return nil
 }
 
 // leeway is how far the clocks of issuer and verifier may differ.

@@ -119,7 +119,7 @@ func (d differ) check(t *testing.T, what, raw string) (ours bool, theirs int) {
 }
 
 // TestNothingIsAcceptedHereAlone holds the verifier against golang-jwt, go-jose and jwx on the hostile tokens and
-// on some thousands of damaged ones, signed anew or not.
+// on two thousand damaged ones, signed anew or not.
 func TestNothingIsAcceptedHereAlone(t *testing.T) {
 	t.Parallel()
 	d := newDiffer(t)
@@ -134,7 +134,7 @@ func TestNothingIsAcceptedHereAlone(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(1, 2)) // the same tokens in every run
 	accepted := 0
-	for n := range 4000 {
+	for n := range 2000 {
 		what, damaged := fmt.Sprint("damage ", n), ""
 		switch n % 4 {
 		case 0:
@@ -148,7 +148,7 @@ func TestNothingIsAcceptedHereAlone(t *testing.T) {
 			accepted++
 		}
 	}
-	if accepted == 0 || accepted > 1500 {
+	if accepted == 0 || accepted > 800 {
 		t.Errorf("%d of the damaged tokens are accepted: they test nothing", accepted)
 	}
 	for _, c := range oddClaims() {

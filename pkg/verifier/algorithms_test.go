@@ -240,7 +240,7 @@ func TestKeysThatDoNotFitTheirAlgorithmAreSkipped(t *testing.T) {
 		"off the curve": set{"alg": "ES256", "y": p256.jwk["x"]}.onto(copied(p256.jwk)), "at infinity": {"kty": "EC", "crv": "P-256", "alg": "ES256", "x": b64(make([]byte, 32)), "y": b64(make([]byte, 32))},
 		"shifted": set{"alg": "ES256", "x": shortened, "y": lengthened}.onto(copied(p256.jwk)), "short x": set{"alg": "ES256", "x": b64("x")}.onto(copied(p256.jwk)), "without y": set{"alg": "ES256", "y": nil}.onto(copied(p256.jwk)),
 		"private EC": set{"alg": "ES256", "d": b64(make([]byte, 32))}.onto(copied(p256.jwk)), "private Ed25519": set{"d": b64(make([]byte, 32))}.onto(copied(ed.jwk)),
-		"short Ed25519": {"kty": "OKP", "crv": "Ed25519", "x": b64(make([]byte, 31))}, "X25519": {"kty": "OKP", "crv": "X25519", "x": b64(make([]byte, 32))},
+		"short Ed25519": {"kty": "OKP", "crv": "Ed25519", "x": b64(make([]byte, 31))}, "X25519": {"kty": "OKP", "crv": "X25519", "alg": "EdDSA", "x": b64(make([]byte, 32))},
 		"secp256k1": set{"crv": "secp256k1"}.onto(copied(p256.jwk)), "oct": {"kty": "oct", "k": "AAAA", "alg": "HS256"},
 	} {
 		i := newIssuer()

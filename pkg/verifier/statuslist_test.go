@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -234,7 +235,7 @@ func TestAProxyThatCutsLongRequestsIsLivedWith(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(firstKey())
 		s := serveList(i)
-		cuts := 0
+		var cuts atomic.Int32
 		s.says(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("If-None-Match") == "" || r.URL.Query().Get("wait") < "1" {
 				s.ServeHTTP(w, r)
@@ -244,7 +245,7 @@ func TestAProxyThatCutsLongRequestsIsLivedWith(t *testing.T) {
 			fmt.Sscan(r.URL.Query().Get("wait"), &seconds)
 			if seconds >= 10 {
 				time.Sleep(10 * time.Second)
-				cuts++
+				cuts.Add(1)
 				w.WriteHeader(http.StatusGatewayTimeout)
 				return
 			}
@@ -254,8 +255,8 @@ func TestAProxyThatCutsLongRequestsIsLivedWith(t *testing.T) {
 		defer v.Close()
 		mustVerify(t, v, s.listed(1))
 		time.Sleep(5 * time.Minute)
-		if cuts == 0 || cuts > 10 {
-			t.Errorf("%d requests were cut in 5 min", cuts)
+		if cuts.Load() == 0 || cuts.Load() > 10 {
+			t.Errorf("%d requests were cut in 5 min", cuts.Load())
 		}
 		s.revoke(5)
 		synctest.Wait()

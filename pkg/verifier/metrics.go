@@ -20,7 +20,7 @@ const (
 // Metrics are called as things happen, by many goroutines at once and on the path of requests: they must not block. Each
 // may be nil. Nothing of a token is passed to them.
 type Metrics struct {
-	// Verified counts verifications.
+	// Verified counts verifications. A token whose proof of possession is refused is Invalid.
 	Verified func(Outcome)
 	// Fetched tells of requests to the issuer: what is "keys" (metadata included), "status list" or "introspection";
 	// err is nil where it answered as it should. A status list that has not changed took long because it was waited for.

@@ -70,14 +70,11 @@ func (v *Verifier) authenticate(r *http.Request) (*Token, *refusal) {
 	if refused != nil {
 		return nil, refused
 	}
-	presented := asBearer
+	var prove proving
 	if scheme == schemeDPoP {
-		presented = withProof
+		prove = func(jkt string) error { return v.proofs.check(r, raw, jkt, v.now()) }
 	}
-	token, err := v.verify(r.Context(), raw, presented, new(Token))
-	if err == nil && presented == withProof {
-		err = v.proofs.check(r, raw, token.jkt, v.now())
-	}
+	token, err := v.verify(r.Context(), raw, prove, new(Token))
 	if err != nil {
 		refused := v.refuse(err)
 		refused.scheme = scheme

@@ -100,29 +100,25 @@ func (v *Verifier) Close() {
 // token that names a status list waits for it 2 s at most.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	// So short that it is compiled into the caller, whose token need not leave the stack if it keeps it to itself.
-	return v.verify(ctx, raw, asBearer, new(Token))
+	return v.verify(ctx, raw, nil, new(Token))
 }
 
-// possession says how a token was presented.
-type possession int
-
-const (
-	asBearer possession = iota
-	withProof
-)
+// proving checks the proof that a token came with, for the thumbprint of the key that the token is bound to. It is nil for
+// a token that came as a bearer token.
+type proving func(jkt string) error
 
 // verify is Verify, into a place of the caller's, which it returns.
-func (v *Verifier) verify(ctx context.Context, raw string, presented possession, into *Token) (*Token, error) {
+func (v *Verifier) verify(ctx context.Context, raw string, prove proving, into *Token) (*Token, error) {
 	now := v.now()
 	outcome := Cached
 	known := v.recall(ctx, raw, now)
 	var err error
 	if known == nil {
 		outcome = Valid
-		known, err = v.examine(ctx, raw, presented, now)
+		known, err = v.examine(ctx, raw, prove, now)
 	}
 	if err == nil {
-		err = v.admit(ctx, known, presented, now)
+		err = v.admit(ctx, known, prove, now)
 	}
 	if err != nil {
 		v.metrics.verified(outcomeOf(err))
@@ -148,7 +144,7 @@ func (v *Verifier) recall(ctx context.Context, raw string, now time.Time) *entry
 }
 
 // examine checks raw from its form to its signature, and remembers it.
-func (v *Verifier) examine(ctx context.Context, raw string, presented possession, now time.Time) (*entry, error) {
+func (v *Verifier) examine(ctx context.Context, raw string, prove proving, now time.Time) (*entry, error) {
 	if len(raw) > maxToken {
 		return nil, errTooLong
 	}
@@ -172,7 +168,7 @@ func (v *Verifier) examine(ctx context.Context, raw string, presented possession
 	}
 	// Before the signature: a token that fails here anyway must cost neither a fetch nor an RSA operation, and an
 	// expired one must be called expired even while the keys are out of reach.
-	if err := v.checkClaims(&token, presented, now); err != nil {
+	if err := v.checkClaims(&token, prove, now); err != nil {
 		return nil, err
 	}
 	key, err := v.keys.key(ctx, header.kid, now)
@@ -194,9 +190,9 @@ func (v *Verifier) examine(ctx context.Context, raw string, presented possession
 }
 
 // admit checks of a token that was examined what changes with time and with the way it was presented.
-func (v *Verifier) admit(ctx context.Context, known *entry, presented possession, now time.Time) error {
+func (v *Verifier) admit(ctx context.Context, known *entry, prove proving, now time.Time) error {
 	token := &known.token
-	if err := v.checkPossession(token, presented); err != nil {
+	if err := v.checkPossession(token, prove); err != nil {
 		return err
 	}
 	if known.list != nil {
@@ -206,8 +202,11 @@ func (v *Verifier) admit(ctx context.Context, known *entry, presented possession
 	} else if v.lists != nil && token.status.uri != "" && v.lists.mode == StatusFailClosed {
 		return fmt.Errorf("%w: its list is not followed", ErrStatusUnavailable)
 	}
-	// Last, and by the clock as it is now: waiting may have taken the last seconds of its life.
-	return v.leeway.check(token, v.now())
+	// By the clock as it is now: waiting may have taken the last seconds of its life.
+	if err := v.leeway.check(token, v.now()); err != nil || prove == nil {
+		return err
+	}
+	return prove(token.jkt) // last, since it uses the proof up
 }
 
 // Ready says whether tokens can be checked now: nil, or an [ErrKeysUnavailable]. It never waits; without keys it
@@ -219,26 +218,25 @@ func (v *Verifier) Ready() error { return v.keys.ready() }
 func (v *Verifier) Wait(ctx context.Context) error { return v.keys.awaitReady(ctx) }
 
 // checkClaims applies what RFC 9068 §4 asks of the claims.
-func (v *Verifier) checkClaims(token *Token, presented possession, now time.Time) error {
+func (v *Verifier) checkClaims(token *Token, prove proving, now time.Time) error {
 	if token.Issuer != v.issuer {
 		return defect("it was issued by another issuer (iss)")
 	}
 	if !slices.Contains(token.audience, v.audience) {
 		return defect("it was issued for another audience (aud)")
 	}
-	if err := v.checkPossession(token, presented); err != nil {
+	if err := v.checkPossession(token, prove); err != nil {
 		return err
 	}
 	return v.leeway.check(token, now)
 }
 
-// checkPossession holds the way in which the token was presented against what it is bound to (RFC 9449 §7.1, §7.2). That
-// the proof is good is checked with the request.
-func (v *Verifier) checkPossession(token *Token, presented possession) error {
+// checkPossession holds the way in which the token came against what it is bound to (RFC 9449 §7.1, §7.2).
+func (v *Verifier) checkPossession(token *Token, prove proving) error {
 	switch {
-	case token.jkt != "" && presented == asBearer:
+	case token.jkt != "" && prove == nil:
 		return errBound
-	case token.jkt == "" && presented == withProof:
+	case token.jkt == "" && prove != nil:
 		return defect("it is bound to no key, so no proof goes with it (cnf)")
 	case token.jkt == "" && v.proofs != nil && v.proofs.mode == DPoPRequired:
 		return defect("it is bound to no key, and this service takes no others (cnf)")

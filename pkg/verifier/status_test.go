@@ -207,6 +207,30 @@ func TestAnOutageOfTheListRefusesNoGoodToken(t *testing.T) {
 	}
 }
 
+// TestAnIssuerThatIsDownRefusesNoGoodToken takes everything away for longer than a token lives: tokens that were seen, and
+// others that were issued just before.
+func TestAnIssuerThatIsDownRefusesNoGoodToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		v := i.verifier(t)
+		defer v.Close()
+		seen := s.listed(1)
+		mustVerify(t, v, seen)
+		i.fail()
+		s.cut(true)
+		for range 59 {
+			time.Sleep(time.Minute)
+			mustVerify(t, v, seen)
+			mustVerify(t, v, s.listed(2))
+			if err := v.Ready(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestAHangingListDelaysTheFirstTokensByTwoSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

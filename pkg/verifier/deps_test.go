@@ -2,6 +2,7 @@ package verifier_test
 
 import (
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -32,4 +33,28 @@ func dependencies(t *testing.T, pkg string) []string {
 		t.Fatal(err)
 	}
 	return strings.Fields(string(out))
+}
+
+// TestNoTypeOfAnotherModuleIsExported keeps jwx an affair of this package: it can be replaced without anybody's notice.
+func TestNoTypeOfAnotherModuleIsExported(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "go", "doc", "-all", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	qualified := regexp.MustCompile(`\b([a-z0-9]+)\.[A-Z]\w*`)
+	declarations := regexp.MustCompile(`(?m)^(func|type|var|const|\t).*$`)
+	seen := false
+	for _, line := range declarations.FindAllString(string(out), -1) {
+		code, _, _ := strings.Cut(line, "//")
+		for _, match := range qualified.FindAllStringSubmatch(code, -1) {
+			seen = true
+			if !slices.Contains([]string{"context", "errors", "http", "slog", "time", "verifier", "v", "mux", "r"}, match[1]) {
+				t.Errorf("%s is of another package: %s", match[0], strings.TrimSpace(line))
+			}
+		}
+	}
+	if !seen {
+		t.Errorf("go doc printed %s", out)
+	}
 }

@@ -7,8 +7,9 @@
 //
 // It protects one invariant: a [Token] exists only for a compact JWS that the issuer signed under the very key its header
 // names and by the one algorithm of that key (RS256, others by option), of type at+jwt, for this audience, within its time,
-// of a session that no status list has ended (RFC 9068 §4, RFC 8725 §3, draft-ietf-oauth-status-list). What a verifier could
-// not find out is never reported as a bad token: [ErrKeysUnavailable] is not [ErrInvalidToken].
+// of a session that no status list has ended (RFC 9068 §4, RFC 8725 §3, draft-ietf-oauth-status-list); or, with
+// [WithIntrospection], for a token of which the issuer has just said so. What a verifier could not find out is never
+// reported as a bad token: [ErrKeysUnavailable] is not [ErrInvalidToken].
 //
 // The keys are found through the issuer's metadata (RFC 8414) when the first token comes, kept in memory, and refreshed
 // in the background; see [Verifier.Verify] for the times. A status list is followed from the first token that names it, by

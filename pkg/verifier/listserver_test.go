@@ -120,7 +120,7 @@ func deflated(packed []byte) string {
 // listed is a good token of s whose status stands at idx.
 func (s *listServer) listed(idx int) string {
 	return sign(firstKey(), goodHeader, claims(time.Now(), set{
-		"iss": s.issuer.url(), "exp": time.Now().Add(time.Hour).Unix(),
+		"iss": s.issuer.url(), "exp": time.Now().Add(3 * time.Hour).Unix(),
 		"status": set{"status_list": set{"idx": idx, "uri": s.uri}},
 	}))
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -96,6 +97,38 @@ func TestNothingIsLeftBehindAfterClose(t *testing.T) {
 	wg.Wait()
 	server.Close()
 	goleak.VerifyNone(t, before)
+}
+
+func TestAVerifierThatIsDroppedIsCollected(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(firstKey())
+	s := serveList(i)
+	turns := time.NewTicker(time.Millisecond)
+	defer turns.Stop()
+	waiting := func(n int32, meanwhile func()) bool {
+		for range 10_000 {
+			if s.waiting.Load() == n {
+				return true
+			}
+			meanwhile()
+			<-turns.C
+		}
+		return false
+	}
+	use := func() {
+		v, err := verifier.New(issuerURL, audience, verifier.WithHTTPClient(&http.Client{Transport: i}), introspection())
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustVerify(t, v, s.listed(1))
+		if !waiting(1, func() {}) {
+			t.Fatal("its list is not followed")
+		}
+		runtime.KeepAlive(v)
+	}
+	if use(); !waiting(0, runtime.GC) {
+		t.Error("its list is still followed")
+	}
 }
 
 func TestAVerifierThatOnlyReadsKeysLeavesNothingBehind(t *testing.T) {

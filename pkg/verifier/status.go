@@ -27,8 +27,9 @@ const (
 const (
 	// maxLists bounds the lists that are followed at once, each by one goroutine: 2^17 sessions a list.
 	maxLists = 256
-	// listIdle is how long a list is followed after the last token that asked for it.
-	listIdle = 10 * time.Minute
+	// listIdle is how long a list is followed after the last token that asked for it: longer than any token lives. Were it
+	// less, a token that is known to be revoked could come back while the list cannot be had again.
+	listIdle = time.Hour + time.Minute
 )
 
 // statusLists are the lists that are followed.

@@ -98,10 +98,10 @@ func TestAnIdleListIsDroppedAndFoundAgain(t *testing.T) {
 		defer v.Close()
 		raw := s.listed(1)
 		mustVerify(t, v, raw)
-		time.Sleep(11 * time.Minute)
+		time.Sleep(62 * time.Minute)
 		synctest.Wait()
 		before := s.requests.Load()
-		time.Sleep(10 * time.Minute)
+		time.Sleep(time.Hour)
 		if s.requests.Load() != before || s.waiting.Load() != 0 {
 			t.Error("a list is followed that nobody asks about")
 		}

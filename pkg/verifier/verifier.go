@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -75,12 +76,15 @@ func New(issuer, audience string, opts ...Option) (*Verifier, error) {
 	if s.resource != nil {
 		v.resource = newResource(s, issuer, audience, origin)
 	}
+	// What runs in the background knows nothing of v, so a verifier that is dropped without Close is collected, and this
+	// then ends it.
+	runtime.AddCleanup(v, func(stop context.CancelFunc) { stop() }, v.life.stop)
 	return v, nil
 }
 
 // Close ends what runs in the background, waits for it, and closes the connections of the verifier's own client.
-// Whatever is known then goes on being used; nothing is fetched any more. A verifier that is dropped instead keeps one
-// goroutine and one connection for each status list that it follows, for ten minutes after the last token.
+// Whatever is known then goes on being used; nothing is fetched any more. For a verifier that is dropped instead, the
+// garbage collector does the same in its own time.
 func (v *Verifier) Close() {
 	v.life.end()
 	if v.client != nil {

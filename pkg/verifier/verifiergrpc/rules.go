@@ -1,0 +1,94 @@
+package verifiergrpc
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc"
+
+	"github.com/mintmark-auth/mintmark/pkg/verifier"
+)
+
+// Rules say what a call of each method needs. A key is a full method name, or all methods of a service:
+//
+//	"/orders.v1.Orders/List"
+//	"/grpc.health.v1.Health/*"
+//
+// The method's own rule wins over that of its service. A method that neither names is refused to everybody, so that
+// one added later is not open by accident.
+type Rules map[string]Rule
+
+// Rule is what a call needs: [Needs] or [Open]. The zero Rule refuses every call.
+type Rule struct {
+	access access
+	scopes []string
+}
+
+// access is who may call.
+type access int
+
+const (
+	nobody access = iota
+	bearer
+	anybody
+)
+
+// Needs asks for a valid token that grants all scopes; without a scope, for any valid token.
+func Needs(scopes ...string) Rule { return Rule{bearer, slices.Clone(scopes)} }
+
+// Open lets everybody call, and does not look at a token: for health checks, and for reflection where the world may
+// read the API.
+func Open() Rule { return Rule{access: anybody} }
+
+// of is the rule of a full method name.
+func (r Rules) of(method string) Rule {
+	if rule, ok := r[method]; ok {
+		return rule
+	}
+	return r[method[:strings.LastIndex(method, "/")+1]+"*"]
+}
+
+// mustWork panics on rules that could never apply, or that no token could meet.
+func (r Rules) mustWork(v *verifier.Verifier) {
+	for _, name := range slices.Sorted(maps.Keys(r)) {
+		service, method, ok := split(name)
+		if !ok || service == "" || method == "" || strings.Contains(method, "/") {
+			panic(fmt.Sprintf("verifiergrpc: %q is no method: want one like /orders.v1.Orders/List or /orders.v1.Orders/*", name))
+		}
+		v.Require(r[name].scopes...) // for its panic
+	}
+}
+
+func split(name string) (service, method string, ok bool) {
+	rest, ok := strings.CutPrefix(name, "/")
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(rest, "/")
+}
+
+// Check compares the rules with the services that are registered, in a test or before Serve: it names the methods
+// that nobody could call, as no rule names them, and the rules that name nothing.
+func (g *Guard) Check(server *grpc.Server) error {
+	var problems []error
+	idle := maps.Clone(g.rules)
+	services := server.GetServiceInfo()
+	for _, service := range slices.Sorted(maps.Keys(services)) {
+		all := "/" + service + "/*"
+		for _, method := range services[service].Methods {
+			name := "/" + service + "/" + method.Name
+			delete(idle, name)
+			if g.rules.of(name).access == nobody {
+				problems = append(problems, fmt.Errorf("no rule lets anybody call %s", name))
+			}
+		}
+		delete(idle, all)
+	}
+	for _, name := range slices.Sorted(maps.Keys(idle)) {
+		problems = append(problems, fmt.Errorf("the rule for %s is for no method of this server", name))
+	}
+	return errors.Join(problems...)
+}

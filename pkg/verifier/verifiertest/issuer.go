@@ -1,0 +1,190 @@
+// Package verifiertest gives tests of services that check mintmark's tokens a live issuer, and tokens that are good,
+// or bad in any way one can think of.
+//
+//	issuer := verifiertest.NewIssuer(t)
+//	v, err := verifier.New(issuer.URL(), issuer.Audience())
+//	good := issuer.Token(verifiertest.Claims{"sub": "ada", "scope": "orders:read"})
+//	for name, bad := range issuer.HostileTokens() { … }
+//
+// The issuer speaks HTTP on loopback, so any verifier in any language can be held against it: metadata, JWKS and a
+// status list, as mintmark serves them. It registers nobody, renews nothing and is for tests only: who holds an
+// [Issuer] can sign whatever they like.
+package verifiertest
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Paths below the issuer.
+const (
+	jwksPath       = "/.well-known/jwks.json"
+	statusListPath = "/oauth/status-lists/0"
+)
+
+// Issuer is an issuer of access tokens for one test. It is safe for concurrent use.
+//
+// Issuers of one process share their keys, as making keys is slow: what tells their tokens apart is iss alone.
+type Issuer struct {
+	tb       testing.TB
+	server   *httptest.Server
+	audience string
+	now      func() time.Time
+	serial   atomic.Int64 // of the tokens made
+	statuses *statusList
+	ended    chan struct{} // closed when the test is over
+
+	mu      sync.Mutex
+	current int           // guarded by mu: the key that signs, by its number in the pool
+	state   state         // guarded by mu
+	moved   chan struct{} // guarded by mu: closed when state changes
+}
+
+// state is what becomes of a request.
+type state int
+
+const (
+	up state = iota
+	down
+	stalled
+)
+
+// Option changes a default of [NewIssuer].
+type Option func(*Issuer)
+
+// WithAudience sets the aud of tokens; https://service.example.com without it.
+func WithAudience(audience string) Option { return func(i *Issuer) { i.audience = audience } }
+
+// WithClock sets the clock that dates tokens and the status list; [time.Now] without it.
+func WithClock(now func() time.Time) Option { return func(i *Issuer) { i.now = now } }
+
+// NewIssuer starts an issuer on a free port of loopback. It ends with the test.
+func NewIssuer(tb testing.TB, opts ...Option) *Issuer {
+	tb.Helper()
+	i := &Issuer{
+		tb:       tb,
+		audience: "https://service.example.com",
+		now:      time.Now,
+		statuses: newStatusList(),
+		ended:    make(chan struct{}),
+		moved:    make(chan struct{}),
+	}
+	for _, opt := range opts {
+		opt(i)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /.well-known/oauth-authorization-server", i.metadata)
+	mux.HandleFunc("GET /.well-known/openid-configuration", i.metadata)
+	mux.HandleFunc("GET "+jwksPath, i.jwks)
+	mux.HandleFunc("GET "+statusListPath, i.serveStatusList)
+	i.server = httptest.NewServer(i.reachable(mux))
+	tb.Cleanup(func() {
+		close(i.ended) // the long polls: Close waits for them
+		i.server.Close()
+	})
+	return i
+}
+
+// URL is the issuer's identifier, the iss of its tokens: http://127.0.0.1:PORT.
+func (i *Issuer) URL() string { return i.server.URL }
+
+// Audience is the aud of its tokens.
+func (i *Issuer) Audience() string { return i.audience }
+
+// KID names the key that signs now.
+func (i *Issuer) KID() string { return i.signing().kid }
+
+// Rotate makes the next key sign, as mintmark does it: the key was published from the beginning, so that verifiers
+// know it, and the ones before it stay published.
+func (i *Issuer) Rotate() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.current++
+}
+
+// Revoke ends a session: its bit in the status list is set, and long polls are answered.
+func (i *Issuer) Revoke(sid string) { i.statuses.revoke(sid) }
+
+// Down makes the issuer cut every connection without an answer, until [Issuer.Up]. Tokens can still be made.
+func (i *Issuer) Down() { i.become(down) }
+
+// Stall makes the issuer take requests and answer none, until [Issuer.Up] or [Issuer.Down].
+func (i *Issuer) Stall() { i.become(stalled) }
+
+// Up ends Down and Stall.
+func (i *Issuer) Up() { i.become(up) }
+
+func (i *Issuer) become(s state) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.state = s
+	close(i.moved)
+	i.moved = make(chan struct{})
+}
+
+func (i *Issuer) signing() signingKey {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return issuersKeys.key(i.current)
+}
+
+// published are the keys up to the one that signs, and the standby after it.
+func (i *Issuer) published() []jwk {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var keys []jwk
+	for n := range i.current + 2 {
+		keys = append(keys, issuersKeys.key(n).jwk())
+	}
+	return keys
+}
+
+// reachable does to requests what the state says.
+func (i *Issuer) reachable(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for {
+			i.mu.Lock()
+			now, moved := i.state, i.moved
+			i.mu.Unlock()
+			switch now {
+			case up:
+				next.ServeHTTP(w, r)
+				return
+			case down:
+				panic(http.ErrAbortHandler) // which net/http takes as the wish to cut the connection
+			case stalled:
+				select {
+				case <-moved:
+				case <-r.Context().Done():
+					return
+				case <-i.ended:
+					return
+				}
+			}
+		}
+	})
+}
+
+func (i *Issuer) metadata(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, map[string]any{
+		"issuer":                                i.URL(),
+		"jwks_uri":                              i.URL() + jwksPath,
+		"subject_types_supported":               []string{"public"},
+		"id_token_signing_alg_values_supported": []string{"RS256"},
+	})
+}
+
+func (i *Issuer) jwks(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, map[string]any{"keys": i.published()})
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "public, max-age=300, stale-if-error=86400")
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+}

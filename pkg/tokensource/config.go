@@ -1,0 +1,102 @@
+package tokensource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+const (
+	// defaultGrace is mintmark's own.
+	defaultGrace = 30 * time.Second
+	// minGrace leaves time for an attempt and its repeat; maxGrace is the longest that mintmark allows.
+	minGrace = 5 * time.Second
+	maxGrace = time.Minute
+)
+
+// Config says whose tokens to renew, and where.
+type Config struct {
+	// TokenURL is the authority's token endpoint: https, or http on loopback.
+	TokenURL string
+	// ClientID is the client that the session was begun through.
+	ClientID string
+	// ClientSecret is that of a confidential client, sent by HTTP Basic; empty for a public one.
+	ClientSecret string
+	// Token is the pair to begin with. Its refresh token is required. Without an access token, the first call
+	// refreshes; one without an expiry is used until a resource calls it invalid.
+	Token *oauth2.Token
+	// Save stores a new pair where the next start of the program finds it. It is called before the pair is used, by one
+	// goroutine at a time; an error keeps the pair back, and it is called with it again. Nil keeps pairs in memory only.
+	Save func(context.Context, *oauth2.Token) error
+	// Grace is for how long the authority answers a repeat with the same successor: its MINTMARK_REFRESH_GRACE, or
+	// less. 5 s to 1 min; 30 s if it is zero.
+	Grace time.Duration
+	// HTTPClient asks the token endpoint, through a proxy or with a private CA. It is copied, and follows no redirect.
+	HTTPClient *http.Client
+}
+
+func (c Config) check() error {
+	var problems []error
+	if err := checkURL(c.TokenURL); err != nil {
+		problems = append(problems, fmt.Errorf("token URL %q: %w", c.TokenURL, err))
+	}
+	if c.ClientID == "" {
+		problems = append(problems, errors.New("the client id is empty: give the client that the session was begun through"))
+	}
+	if c.Token == nil || c.Token.RefreshToken == "" {
+		problems = append(problems, errors.New("there is no refresh token to begin with: log in, or give the one saved last"))
+	}
+	if c.Grace != 0 && (c.Grace < minGrace || c.Grace > maxGrace) {
+		problems = append(problems, fmt.Errorf("grace %v is out of range: use %v to %v, no more than the authority's", c.Grace, minGrace, maxGrace))
+	}
+	return errors.Join(problems...)
+}
+
+func (c Config) withDefaults() Config {
+	if c.Grace == 0 {
+		c.Grace = defaultGrace
+	}
+	if c.Save == nil {
+		c.Save = func(context.Context, *oauth2.Token) error { return nil }
+	}
+	if c.HTTPClient == nil {
+		c.HTTPClient = &http.Client{Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment,
+			// One request in minutes: a kept connection would only be a dead one.
+			DisableKeepAlives:      true,
+			MaxResponseHeaderBytes: 64 << 10,
+		}}
+	}
+	strict := *c.HTTPClient
+	// A redirect could lead the refresh token anywhere.
+	strict.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.HTTPClient = &strict
+	return c
+}
+
+// checkURL says what is wrong with an address that tokens are to be sent to.
+func checkURL(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http"):
+		return errors.New("want an absolute URL like https://auth.example.com/oauth/token")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return errors.New("want a URL without user, query and fragment")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return errors.New("plain http is for loopback: tokens would be read on the way, use https")
+	}
+	return nil
+}
+
+// loopback says whether host is this machine; a name but localhost could be resolved to any other.
+func loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || (err == nil && address.IsLoopback())
+}

@@ -1,0 +1,121 @@
+package tokensource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// saves is how often a flight offers a pair to Save.
+const saves = 3
+
+// unsettled is an attempt that was given up and may still be under way.
+type unsettled struct {
+	refreshToken string // that it presented
+	until        time.Time
+}
+
+// fly runs one flight: a refresh, unless there is a pair that only has to be saved, and what follows from it.
+func (s *Source) fly(f *flight, current held, unsaved *oauth2.Token) {
+	defer close(f.done)
+	next, wait, err := unsaved, time.Duration(0), error(nil)
+	if next == nil {
+		next, wait, err = s.obtain(current.token)
+	}
+	saved := false
+	if err == nil {
+		err = s.keep(next)
+		saved = err == nil
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.flight, s.lastErr = nil, err
+	if saved {
+		s.held, s.unsaved, s.failures = hold(next, now), nil, 0
+		f.token = s.held
+		return
+	}
+	s.unsaved = next
+	s.failures++
+	s.retryAt = now.Add(backoff(s.failures, wait))
+	f.err = err
+	if !errors.Is(err, ErrEnded) && current.lingers(now) {
+		f.token, f.err = current, nil
+	}
+}
+
+// obtain presents the refresh token until its fate is known, or the grace is over; wait is what the last answer asked
+// for. Its errors are [ErrEnded] and [ErrUnavailable].
+func (s *Source) obtain(presented oauth2.Token) (next *oauth2.Token, wait time.Duration, err error) {
+	if s.older.refreshToken != presented.RefreshToken && !s.pause(time.Until(s.older.until), s.closing) {
+		return nil, 0, ErrClosed
+	}
+	tries := attempts{begun: time.Now()}
+	for {
+		started := time.Now()
+		ctx, cancel := context.WithTimeout(s.abort, timeout(s.grace))
+		a := s.endpoint.refresh(ctx, presented)
+		cancel()
+		now := time.Now()
+		tries.made, tries.wait = tries.made+1, a.retryAfter
+		switch a.kind {
+		case granted:
+			return a.token, 0, nil
+		case ended:
+			return nil, 0, fmt.Errorf("%w: %w", ErrEnded, a.err)
+		case refused:
+			return nil, a.retryAfter, fmt.Errorf("%w: %w", ErrUnavailable, a.err)
+		case unknown:
+			s.older = unsettled{presented.RefreshToken, now.Add(settle)}
+			if tries.uncertain.IsZero() {
+				tries.uncertain = started
+			}
+		}
+		pause, again := tries.next(now, s.grace)
+		stop := s.closing
+		if !tries.uncertain.IsZero() {
+			stop = nil // Close waits: the pair may be on its way
+		}
+		if !again || !s.pause(pause, stop) {
+			return nil, a.retryAfter, fmt.Errorf("%w: %w", ErrUnavailable, a.err)
+		}
+	}
+}
+
+// keep saves a pair before anybody uses it.
+func (s *Source) keep(next *oauth2.Token) error {
+	for n := 1; ; n++ {
+		ctx, cancel := context.WithTimeout(s.abort, slow)
+		own := *next
+		err := s.save(ctx, &own)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if n == saves || !s.pause(jittered(doubled(minPause, n, maxPause)), nil) {
+			return fmt.Errorf("%w: save the new pair: %w", ErrUnavailable, err)
+		}
+	}
+}
+
+// pause waits for d. It returns false when the source gives up meanwhile, or stop closes.
+func (s *Source) pause(d time.Duration, stop <-chan struct{}) bool {
+	if d <= 0 {
+		return s.abort.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-stop:
+		return false
+	case <-s.abort.Done():
+		return false
+	}
+}

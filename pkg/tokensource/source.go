@@ -1,0 +1,218 @@
+// Package tokensource keeps the tokens of one session fresh for a program that calls other services: it holds an
+// access token and the refresh token that renews it, and gives out the access token.
+//
+//	source, err := tokensource.New(tokensource.Config{
+//		TokenURL: "https://auth.example.com/oauth/token",
+//		ClientID: "first-party",
+//		Token:    saved,
+//		Save:     save,
+//	})
+//	transport, err := source.Transport(nil, "https://orders.example.com")
+//	client := &http.Client{Transport: transport}
+//
+// It protects one invariant: as far as a client can help it, a session is never lost to a lost answer. One refresh runs
+// at a time, whatever the number of goroutines; an attempt that may have had its effect is repeated with the same
+// refresh token, within the grace that the authority allows; the pair that comes is saved before it is used; and no
+// refresh begins with it while an older attempt may still be under way.
+//
+// A session belongs to one Source in one process: two that hold the same refresh token look like an owner and a thief.
+// It does not log in, and starts nothing by itself: a refresh begins when somebody asks for a token.
+package tokensource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+var (
+	// ErrEnded says that the authority refused the refresh token for good: the user has to log in again.
+	ErrEnded = errors.New("the session has ended: log in again")
+	// ErrUnavailable says that there is no access token now and that a later call may get one.
+	ErrUnavailable = errors.New("no access token can be had now")
+	// ErrClosed says that Close was called before.
+	ErrClosed = errors.New("the token source is closed")
+)
+
+// Source is an [oauth2.TokenSource] for one session. It is safe for concurrent use.
+type Source struct {
+	endpoint *endpoint
+	save     func(context.Context, *oauth2.Token) error
+	grace    time.Duration
+	closing  chan struct{}   // closed by Close: begin nothing new
+	abort    context.Context // done when Close waits no longer: give up what is under way
+	giveUp   context.CancelFunc
+
+	mu       sync.Mutex // guards what follows
+	held     held
+	unsaved  *oauth2.Token // a pair that Save did not take yet; then held is the one before
+	flight   *flight       // the refresh under way, or nil
+	failures int           // of flights, in a row
+	retryAt  time.Time     // no flight before
+	lastErr  error         // of the last flight; nil if it succeeded
+	forcedAt time.Time     // when a resource last made us refresh
+	closed   bool
+
+	older unsettled // used by the goroutine of the flight alone
+}
+
+// flight is one refresh for all who wait: token and err are set before done closes.
+type flight struct {
+	done  chan struct{}
+	token held
+	err   error
+}
+
+// New makes a source that begins with the tokens of cfg. It does no I/O, and fails only on a configuration that cannot
+// work; the error names all that is wrong with it.
+func New(cfg Config) (*Source, error) {
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("configure token source: %w", err)
+	}
+	cfg = cfg.withDefaults()
+	abort, giveUp := context.WithCancel(context.Background())
+	return &Source{
+		endpoint: newEndpoint(cfg),
+		save:     cfg.Save,
+		grace:    cfg.Grace,
+		closing:  make(chan struct{}),
+		abort:    abort,
+		giveUp:   giveUp,
+		held:     hold(cfg.Token, time.Now()),
+	}, nil
+}
+
+// Token is TokenContext without a context, for [oauth2.TokenSource]. It waits no longer than a refresh and its repeats
+// may take, which is little more than the grace.
+func (s *Source) Token() (*oauth2.Token, error) { return s.TokenContext(context.Background()) }
+
+// TokenContext returns an access token that lives, without its refresh token. In the last 20 to 10 % of its life
+// (the moment is chosen at random) it starts a refresh and still returns the old one; once the old one is dead it waits
+// for the refresh, or until ctx ends. Its errors are [ErrEnded], [ErrUnavailable], [ErrClosed] and that of ctx.
+func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
+	now := time.Now()
+	s.mu.Lock()
+	if err := s.over(); err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	current := s.held
+	if current.fresh(now) {
+		s.mu.Unlock()
+		return current.access(), nil
+	}
+	flight := s.refresh(now)
+	err := s.unavailable(now)
+	s.mu.Unlock()
+
+	switch {
+	case current.lives(now):
+		return current.access(), nil
+	case flight != nil:
+		return s.wait(ctx, flight)
+	case current.lingers(now):
+		return current.access(), nil
+	default:
+		return nil, err
+	}
+}
+
+// Close begins no more refreshes, and waits for one under way, so that its pair is saved: a program that ends without
+// it may lose the session. When ctx ends first the refresh is given up, and Close returns the error of ctx.
+func (s *Source) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.closing)
+	}
+	flight := s.flight
+	s.mu.Unlock()
+	defer s.giveUp()
+	if flight == nil {
+		return nil
+	}
+	select {
+	case <-flight.done:
+		return nil
+	case <-ctx.Done():
+		s.giveUp()
+		<-flight.done
+		return ctx.Err()
+	}
+}
+
+// String keeps the tokens out of logs.
+func (s *Source) String() string { return "tokensource.Source(REDACTED)" }
+
+// GoString keeps the tokens out of logs.
+func (s *Source) GoString() string { return s.String() }
+
+// over says why there will be no more tokens, or nil. It wants mu held.
+func (s *Source) over() error {
+	switch {
+	case s.closed:
+		return ErrClosed
+	case errors.Is(s.lastErr, ErrEnded):
+		return s.lastErr
+	}
+	return nil
+}
+
+// refresh returns the flight under way, a new one, or nil while it is too early for one. It wants mu held.
+func (s *Source) refresh(now time.Time) *flight {
+	if s.flight == nil && !now.Before(s.retryAt) {
+		s.flight = &flight{done: make(chan struct{})}
+		go s.fly(s.flight, s.held, s.unsaved)
+	}
+	return s.flight
+}
+
+// unavailable is the answer to those who come while it is too early to try again. It wants mu held.
+func (s *Source) unavailable(now time.Time) error {
+	if s.lastErr == nil {
+		return ErrUnavailable
+	}
+	return fmt.Errorf("%w (not tried again for %v)", s.lastErr, max(0, s.retryAt.Sub(now)).Round(time.Millisecond))
+}
+
+// wait waits for the flight, but no longer than ctx allows.
+func (s *Source) wait(ctx context.Context, f *flight) (*oauth2.Token, error) {
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	return f.token.access(), nil
+}
+
+// renewed returns a token other than refused, which a resource called invalid: the one that is there by now, or that
+// of a refresh, which resources can bring about only so often.
+func (s *Source) renewed(ctx context.Context, refused string) (*oauth2.Token, error) {
+	now := time.Now()
+	s.mu.Lock()
+	if err := s.over(); err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	if current := s.held; current.token.AccessToken != refused && current.lives(now) {
+		s.mu.Unlock()
+		return current.access(), nil
+	}
+	flight := s.flight
+	if flight == nil && !now.Before(s.forcedAt.Add(forceEvery)) {
+		s.forcedAt = now
+		flight = s.refresh(now)
+	}
+	s.mu.Unlock()
+	if flight == nil {
+		return nil, ErrUnavailable
+	}
+	return s.wait(ctx, flight)
+}

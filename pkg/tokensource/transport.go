@@ -1,0 +1,115 @@
+package tokensource
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// maxDrain is how much of an answer is read for the sake of its connection.
+const maxDrain = 64 << 10
+
+// transport is the [http.RoundTripper] of a [Source].
+type transport struct {
+	source  *Source
+	base    http.RoundTripper
+	origins []string
+}
+
+// Transport returns an [http.RoundTripper] that sends the source's access token with every request to one of origins,
+// such as "https://orders.example.com"; requests to other origins, as after a redirect, go without. base does the
+// sending, [http.DefaultTransport] if it is nil.
+//
+// When the resource calls the token invalid (401 with error="invalid_token", RFC 6750 §3.1), it gets a new one and
+// sends the request once more, if its body can be had again ([http.Request] GetBody). A resource that goes on calling
+// good tokens invalid brings about a refresh every 30 s at most; its 401 is what the caller sees.
+func (s *Source) Transport(base http.RoundTripper, origins ...string) (http.RoundTripper, error) {
+	if len(origins) == 0 {
+		return nil, errors.New("there is no origin to send tokens to: give one like https://orders.example.com")
+	}
+	var problems []error
+	own := &transport{source: s, base: base}
+	for _, origin := range origins {
+		u, err := url.Parse(origin)
+		if problem := checkURL(origin); problem != nil {
+			problems = append(problems, fmt.Errorf("origin %q: %w", origin, problem))
+		} else if err != nil || strings.Trim(u.Path, "/") != "" {
+			problems = append(problems, fmt.Errorf("origin %q: want scheme, host and port alone", origin))
+		} else {
+			own.origins = append(own.origins, originOf(u))
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, fmt.Errorf("configure transport: %w", err)
+	}
+	if base == nil {
+		own.base = http.DefaultTransport
+	}
+	return own, nil
+}
+
+// RoundTrip does not change the request it is given.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !slices.Contains(t.origins, originOf(r.URL)) {
+		return t.base.RoundTrip(r)
+	}
+	token, err := t.source.TokenContext(r.Context())
+	if err != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, err
+	}
+	response, err := t.base.RoundTrip(authorized(r, token.AccessToken))
+	if err != nil || !callsInvalid(response) || !replayable(r) {
+		return response, err
+	}
+	next, err := t.source.renewed(r.Context(), token.AccessToken)
+	if err != nil {
+		return response, nil //nolint:nilerr // the resource's own answer is what there is
+	}
+	again := authorized(r, next.AccessToken)
+	if r.GetBody != nil {
+		if again.Body, err = r.GetBody(); err != nil {
+			return response, nil //nolint:nilerr // likewise
+		}
+	}
+	_, _ = io.CopyN(io.Discard, response.Body, maxDrain)
+	response.Body.Close()
+	return t.base.RoundTrip(again)
+}
+
+func authorized(r *http.Request, accessToken string) *http.Request {
+	own := r.Clone(r.Context())
+	own.Header.Set("Authorization", "Bearer "+accessToken)
+	return own
+}
+
+// replayable says whether the request can be sent twice.
+func replayable(r *http.Request) bool {
+	return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil
+}
+
+// callsInvalid says whether the answer is that the token is invalid, which a new one may mend.
+func callsInvalid(response *http.Response) bool {
+	if response.StatusCode != http.StatusUnauthorized {
+		return false
+	}
+	return slices.ContainsFunc(response.Header.Values("WWW-Authenticate"), func(challenge string) bool {
+		scheme, parameters, _ := strings.Cut(challenge, " ")
+		return strings.EqualFold(scheme, "Bearer") && strings.Contains(parameters, `error="invalid_token"`)
+	})
+}
+
+// originOf is scheme, host and port in one spelling (RFC 6454 §4).
+func originOf(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
+}

@@ -129,7 +129,7 @@ func drain(servers ...*http.Server) error {
 // one delays no other.
 func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 	keysChanged := make(chan struct{}, 1)
-	wg.Go(func() { heed(ctx, a.store.AwaitSigningKeys, keysChanged) })
+	wg.Go(func() { a.heed(ctx, a.store.AwaitSigningKeys, keysChanged) })
 	for _, task := range []task{
 		{"keys", keyring.PollEvery, keysChanged, a.tendKeys},
 		{"clients", clientsEvery, nil, a.clients.Refresh},
@@ -149,10 +149,15 @@ type task struct {
 }
 
 // heed passes on that something was changed elsewhere. Hints may get lost; whoever
-// gets them polls as well.
-func heed(ctx context.Context, await func(context.Context) error, hint chan<- struct{}) {
+// gets them polls as well, so trouble with them is no error.
+func (a *App) heed(ctx context.Context, await func(context.Context) error, hint chan<- struct{}) {
+	deaf := false
 	for ctx.Err() == nil {
-		if err := await(ctx); err != nil {
+		err := await(ctx)
+		if err != nil && ctx.Err() == nil && !deaf {
+			a.log.Warn("changes made elsewhere are seen at the next poll only; asking to be told again", "err", err)
+		}
+		if deaf = err != nil; deaf {
 			select {
 			case <-ctx.Done():
 			case <-time.After(awaitAgain):

@@ -42,10 +42,12 @@ const (
 	SessionCompromisedKey Kind = "session.compromised-key"
 
 	KeyPublished Kind = "key.published"
-	// KeyRotated is an operator's order that the standby signs, now or at a time.
-	KeyRotated  Kind = "key.rotated"
-	KeyRevoked  Kind = "key.revoked"
-	KeyResealed Kind = "key.resealed"
+	// KeyRotated is an operator's order that the ripe standby signs from a time on,
+	// KeyRotatedNow that it signs at once, ripe or not.
+	KeyRotated    Kind = "key.rotated"
+	KeyRotatedNow Kind = "key.rotated-now"
+	KeyRevoked    Kind = "key.revoked"
+	KeyResealed   Kind = "key.resealed"
 	// KeyDestroyed is the private half of a key that will not sign again.
 	KeyDestroyed Kind = "key.destroyed"
 )

@@ -46,7 +46,7 @@ not needed.`,
 			for _, k := range keys {
 				answer = append(answer, newKeyAnswer(k))
 				t.rows = append(t.rows, []string{k.KID, string(k.State), k.Alg, sealedBy(k),
-					stampWithAge(k.PublishedAt, now), stampWithAge(k.ActivatesAt, now), nextOf(k, now), stampWithAge(k.RevokedAt, now)})
+					stampWithAge(k.PublishedAt, now), stampWithAge(signsFrom(k), now), nextOf(k, now), stampWithAge(k.RevokedAt, now)})
 			}
 			return s.answer(answer, t)
 		}),
@@ -55,7 +55,7 @@ not needed.`,
 
 // nextOf is what time alone will do to a key.
 func nextOf(k keyring.Listed, now time.Time) string {
-	in := func(what string, at time.Time) string { return what + " in " + span(at.Sub(now)) }
+	in := func(what string, at time.Time) string { return what + " in " + twoUnits(at.Sub(now)) }
 	switch {
 	case k.State == keyring.Published && k.RipeAt.After(now) && k.RipeAt.Before(k.ActivatesAt):
 		return in("ripe", k.RipeAt)
@@ -68,6 +68,25 @@ func nextOf(k keyring.Listed, now time.Time) string {
 	default:
 		return ""
 	}
+}
+
+// twoUnits writes a duration more exactly than span: operators wait for it.
+func twoUnits(d time.Duration) string {
+	const day = 24 * time.Hour
+	for _, unit := range []time.Duration{day, time.Hour, time.Minute} {
+		if d >= unit && d%unit >= time.Second {
+			return span(d) + " " + span(d%unit)
+		}
+	}
+	return span(d)
+}
+
+// signsFrom is zero for a key that was revoked before its turn.
+func signsFrom(k keyring.Listed) time.Time {
+	if k.State == keyring.Revoked && !k.RevokedAt.After(k.ActivatesAt) {
+		return time.Time{}
+	}
+	return k.ActivatesAt
 }
 
 // sealedBy is empty once the private half is destroyed.
@@ -85,7 +104,7 @@ type keyAnswer struct {
 	SealedBy    byte   `json:"sealed_by,omitempty"`
 	PublishedAt string `json:"published_at"`
 	RipeAt      string `json:"ripe_at,omitempty"`
-	ActivatesAt string `json:"activates_at"`
+	ActivatesAt string `json:"activates_at,omitempty"` // none: revoked before its turn
 	RetiresAt   string `json:"retires_at,omitempty"`
 	RemovedAt   string `json:"removed_at,omitempty"`
 	RevokedAt   string `json:"revoked_at,omitempty"`
@@ -94,7 +113,7 @@ type keyAnswer struct {
 func newKeyAnswer(k keyring.Listed) keyAnswer {
 	a := keyAnswer{
 		KID: k.KID, State: string(k.State), Alg: k.Alg, SealedBy: k.SealedBy,
-		PublishedAt: stamp(k.PublishedAt), ActivatesAt: stamp(k.ActivatesAt),
+		PublishedAt: stamp(k.PublishedAt), ActivatesAt: stamp(signsFrom(k)),
 		RetiresAt: stamp(k.RetiresAt), RemovedAt: stamp(k.RemovedAt), RevokedAt: stamp(k.RevokedAt),
 	}
 	if k.State == keyring.Published {

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +34,7 @@ If the key that signs is in wrong hands, revoke it instead: a retired key is sti
   mintmark keys rotate --emergency --why "moving to another data centre" --yes`,
 		Args: arguments(),
 		RunE: s.atDesk(func(ctx context.Context, cmd *cobra.Command, d desk, _ []string) error {
-			if emergency && why == "" {
+			if emergency && strings.TrimSpace(why) == "" {
 				return usagef("--why is missing: say for the audit trail what the emergency is")
 			}
 			if err := checkWhy(why); err != nil {
@@ -52,16 +54,20 @@ func (s *shell) rotate(ctx context.Context, cmd *cobra.Command, d desk, emergenc
 	if err != nil {
 		return err
 	}
-	turn, question := keys.Rotate, "Let the standby sign from 70 seconds on?"
+	turn := keys.Rotate
+	order := s.order(why, func(to keyring.Switch) error {
+		return s.confirm(cmd, harmful, "Let %s sign from 70 seconds on, instead of %s?", to.To.KID, to.From.KID)
+	})
 	if emergency {
-		turn, question = keys.RotateNow, "Let the standby sign at once?"
+		turn = keys.RotateNow
+		order.Confirm = func(to keyring.Switch) error {
+			return s.confirm(cmd, irreversible, "Let %s sign at once, instead of %s? It is published for %s; verifiers that cache the JWKS for longer refuse its tokens meanwhile.",
+				to.To.KID, to.From.KID, span(to.StandbyAge))
+		}
 	}
-	if err := s.confirm(cmd, harmful, "%s", question); err != nil {
-		return fmt.Errorf("rotate signing keys: %w", err)
-	}
-	done, err := turn(ctx, s.order(why))
+	done, err := turn(ctx, order)
 	if err != nil {
-		return fmt.Errorf("rotate signing keys: %w", err)
+		return fmt.Errorf("rotate signing keys: %w", interrupted(err))
 	}
 	return s.done(newSwitchAnswer("rotate", done), "key %s signs from %s%s; %s retires then and stays published",
 		done.To.KID, stamp(done.At), age(done), done.From.KID)
@@ -72,18 +78,20 @@ func (s *shell) newKeysRevoke() *cobra.Command {
 	var flushAfter time.Duration
 	cmd := &cobra.Command{
 		Use: "revoke KID", Short: "take a key that is in wrong hands out of the JWKS, for ever",
-		Long: `Take a signing key out of the JWKS at once and for ever: nothing brings it back, and every
-token it signed is refused by whoever reads the JWKS anew. If it is the key that signs now, the
-standby signs at once instead, and a fresh key follows after --flush-after: verifiers that
-read the JWKS only when they meet an unknown kid drop the revoked key then. With
---flush-after 0s that is as soon as every replica has published it.
+		Long: `Take a signing key out of the JWKS for ever: nothing brings it back, and every token it
+signed is refused by whoever reads the JWKS anew. If it is the key that signs now, the standby
+signs at once instead; one that was published a moment ago is waited for, ten seconds at most.
+
+A fresh key follows after --flush-after: verifiers that read the JWKS only when they meet an
+unknown kid drop the revoked key then. With --flush-after 0s that is as soon as every replica
+has published it.
 
 Clients refresh and get a token under the new key; no session ends.`,
 		Example: `  mintmark keys revoke NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --why "found in a backup"
   mintmark keys revoke "$KID" --why "stolen" --flush-after 0s --yes`,
 		Args: arguments("KID"),
 		RunE: s.atDesk(func(ctx context.Context, cmd *cobra.Command, d desk, args []string) error {
-			if why == "" {
+			if strings.TrimSpace(why) == "" {
 				return usagef("--why is missing: say for the audit trail why the key is revoked")
 			}
 			if err := checkWhy(why); err != nil {
@@ -106,36 +114,28 @@ func (s *shell) revokeKey(ctx context.Context, cmd *cobra.Command, d desk, kid s
 	if err != nil {
 		return err
 	}
-	if err := s.confirmRevocation(ctx, cmd, keys, kid); err != nil {
-		return fmt.Errorf("revoke signing key: %w", err)
-	}
-	done, err := keys.Revoke(ctx, kid, flushAfter, s.order(why))
+	done, err := keys.Revoke(ctx, kid, flushAfter, s.order(why, func(to keyring.Switch) error {
+		if to.To.KID == "" {
+			return s.confirm(cmd, irreversible, "Revoke %s for ever? It does not sign now; tokens that it signed are refused from then on.", kid)
+		}
+		return s.confirm(cmd, irreversible, "Revoke %s, which signs now, for ever? %s takes over, and every access token that is out is refused.", kid, to.To.KID)
+	}))
 	if err != nil {
-		return fmt.Errorf("revoke signing key: %w", err)
+		return fmt.Errorf("revoke signing key: %w", interrupted(err))
 	}
 	if done.To.KID == "" {
-		return s.done(newSwitchAnswer("revoke", done), "key %s is revoked and out of the JWKS; it did not sign, so nothing else changes", kid)
+		return s.done(newSwitchAnswer("revoke", done), "key %s is revoked and out of the JWKS; it did not sign. A fresh key signs from %s", kid, stamp(done.FreshAt))
 	}
 	return s.done(newSwitchAnswer("revoke", done), "key %s is revoked and out of the JWKS; %s signs since %s%s, and a fresh key from %s",
 		kid, done.To.KID, stamp(done.At), age(done), stamp(done.FreshAt))
 }
 
-// confirmRevocation asks with the words that fit the key, when there is such a key.
-func (s *shell) confirmRevocation(ctx context.Context, cmd *cobra.Command, keys *keyring.Keyring, kid string) error {
-	listed, _, err := keys.List(ctx)
-	if err != nil {
-		return err
+// interrupted says that an order that was waiting has done nothing.
+func interrupted(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted, nothing was changed: %w", err)
 	}
-	for _, k := range listed {
-		switch {
-		case k.KID != kid || k.State == keyring.Revoked:
-		case k.State == keyring.Signing:
-			return s.confirm(cmd, irreversible, "Revoke %s, which signs now, for ever? Every access token it signed is refused from then on.", kid)
-		default:
-			return s.confirm(cmd, irreversible, "Revoke %s (%s) for ever?", kid, k.State)
-		}
-	}
-	return nil // Revoke tells why not
+	return err
 }
 
 func checkWhy(why string) error {
@@ -146,8 +146,8 @@ func checkWhy(why string) error {
 }
 
 // order is what the verbs have in common; a wait is told while it lasts.
-func (s *shell) order(why string) keyring.Order {
-	return keyring.Order{Why: why, Waiting: func(to keyring.Switch, wait time.Duration) {
+func (s *shell) order(why string, confirm func(keyring.Switch) error) keyring.Order {
+	return keyring.Order{Why: why, Confirm: confirm, Waiting: func(to keyring.Switch, wait time.Duration) {
 		fmt.Fprintf(s.stderr, "key %s was published only %s ago; waiting %s, until every replica serves it\n",
 			to.To.KID, to.StandbyAge.Round(time.Second), wait.Round(time.Second))
 	}}

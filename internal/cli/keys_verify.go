@@ -29,8 +29,9 @@ root secret opens its private half, that the two halves belong together, and tha
 of the issuer holds exactly the keys it should. Exit code 1 if anything is wrong, with the
 kid and what to do.
 
-An issuer that does not answer is told, and then the stored keys alone are checked; with
---offline it is not asked, as after restoring a backup.`,
+One replica is asked, whichever answers at the issuer's address. If none does, that is told
+and the stored keys alone are checked; with --offline it is not asked, as after restoring a
+backup.`,
 		Example: `  mintmark keys verify
   mintmark keys verify --offline --output json`,
 		Args: arguments(),
@@ -104,19 +105,25 @@ func (v verified) differences() []error {
 
 func (s *shell) answerVerified(found verified) error {
 	var problems []error
+	closed := noneOpens(found.keys)
 	answer := make([]verifiedAnswer, 0, len(found.keys))
 	t := table{head: []string{"KID", "STATE", "STORED", "SERVED"}, empty: "there are no signing keys; `mintmark serve` makes the first one"}
 	for _, k := range found.keys {
 		one := verifiedAnswer{KID: k.KID, State: string(k.State), Stored: "good", Served: "not asked"}
 		if k.Problem != nil {
 			one.Stored = "damaged"
-			problems = append(problems, fmt.Errorf("%w; %s", k.Problem, remedy(k)))
+			if !closed {
+				problems = append(problems, fmt.Errorf("%w; %s", k.Problem, remedy(k)))
+			}
 		}
 		if found.asked {
 			one.Served = map[bool]string{true: "yes", false: "no"}[slices.Contains(found.served, k.KID)]
 		}
 		answer = append(answer, one)
 		t.rows = append(t.rows, []string{one.KID, one.State, one.Stored, one.Served})
+	}
+	if closed {
+		problems = append(problems, fmt.Errorf("no signing key opens: %w; the root secret or the issuer here is not that of serve", found.keys[0].Problem))
 	}
 	if found.asked {
 		problems = append(problems, found.differences()...)
@@ -127,12 +134,30 @@ func (s *shell) answerVerified(found verified) error {
 	return keyProblems(problems)
 }
 
+// noneOpens tells a wrong secret from damaged rows: with it no key opens at all.
+func noneOpens(keys []keyring.Inspected) bool {
+	sealed := 0
+	for _, k := range keys {
+		if k.SealedBy == 0 {
+			continue
+		}
+		if sealed++; !errors.Is(k.Problem, keyring.ErrUnsealable) {
+			return false
+		}
+	}
+	return sealed > 1
+}
+
 // remedy is what an operator does about a damaged key.
 func remedy(k keyring.Inspected) string {
-	if k.State.Signs() {
-		return "give back the right root secret and issuer, or restore the row; if that can't be, `mintmark keys revoke " + k.KID + "`"
+	switch {
+	case k.State == keyring.Published:
+		return "serve replaces it within seconds; or `mintmark keys revoke " + k.KID + "`"
+	case k.State == keyring.Signing:
+		return "restore the row from a backup; if that can't be, `mintmark keys revoke " + k.KID + "`"
+	default:
+		return "restore the row from a backup"
 	}
-	return "restore the row from a backup"
 }
 
 // keyProblems is what is wrong with the keys, each told on a line of its own.

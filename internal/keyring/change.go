@@ -12,20 +12,29 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 )
 
-// Maintain carries out the plan: it makes the keys that are due, destroys the private
-// halves that never sign again, and refreshes. One goroutine calls it.
+// Maintain carries out the plan: it makes the keys that are due, replaces a standby
+// that does not open, destroys the private halves that never sign again, and
+// refreshes. One goroutine calls it.
 func (k *Keyring) Maintain(ctx context.Context) error {
-	nothing := func([]Key, time.Time) (Switch, error) { return Switch{}, nil }
-	changed, _, err := k.change(ctx, nothing, nil)
+	changed, err := k.tend(ctx)
 	if err != nil || !changed {
 		return err
 	}
 	return k.Refresh(ctx)
 }
 
+// tend is Maintain for whoever has no snapshot to refresh.
+func (k *Keyring) tend(ctx context.Context) (changed bool, err error) {
+	nothing := func([]Key, time.Time) (Switch, error) { return Switch{}, nil }
+	changed, _, err = k.change(ctx, nothing, nil)
+	return changed, err
+}
+
 // Order is what an operator wants of the keys, and why.
 type Order struct {
 	Why string // for the audit trail
+	// Confirm is asked before anything is done; its error ends the order.
+	Confirm func(s Switch) error
 	// Waiting is told before a wait for a standby that was published a moment ago.
 	Waiting func(s Switch, wait time.Duration)
 }
@@ -40,7 +49,7 @@ func (k *Keyring) Rotate(ctx context.Context, order Order) (Switch, error) {
 // RotateNow lets the standby sign at once, as soon as every replica has published it.
 // The errors of [RotateNow].
 func (k *Keyring) RotateNow(ctx context.Context, order Order) (Switch, error) {
-	return k.order(ctx, order, audit.KeyRotated, RotateNow)
+	return k.order(ctx, order, audit.KeyRotatedNow, RotateNow)
 }
 
 // Revoke takes a key out of the JWKS for ever, see [Revoke] and its errors.
@@ -55,13 +64,11 @@ type decision func(keys []Key, now time.Time) (Switch, error)
 
 // order carries out an operator's decision, however long it must wait for a standby.
 func (k *Keyring) order(ctx context.Context, order Order, kind audit.Kind, decide decision) (Switch, error) {
+	if err := k.consider(ctx, order, decide); err != nil {
+		return Switch{}, err
+	}
 	for {
 		_, done, err := k.change(ctx, decide, func(s Switch) audit.Event { return ordered(kind, order, s) })
-		if errors.Is(err, ErrNoStandby) { // serve was not up for long enough to make one
-			if err = k.Maintain(ctx); err == nil {
-				continue
-			}
-		}
 		if err != nil || done.wait == 0 {
 			return done.Switch, err
 		}
@@ -74,16 +81,40 @@ func (k *Keyring) order(ctx context.Context, order Order, kind audit.Kind, decid
 	}
 }
 
+// consider has the order confirmed, once it is known what it comes to. Serve may not
+// have been up for long enough to make a standby, or to replace a damaged one.
+func (k *Keyring) consider(ctx context.Context, order Order, decide decision) error {
+	if _, err := k.tend(ctx); err != nil {
+		return err
+	}
+	stored, now, err := k.store.SigningKeys(ctx)
+	if err != nil {
+		return fmt.Errorf("read signing keys: %w", err)
+	}
+	done, err := decideAt(decide, stored, now)
+	if err != nil {
+		return err
+	}
+	return order.Confirm(done.Switch)
+}
+
 func ordered(kind audit.Kind, order Order, s Switch) audit.Event {
 	event := audit.New(kind, "operator")
 	event.Detail = map[string]string{"why": order.Why}
-	for name, kid := range map[string]string{"revoked": s.Revoked.KID, "from": s.From.KID, "to": s.To.KID} {
-		if kid != "" {
-			event.Detail[name] = kid
+	add := func(name, value string) {
+		if value != "" {
+			event.Detail[name] = value
 		}
 	}
-	if !s.At.IsZero() {
-		event.Detail["at"] = stamp(s.At)
+	add("kid", s.Revoked.KID)
+	add("from", s.From.KID)
+	add("to", s.To.KID)
+	if s.To.KID != "" {
+		add("at", stamp(s.At))
+		add("published_for", short(s.StandbyAge))
+	}
+	if !s.FreshAt.IsZero() {
+		add("fresh_key_at", stamp(s.FreshAt))
 	}
 	return event
 }
@@ -106,8 +137,9 @@ func (k *Keyring) change(ctx context.Context, decide decision, tell func(Switch)
 	if done, err = decideAt(decide, stored, now); err != nil || done.wait > 0 {
 		return false, done, err
 	}
-	due := len(done.Steps(publicSides(stored), now, k.policy))
-	if due == 0 && tell == nil && len(k.spent(stored, now)) == 0 {
+	broken := k.broken(stored, now)
+	due := len(done.Steps(publicSides(merge(stored, broken)), now, k.policy))
+	if due == 0 && tell == nil && len(broken) == 0 && len(k.spent(stored, now)) == 0 {
 		return false, done, nil
 	}
 	if err := k.usable(stored, done.Switch); err != nil {
@@ -143,16 +175,50 @@ func (k *Keyring) change(ctx context.Context, decide decision, tell func(Switch)
 func (k *Keyring) usable(stored []Stored, s Switch) error {
 	var failed error
 	for _, key := range stored {
-		if key.Sealed == nil && key.KID != s.To.KID || s.To.KID != "" && key.KID != s.To.KID {
+		asked := key.Sealed != nil
+		if s.To.KID != "" {
+			asked = key.KID == s.To.KID
+		}
+		if !asked {
 			continue
 		}
-		_, err := k.unseal(key)
+		err := k.opens(key)
 		if err == nil {
 			return nil
 		}
 		failed = errors.Join(failed, err)
 	}
 	return failed
+}
+
+// broken returns the standbys that would not sign when their turn comes, as revoked:
+// their rows were damaged, since the key that signs opens with the same secrets. What
+// another root secret sealed is not broken: other replicas may have it.
+func (k *Keyring) broken(stored []Stored, now time.Time) []Stored {
+	var broken []Stored
+	signing, _ := SigningAt(publicSides(stored), now)
+	sound := false
+	for _, key := range stored {
+		if key.KID == signing.KID {
+			sound = k.opens(key) == nil
+		}
+		_, known := k.sealer.roots.Find(key.SealedBy())
+		waits := key.RevokedAt.IsZero() && key.ActivatesAt.After(now)
+		if waits && (known || key.SealedBy() == 0) && k.opens(key) != nil {
+			key.RevokedAt = now
+			broken = append(broken, key)
+		}
+	}
+	if !sound {
+		return nil
+	}
+	return broken
+}
+
+// opens tells whether the private half opens, as the snapshot knows it or as it is.
+func (k *Keyring) opens(key Stored) error {
+	_, err := k.open(key)
+	return err
 }
 
 func decideAt(decide decision, stored []Stored, now time.Time) (made, error) {
@@ -163,12 +229,18 @@ func decideAt(decide decision, stored []Stored, now time.Time) (made, error) {
 // carryOut puts a switch into a change: the turn and the revocation, the keys that are
 // due as far as spare ones are there, and the private halves that are spent after it.
 func (k *Keyring) carryOut(s Switch, stored []Stored, now time.Time) (change Change, used int) {
+	change.Update = k.broken(stored, now)
+	for _, b := range change.Update {
+		event := keyEvent(audit.KeyRevoked, b.KID, "why", "it does not open, so it could not have signed")
+		change.Events = append(change.Events, event)
+	}
+	stored = merge(stored, change.Update)
 	keys := publicSides(stored)
 	for i, after := range s.Apply(keys, now)[:len(stored)] {
 		if after != keys[i] {
 			moved := stored[i]
 			moved.Key = after
-			change.Update = append(change.Update, moved)
+			change.Update = append(without(change.Update, moved.KID), moved)
 		}
 	}
 	steps := s.Steps(keys, now, k.policy)

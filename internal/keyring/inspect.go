@@ -2,8 +2,12 @@ package keyring
 
 import (
 	"context"
+	"crypto"
+	"crypto/rsa"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
@@ -63,7 +67,7 @@ func (k *Keyring) Verify(ctx context.Context) (keys []Inspected, published []str
 	}
 	for i, key := range k.list(stored, now) {
 		problem := k.inspect(stored[i], key.State)
-		if problem == nil && key.State.Member() {
+		if key.State.Member() {
 			published = append(published, key.KID)
 		}
 		keys = append(keys, Inspected{key, problem})
@@ -72,27 +76,37 @@ func (k *Keyring) Verify(ctx context.Context) (keys []Inspected, published []str
 }
 
 func (k *Keyring) inspect(key Stored, state State) error {
-	public, err := key.PublicKey()
-	if err != nil {
-		return fmt.Errorf("key %s: its public half is %w: %w", key.KID, ErrDamaged, err)
-	}
-	switch kid, err := thumbprint(public); {
-	case err != nil:
-		return fmt.Errorf("key %s: its public half is %w: %w", key.KID, ErrDamaged, err)
-	case kid != key.KID:
-		return fmt.Errorf("key %s: its public half is %w: it is that of %s", key.KID, ErrDamaged, kid)
+	if _, err := key.whole(); err != nil {
+		return err
 	}
 	if key.Sealed == nil {
 		if state.Signs() {
-			return fmt.Errorf("key %s: its private half is %w: it is not there", key.KID, ErrDamaged)
+			return fmt.Errorf("signing key %s: its private half is %w: it is not there", key.KID, ErrDamaged)
 		}
 		return nil
 	}
-	_, err = k.unseal(key)
+	_, err := k.unseal(key)
 	return err
 }
 
-// KIDs reads the kids of a JWKS that an issuer published (RFC 7517 §5).
+// whole returns the public half of a stored key, whose thumbprint must be the kid (K7).
+func (s Stored) whole() (*rsa.PublicKey, error) {
+	public, err := s.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("signing key %s: its public half is %w: %w", s.KID, ErrDamaged, err)
+	}
+	kid, err := thumbprint(public)
+	if err != nil {
+		return nil, fmt.Errorf("signing key %s: its public half is %w: %w", s.KID, ErrDamaged, err)
+	}
+	if kid != s.KID {
+		return nil, fmt.Errorf("signing key %s: its public half is %w: it is that of %s", s.KID, ErrDamaged, kid)
+	}
+	return public, nil
+}
+
+// KIDs reads the kids of a JWKS that an issuer published (RFC 7517 §5), and holds each
+// key to its kid: one that is another, private or there twice is an error.
 func KIDs(jwks []byte) ([]string, error) {
 	set, err := jwk.Parse(jwks)
 	if err != nil {
@@ -100,9 +114,20 @@ func KIDs(jwks []byte) ([]string, error) {
 	}
 	var kids []string
 	for i := range set.Len() {
-		if key, ok := set.Key(i); ok {
-			kids = append(kids, key.KeyID())
+		key, _ := set.Key(i)
+		if private, err := jwk.IsPrivateKey(key); err != nil || private {
+			return nil, fmt.Errorf("the JWKS holds a key that is not public: %q", key.KeyID())
 		}
+		sum, err := key.Thumbprint(crypto.SHA256)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("thumbprint of %q: %w", key.KeyID(), err)
+		case base64.RawURLEncoding.EncodeToString(sum) != key.KeyID():
+			return nil, fmt.Errorf("the JWKS holds another key under the kid %q", key.KeyID())
+		case slices.Contains(kids, key.KeyID()):
+			return nil, fmt.Errorf("the JWKS holds the kid %q twice", key.KeyID())
+		}
+		kids = append(kids, key.KeyID())
 	}
 	return kids, nil
 }

@@ -10,6 +10,7 @@
 package keyring
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/rsa"
@@ -56,11 +57,17 @@ type snapshot struct {
 	keys    []Key
 	public  map[string]*rsa.PublicKey // every key ever used, by kid
 	members map[string]*rsa.PublicKey // those in the JWKS, by kid
-	signers map[string]*token.Signer  // of keys that sign now or later, by kid
+	signers map[string]opened         // of keys that sign now or later, by kid
 	jwks    JWKS
 	damage  error     // keys that are of no use, though not the one that signs
 	at      time.Time // the database's clock at the read
 	read    time.Time // this process's clock at the read, for the age alone
+}
+
+// opened is the signer of a key, and the sealed form that it came from.
+type opened struct {
+	*token.Signer
+	sealed []byte
 }
 
 // New returns a keyring that knows no keys yet.
@@ -122,7 +129,7 @@ func (k *Keyring) Signer(now time.Time) (*token.Signer, error) {
 	if !ok {
 		return nil, fmt.Errorf("signing key %s: %w", key.KID, ErrUnsealable)
 	}
-	return signer, nil
+	return signer.Signer, nil
 }
 
 // Public returns the public half of any key ever used, published or not.
@@ -160,7 +167,7 @@ type Outlook struct {
 	Signing    string        // the kid that signs
 	NextSwitch time.Time     // when the standby takes over; zero while there is none
 	Published  int           // keys in the JWKS
-	Damaged    int           // of those, keys that are to sign and can't be opened
+	Damaged    int           // keys that should be in it and are not whole, or are to sign and don't open
 	Age        time.Duration // since the keys were read
 	Skew       time.Duration // how far this process's clock was ahead of the database's then
 }
@@ -177,7 +184,10 @@ func (k *Keyring) Outlook() Outlook {
 	standby, _ := StandbyAt(s.keys, now)
 	o := Outlook{Signing: signing.KID, NextSwitch: standby.ActivatesAt, Published: len(s.members), Age: age, Skew: s.read.Sub(s.at)}
 	for _, key := range s.keys {
-		if StateAt(key, s.keys, now, k.policy).Signs() && s.signers[key.KID] == nil {
+		state := StateAt(key, s.keys, now, k.policy)
+		_, opens := s.signers[key.KID]
+		_, published := s.members[key.KID]
+		if state.Signs() && !opens || state.Member() && !published {
 			o.Damaged++
 		}
 	}
@@ -201,7 +211,7 @@ func (k *Keyring) picture(stored []Stored, now time.Time) (*snapshot, error) {
 		keys:    publicSides(stored),
 		public:  make(map[string]*rsa.PublicKey, len(stored)),
 		members: make(map[string]*rsa.PublicKey),
-		signers: make(map[string]*token.Signer),
+		signers: make(map[string]opened),
 	}
 	var published []jwk.Key
 	for _, key := range stored {
@@ -225,9 +235,9 @@ func (k *Keyring) picture(stored []Stored, now time.Time) (*snapshot, error) {
 // add puts a key into the snapshot and returns it as a member of the JWKS, if it is
 // one.
 func (k *Keyring) add(s *snapshot, key Stored, state State) (jwk.Key, error) {
-	public, err := key.PublicKey()
+	public, err := key.whole()
 	if err != nil {
-		return nil, fmt.Errorf("signing key %s: %w", key.KID, err)
+		return nil, err
 	}
 	s.public[key.KID] = public
 	if !state.Member() {
@@ -248,17 +258,20 @@ func (k *Keyring) add(s *snapshot, key Stored, state State) (jwk.Key, error) {
 	return member, nil
 }
 
-// open makes the signer of a key. A key that is open already stays open: unsealing
-// at every poll would be waste.
-func (k *Keyring) open(key Stored) (*token.Signer, error) {
-	if old := k.snapshot.Load(); old != nil && old.signers[key.KID] != nil {
-		return old.signers[key.KID], nil
+// open makes the signer of a key. A key that is open already stays open, unless its
+// row was edited: unsealing at every poll would be waste.
+func (k *Keyring) open(key Stored) (opened, error) {
+	if old := k.snapshot.Load(); old != nil {
+		if o, ok := old.signers[key.KID]; ok && bytes.Equal(o.sealed, key.Sealed) {
+			return o, nil
+		}
 	}
 	private, err := k.unseal(key)
 	if err != nil {
-		return nil, err
+		return opened{}, err
 	}
-	return token.NewSigner(key.KID, private)
+	signer, err := token.NewSigner(key.KID, private)
+	return opened{signer, key.Sealed}, err
 }
 
 // unseal opens a private half and checks that it is the one of its kid.

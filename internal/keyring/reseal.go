@@ -26,21 +26,25 @@ func (k *Keyring) Reseal(ctx context.Context, progress Progress) (resealed int, 
 	}
 	active := k.sealer.roots.Active().ID
 	var due []Stored
+	var failed error
 	for _, key := range stored {
-		if key.Sealed != nil && key.SealedBy() != active {
+		switch {
+		case key.Sealed == nil:
+		case key.SealedBy() != active:
 			due = append(due, key)
+		default: // of the same id; whether of the same secret, shows
+			failed = errors.Join(failed, k.opens(key))
 		}
 	}
-	var failed error
 	for i, key := range due {
-		switch err := k.reseal(ctx, key, active); {
-		case err == nil:
-			resealed++
-		case ctx.Err() != nil:
-			return resealed, ctx.Err()
-		default:
-			failed = errors.Join(failed, err)
+		done, err := k.reseal(ctx, key, active)
+		if ctx.Err() != nil {
+			return resealed, errors.Join(failed, ctx.Err())
 		}
+		if done {
+			resealed++
+		}
+		failed = errors.Join(failed, err)
 		progress(i+1, len(due))
 	}
 	return resealed, failed
@@ -48,18 +52,18 @@ func (k *Keyring) Reseal(ctx context.Context, progress Progress) (resealed int, 
 
 // reseal writes one key anew, unless it has changed meanwhile: then it is somebody
 // else's, or destroyed.
-func (k *Keyring) reseal(ctx context.Context, key Stored, active byte) error {
+func (k *Keyring) reseal(ctx context.Context, key Stored, active byte) (done bool, err error) {
 	private, err := k.unseal(key)
 	if err != nil {
-		return err
+		return false, err
 	}
 	sealed, err := k.sealer.Seal(key.KID, key.Alg, private)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return k.store.ChangeSigningKeys(ctx, func(stored []Stored, _ time.Time) (Change, error) {
+	err = k.store.ChangeSigningKeys(ctx, func(stored []Stored, _ time.Time) (Change, error) {
 		i := slices.IndexFunc(stored, func(s Stored) bool { return s.KID == key.KID && bytes.Equal(s.Sealed, key.Sealed) })
-		if i < 0 {
+		if done = i >= 0; !done {
 			return Change{}, nil
 		}
 		now := stored[i]
@@ -69,4 +73,5 @@ func (k *Keyring) reseal(ctx context.Context, key Stored, active byte) error {
 		event.Actor = "operator"
 		return Change{Update: []Stored{now}, Events: []audit.Event{event}}, nil
 	})
+	return done && err == nil, err
 }

@@ -15,7 +15,7 @@ import (
 
 // ErrUnsealable says that a stored private key can't be opened: the root secret
 // that sealed it is missing or another, or the row was edited.
-var ErrUnsealable = errors.New("cannot be opened with the root secrets given")
+var ErrUnsealable = errors.New("can't be opened")
 
 // sealVersion is the first byte of a sealed key; the second is the root's id.
 const sealVersion = 1

@@ -76,9 +76,9 @@ func RotateNow(keys []Key, now time.Time) (Switch, error) {
 }
 
 // Revoke takes the key out of the JWKS for ever. If it signs now, the standby signs
-// at once instead, and a fresh key follows after flushAfter, so that verifiers that
-// refetch only on an unknown kid drop the revoked one. ErrUnknownKey, ErrKeyRevoked,
-// ErrNoStandby.
+// at once instead. Whatever it was, a fresh key follows after flushAfter: verifiers
+// that refetch only on an unknown kid may have cached the revoked one with any of the
+// others, and drop it then. ErrUnknownKey, ErrKeyRevoked, ErrNoStandby.
 func Revoke(keys []Key, kid string, now time.Time, flushAfter time.Duration) (Switch, error) {
 	key, ok := find(keys, kid)
 	switch {
@@ -89,7 +89,7 @@ func Revoke(keys []Key, kid string, now time.Time, flushAfter time.Duration) (Sw
 	}
 	from, signs := SigningAt(keys, now)
 	if !signs || from.KID != kid {
-		return Switch{Revoked: key}, nil
+		return Switch{Revoked: key, From: from, FreshAt: freeTurn(keys, now.Add(max(flushAfter, Settled)))}, nil
 	}
 	_, to, err := pair(keys, now)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,18 +58,17 @@ func TestEmergenciesMeetNoVerifierUnprepared(t *testing.T) {
 	began, emergencies, kills := time.Now(), 0, 0
 	for time.Since(began) < emergenciesLast {
 		wait(emergencyEvery)
-		front.operate(t, choose.IntN(3), "keys", "rotate", "--emergency", "--why", "a storm", "--yes")
+		front.twoOperators(t, choose.IntN(3), choose.IntN(3))
 		emergencies++
 		if choose.IntN(2) == 0 {
 			front.kill(t, choose.IntN(3))
 			kills++
 		}
 	}
-	for holders.count() < verifications {
-		wait(time.Second)
-	}
+	eventually(t, "there were enough verifications", func() bool { return holders.count() >= verifications })
 	holders.stop()
 	signers.stop()
+	holders.judge(t, signers)
 
 	t.Logf("%d emergencies, %d kills, %d tokens under %d keys, %d verifications: %d rejected, %d tokens with an unpublished kid, %d instants watched, %d without exactly one signer",
 		emergencies, kills, holders.tokens.Load(), len(holders.kids()), holders.count(), holders.rejected.Load(), holders.unpublished.Load(), signers.watched, signers.wrong)
@@ -151,15 +151,26 @@ func (f *front) kill(t *testing.T, i int) {
 	f.down.Store(-1)
 }
 
-// operate runs an operator's command with the settings of a replica.
-func (f *front) operate(t *testing.T, i int, args ...string) {
-	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.Env = append([]string{asMintmark + "=1", "PATH=" + os.Getenv("PATH")}, f.stage.replicas[i].settings...)
-	if _, err := cmd.StdinPipe(); err != nil { // for endWithParent
-		t.Error(err)
+// twoOperators order the same emergency at the same time, at two replicas: one does it,
+// the other is refused.
+func (f *front) twoOperators(t *testing.T, replicas ...int) {
+	codes := make([]int, len(replicas))
+	said := make([]string, len(replicas))
+	var group sync.WaitGroup
+	for n, i := range replicas {
+		group.Go(func() {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "keys", "rotate", "--emergency", "--why", "a storm", "--yes")
+			cmd.Env = append([]string{asMintmark + "=1", "PATH=" + os.Getenv("PATH")}, f.stage.replicas[i].settings...)
+			if _, err := cmd.StdinPipe(); err != nil { // for endWithParent
+				t.Error(err)
+			}
+			out, _ := cmd.CombinedOutput()
+			codes[n], said[n] = cmd.ProcessState.ExitCode(), string(out)
+		})
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("mintmark %s: %v\n%s", strings.Join(args, " "), err, out)
+	group.Wait()
+	if slices.Sort(codes); !slices.Equal(codes, []int{0, 4}) {
+		t.Errorf("two operators: exit codes %v, want 0 and 4\n%s", codes, strings.Join(said, ""))
 	}
 }
 
@@ -215,12 +226,12 @@ type holders struct {
 	tokens, verified, rejected, unpublished atomic.Int64
 
 	mu       sync.Mutex
-	seen     map[string]bool // kids; guarded by mu
-	problems []string        // the first few; guarded by mu
+	struck   map[string][]time.Time // when tokens were, by kid, in database time; guarded by mu
+	problems []string               // the first few; guarded by mu
 }
 
 func holdTokens(t *testing.T, f *front, services []service) *holders {
-	h := &holders{front: f, services: services, done: make(chan struct{}), seen: make(map[string]bool)}
+	h := &holders{front: f, services: services, done: make(chan struct{}), struck: make(map[string][]time.Time)}
 	for range tokenHolders {
 		c := newCaller(t)
 		pair := c.login(f.up(), patient)
@@ -266,9 +277,9 @@ func (h *holders) hold(c caller, pair answer) answer {
 
 // note looks whether the kid of a new token is in the JWKS of every replica that is up.
 func (h *holders) note(raw string) {
-	kid := kidOf(raw)
+	kid, at := originOf(raw)
 	h.mu.Lock()
-	h.seen[kid] = true
+	h.struck[kid] = append(h.struck[kid], at)
 	h.mu.Unlock()
 	for i, r := range h.front.stage.replicas {
 		_, body, err := fetch("http://" + r.web.Addr() + "/.well-known/jwks.json")
@@ -298,10 +309,41 @@ func (h *holders) first() string {
 
 func (h *holders) count() int64 { return h.verified.Load() }
 
-func (h *holders) kids() map[string]bool {
+func (h *holders) kids() map[string][]time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.seen
+	return h.struck
+}
+
+// judge holds every token against the table as it is in the end (K4): the key that
+// signed it did so by the table, or had retired no longer ago than a replica that is
+// cut off may sign.
+func (h *holders) judge(t *testing.T, w *signers) {
+	t.Helper()
+	stored, _, err := w.store.SigningKeys(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := make([]keyring.Key, len(stored))
+	for i, s := range stored {
+		keys[i] = s.Key
+	}
+	late := time.Duration(0)
+	for _, key := range keys {
+		retired, ok := keyring.RetiresAt(key, keys)
+		for _, at := range h.kids()[key.KID] {
+			if at.Before(key.ActivatesAt.Truncate(time.Second)) {
+				t.Errorf("%s signed at %s, before its turn at %s", key.KID, at, key.ActivatesAt)
+			}
+			if ok {
+				late = max(late, at.Sub(retired))
+			}
+		}
+	}
+	t.Logf("a replica signed with a retired key for %s at most, by the second", late.Truncate(time.Second))
+	if late > keyring.MaxAge {
+		t.Errorf("a replica signed with a key that had retired %s before", late)
+	}
 }
 
 func (h *holders) stop() {
@@ -311,6 +353,7 @@ func (h *holders) stop() {
 
 // signers watches the table for instants at which not exactly one key signs (K1).
 type signers struct {
+	store          *postgres.Store
 	watched, wrong int
 	last           string // what was wrong last
 	done           chan struct{}
@@ -323,7 +366,7 @@ func watchSigners(t *testing.T, s *stage) *signers {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	w := &signers{done: make(chan struct{})}
+	w := &signers{store: store, done: make(chan struct{})}
 	w.watching.Go(func() {
 		for {
 			select {
@@ -365,11 +408,15 @@ func (w *signers) stop() {
 	w.watching.Wait()
 }
 
-// kidOf reads the header of a token.
-func kidOf(raw string) string {
-	encoded, _, _ := strings.Cut(raw, ".")
-	header, _ := base64.RawURLEncoding.DecodeString(encoded)
-	var read struct{ KID string }
-	_ = json.Unmarshal(header, &read)
-	return read.KID
+// originOf reads which key signed a token, and when by the database's clock.
+func originOf(raw string) (kid string, at time.Time) {
+	var read struct {
+		KID string
+		IAT int64
+	}
+	for _, part := range strings.Split(raw, ".")[:2] {
+		decoded, _ := base64.RawURLEncoding.DecodeString(part)
+		_ = json.Unmarshal(decoded, &read)
+	}
+	return read.KID, time.Unix(read.IAT, 0)
 }

@@ -167,7 +167,7 @@ func (s *Store) transact(ctx context.Context, allowed time.Duration, work func(c
 	defer cancel()
 	var tx pgx.Tx
 	begin := func(ctx context.Context) (err error) {
-		tx, err = s.pool.Begin(ctx)
+		tx, err = s.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}) // what waits for a lock reads what the lock was for
 		return err
 	}
 	if err := s.again(ctx, allowed, begin); err != nil {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/mintmark-auth/mintmark/db"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/store/postgres"
@@ -78,5 +80,30 @@ func TestAReplicaHearsThatAnotherChangedTheKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// TestTheSchemaKeepsRevokedKeysRevoked holds hands that write SQL themselves to it.
+func TestTheSchemaKeepsRevokedKeysRevoked(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	store := open(t, url)
+	storetest.AddRevokedKey(t, store)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, statement := range []string{
+		`UPDATE signing_keys SET revoked_at = NULL`, `UPDATE signing_keys SET revoked_at = revoked_at + interval '1 hour'`,
+		`UPDATE signing_keys SET activates_at = activates_at + interval '1 hour'`, `UPDATE signing_keys SET public = 'x'`,
+		`UPDATE signing_keys SET sealed = 'x'`, `UPDATE signing_keys SET kid = reverse(kid)`, `DELETE FROM signing_keys`, `TRUNCATE signing_keys`,
+	} {
+		if _, err := conn.Exec(t.Context(), statement); err == nil {
+			t.Errorf("%s: no error", statement)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), `UPDATE signing_keys SET activates_at = activates_at - interval '1 microsecond'`); err != nil {
+		t.Errorf("a turn is not moved to an earlier time: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -222,5 +223,30 @@ func TestTheBoundaryMovesThoughTheClockIsSetBack(t *testing.T) {
 		if !alice.SessionsValidAfter.After(before) || !s.CreatedAt.Before(alice.SessionsValidAfter) {
 			t.Errorf("boundary went from %s to %s, session began %s", before, alice.SessionsValidAfter, s.CreatedAt)
 		}
+	}
+}
+
+// TestTheSchemaKeepsRevokedKeysRevoked holds hands that write SQL themselves to it.
+func TestTheSchemaKeepsRevokedKeysRevoked(t *testing.T) {
+	t.Parallel()
+	path := migrated(t)
+	storetest.AddRevokedKey(t, open(t, path))
+	by, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer by.Close()
+	for _, statement := range []string{
+		`UPDATE signing_keys SET revoked_at = NULL`, `UPDATE signing_keys SET revoked_at = revoked_at + 1`,
+		`UPDATE signing_keys SET activates_at = activates_at + 1`, `UPDATE signing_keys SET public = x'78'`,
+		`UPDATE signing_keys SET sealed = x'78'`, `UPDATE signing_keys SET alg = 'none'`, `DELETE FROM signing_keys`,
+		`INSERT OR REPLACE INTO signing_keys SELECT kid, alg, public, sealed, published_at, activates_at, NULL FROM signing_keys`,
+	} {
+		if _, err := by.ExecContext(t.Context(), statement); err == nil {
+			t.Errorf("%s: no error", statement)
+		}
+	}
+	if _, err := by.ExecContext(t.Context(), `UPDATE signing_keys SET activates_at = activates_at - 1`); err != nil {
+		t.Errorf("a turn is not moved to an earlier time: %v", err)
 	}
 }

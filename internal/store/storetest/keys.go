@@ -283,6 +283,16 @@ func revokedStays(t *testing.T, store Durable) {
 	}
 }
 
+// AddRevokedKey puts a key there that was revoked and has no private half any more.
+func AddRevokedKey(tb testing.TB, store Durable) {
+	tb.Helper()
+	key := NewKey(time.Now().Add(time.Hour))
+	key.RevokedAt, key.Sealed = key.ActivatesAt, nil
+	if _, err := addKeys(tb, store, key); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 func destroyedComesBack(t *testing.T, store Durable) {
 	key := NewKey(time.Now().Add(time.Hour))
 	key.Sealed = nil

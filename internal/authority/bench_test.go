@@ -42,8 +42,9 @@ func begin() time.Time { return time.Date(2026, 11, 23, 7, 8, 9, 0, time.UTC) }
 
 // clock is the time that a test sets, for the database and everything else.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time // guarded by mu
+	mu    sync.Mutex
+	now   time.Time // guarded by mu
+	polls []func()  // what happens by itself while time passes; guarded by mu
 }
 
 func (c *clock) Now() time.Time {
@@ -54,8 +55,12 @@ func (c *clock) Now() time.Time {
 
 func (c *clock) pass(d time.Duration) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
+	polls := c.polls
+	c.mu.Unlock()
+	for _, poll := range polls {
+		poll()
+	}
 }
 
 // bench is an authority on a SQLite file of its own, with a clock that stands still
@@ -104,6 +109,11 @@ func (b *bench) restart(t *testing.T, roots string) *bench {
 	if err := keys.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	b.clock.polls = append(b.clock.polls, func() {
+		if err := keys.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 	clients := client.NewDirectory(changed{b.store, b.change})
 	if err := clients.Refresh(t.Context()); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -231,7 +232,7 @@ func TestTheSchemaKeepsRevokedKeysRevoked(t *testing.T) {
 	t.Parallel()
 	path := migrated(t)
 	storetest.AddRevokedKey(t, open(t, path))
-	by, err := sql.Open("sqlite", "file:"+path)
+	by, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath())
 	if err != nil {
 		t.Fatal(err)
 	}

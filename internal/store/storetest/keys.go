@@ -226,9 +226,9 @@ func updateCommitsWhole(t *testing.T, store Durable) {
 	}
 	wantEvents(t, store, audit.Query{Kind: audit.KeyRotated}, audit.KeyRotated)
 
-	later := standby
-	later.ActivatesAt = signs.Add(3 * time.Hour)
-	if err := updateKeys(t, store, later, NewKey(signs)); !errors.Is(err, keyring.ErrUnknownKey) {
+	other := standby
+	other.Sealed = []byte("sealed once more")
+	if err := updateKeys(t, store, other, NewKey(signs)); !errors.Is(err, keyring.ErrUnknownKey) {
 		t.Errorf("update of a key that is not there: %v, want ErrUnknownKey", err)
 	}
 	clashing := standby

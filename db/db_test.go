@@ -175,6 +175,33 @@ func TestEveryMigrationRecordsTheOldestBinaryItServes(t *testing.T) {
 	})
 }
 
+// TestABinaryOfBeforeStartsSessionsWithoutAStatusIndex, of which there is one for one
+// session at most.
+func TestABinaryOfBeforeStartsSessionsWithoutAStatusIndex(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, d target) {
+		now, later := "now()", "now() + interval '1 day'"
+		family := func(n int) string { return fmt.Sprintf(`'\x%032x'`, n) }
+		if d.isSQLite(t) {
+			now, later = "1", "2"
+			family = func(n int) string { return fmt.Sprintf(`X'%032x'`, n) }
+		}
+		const user = `'01890000-0000-7000-8000-000000000000'`
+		d.up(t).exec(t, `INSERT INTO users (id, username, username_canonical, password_hash, created_at, sessions_valid_after)
+			VALUES (`+user+`, 'a', 'a', 'h', `+now+`, `+now+`)`)
+		start := func(n int) string {
+			return fmt.Sprintf(`INSERT INTO sessions (family, id, user_id, client_id, created_at, absolute_expiry, checkpoint, last_seen_at, address, user_agent)
+				VALUES (%s, '01890000-0000-7000-8000-%012d', %s, 'first-party', %s, %s, 1, %s, '', '')`, family(n), n, user, now, later, now)
+		}
+		d.exec(t, start(1), start(2), `UPDATE sessions SET status_index = 7 WHERE family = `+family(1))
+		for _, refused := range []string{`7`, `-1`} {
+			if _, err := d.sql.ExecContext(t.Context(), `UPDATE sessions SET status_index = `+refused+` WHERE family = `+family(2)); err == nil {
+				t.Errorf("index %s was taken", refused)
+			}
+		}
+	})
+}
+
 func TestRacingUpsOnPostgresAreSafe(t *testing.T) {
 	t.Parallel()
 	d := postgres(t)

@@ -19,6 +19,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/httpapi"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/memory"
@@ -42,6 +43,7 @@ type App struct {
 	ephemeral   *ephemeral
 	keys        *keyring.Keyring
 	clients     *client.Directory
+	lists       *revocation.Lists
 	checkpoints *session.Checkpoints
 	events      *audit.Queue
 	api         *httpapi.Server
@@ -90,6 +92,12 @@ func (a *App) open(ctx context.Context) error {
 	}
 	a.clients = client.NewDirectory(a.store)
 	if err := a.clients.Refresh(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	a.lists = revocation.New(revocation.Config{
+		Issuer: a.cfg.Issuer, AccessTTL: a.cfg.AccessTokenTTL, Store: a.store, Signer: a.keys.Signer,
+	})
+	if err := a.lists.Refresh(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	a.checkpoints = session.NewCheckpoints(a.store)
@@ -260,6 +268,7 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		States:       a.ephemeral.states,
 		Mint:         session.NewMint(a.cfg.Issuer, roots),
 		Keys:         a.keys,
+		Lists:        a.lists,
 		Hasher:       hasher,
 		Limits:       a.ephemeral.limits,
 		Events:       a.events,
@@ -272,6 +281,7 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		Authority:   auth,
 		Clients:     a.clients,
 		Keys:        a.keys,
+		Lists:       a.lists,
 		Limits:      a.ephemeral.limits,
 		LocalLimits: memory.NewLimits(time.Now, maxLocalLimits),
 		Rates: httpapi.Rates{
@@ -286,7 +296,18 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		Ready:          a.isReady,
 		Log:            a.log,
 	})
+	a.watchLists()
 	return err
+}
+
+// watchLists shows what becomes of revocations.
+func (a *App) watchLists() {
+	a.metrics.Gauge("mintmark_status_list_revoked", "Revoked sessions in the status lists.",
+		func() float64 { return float64(a.lists.Revoked()) })
+	a.metrics.Gauge("mintmark_status_list_age_seconds", "Time since the revoked sessions were read.",
+		func() float64 { return a.lists.Age().Seconds() })
+	a.metrics.Gauge("mintmark_status_list_waiters", "Requests that wait for a status list to change.",
+		func() float64 { return float64(a.api.Waiting()) })
 }
 
 func (a *App) meterKeys() {

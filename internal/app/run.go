@@ -13,6 +13,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/httpapi"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 )
 
 // Bounds on connections. ReadTimeout covers header and body, which are small.
@@ -28,6 +29,7 @@ const (
 	clientsEvery    = time.Second
 	flushEvery      = 2 * time.Second
 	tickTimeout     = 5 * time.Second
+	gatherFor       = 50 * time.Millisecond // what is hinted at within it is done at once
 	awaitAgain      = 5 * time.Second
 	maxSkew         = 10 * time.Second
 	lastFlushWithin = 2 * time.Second
@@ -73,6 +75,7 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	case err = <-failed:
 	}
 	a.ready.serving.Store(false)
+	a.lists.Stop()
 	a.log.Info("shutting down; requests in flight may end")
 	err = errors.Join(err, drain(public, operations))
 	stopTicks()
@@ -133,6 +136,7 @@ func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 	for _, task := range []task{
 		{"keys", keyring.PollEvery, keysChanged, a.tendKeys},
 		{"clients", clientsEvery, nil, a.clients.Refresh},
+		{"status lists", revocation.PollEvery, a.lists.Woken(), a.lists.Refresh},
 		{"checkpoints", flushEvery, nil, a.checkpoints.Flush},
 		{"events", flushEvery, nil, a.events.Flush},
 	} {
@@ -194,7 +198,18 @@ func (a *App) tick(ctx context.Context, t task) {
 			return
 		case <-ticker.C:
 		case <-t.hint:
+			pause(ctx, gatherFor)
 		}
+	}
+}
+
+// pause waits, or less if ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/memory"
 	"github.com/mintmark-auth/mintmark/internal/store/postgres"
@@ -35,6 +36,7 @@ type durable interface {
 	client.Store
 	session.Store
 	keyring.Store
+	revocation.Store
 	audit.Store
 	Close() error
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/token"
 	"github.com/mintmark-auth/mintmark/internal/user"
@@ -53,6 +54,7 @@ type Config struct {
 	States      session.States
 	Mint        *session.Mint
 	Keys        *keyring.Keyring
+	Lists       *revocation.Lists
 	Hasher      *user.Hasher
 	Limits      ratelimit.Store
 	Events      *audit.Queue
@@ -111,6 +113,7 @@ func (a *Authority) issue(signer *token.Signer, s session.Session, refresh sessi
 		Issuer: a.Issuer, Subject: s.UserID, Audience: a.Audience,
 		ClientID: s.ClientID, SessionID: s.ID, ID: token.NewID(),
 		AuthTime: s.CreatedAt, IssuedAt: now, Expiry: now.Add(a.AccessTTL),
+		Status: a.Lists.Reference(s.StatusIndex),
 	})
 	if err != nil {
 		return Tokens{}, fmt.Errorf("issue access token: %w", err)

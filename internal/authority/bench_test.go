@@ -16,6 +16,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/memory"
@@ -129,6 +130,7 @@ func (b *bench) restart(t *testing.T, roots string) *bench {
 		States:       next.calls,
 		Mint:         session.NewMint(issuer, parsed),
 		Keys:         keys,
+		Lists:        revocation.New(revocation.Config{Issuer: issuer, AccessTTL: ttl, Store: b.store, Signer: keys.Signer}),
 		Hasher:       hasher(t),
 		Limits:       memory.NewLimits(b.clock.Now, 16),
 		Events:       audit.NewQueue(b.store),

@@ -44,9 +44,9 @@ func (c *calls) Sessions(ctx context.Context, query session.Query) ([]session.Se
 	return c.Store.Sessions(ctx, query)
 }
 
-func (c *calls) StartSession(ctx context.Context, s session.Session, lifetime time.Duration, seen time.Time, event audit.Event) (session.Session, error) {
+func (c *calls) StartSession(ctx context.Context, s session.Session, terms session.Terms, event audit.Event) (session.Session, error) {
 	c.changes++
-	return c.Store.StartSession(ctx, s, lifetime, seen, event)
+	return c.Store.StartSession(ctx, s, terms, event)
 }
 
 func (c *calls) RevokeSession(ctx context.Context, id, reason string, event audit.Event) error {

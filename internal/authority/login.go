@@ -51,7 +51,9 @@ func (a *Authority) login(ctx context.Context, username, password string, from O
 	}
 	event := from.event(audit.SessionStarted, "user")
 	event.UserID, event.ClientID, event.SessionID = u.ID, c.ID, s.ID
-	s, err = a.Sessions.StartSession(ctx, s, orDefault(c.MaxTTL, a.Lifetimes.MaxTTL), u.SessionsValidAfter, event)
+	s, err = a.Sessions.StartSession(ctx, s, session.Terms{
+		Lifetime: orDefault(c.MaxTTL, a.Lifetimes.MaxTTL), Seen: u.SessionsValidAfter, Idle: a.Lifetimes.IdleTTL,
+	}, event)
 	if errors.Is(err, session.ErrUserChanged) {
 		return Tokens{}, ErrCredentials
 	}

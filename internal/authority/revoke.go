@@ -52,5 +52,6 @@ func (a *Authority) end(ctx context.Context, s session.Standing, reason string, 
 	if err := a.Sessions.RevokeSession(ctx, s.ID, reason, event); err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
+	a.Lists.Wake()
 	return nil
 }

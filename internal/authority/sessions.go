@@ -118,6 +118,7 @@ func (a *Authority) EndSession(ctx context.Context, p Pair, id string, from Orig
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter) // as in end
 	defer cancel()
 	err = a.Sessions.RevokeOther(ctx, target.ID, by.ID, session.ReasonElsewhere, event)
+	a.Lists.Wake()
 	if errors.Is(err, session.ErrNotFound) { // the pair's session has just been ended itself
 		return ErrGrant
 	}
@@ -134,6 +135,7 @@ func (a *Authority) EndOtherSessions(ctx context.Context, p Pair, from Origin) e
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter) // as in end
 	defer cancel()
 	_, err = a.Sessions.RevokeOthers(ctx, by.UserID, by.ID, session.ReasonElsewhere, endedBy(by, from))
+	a.Lists.Wake()
 	if errors.Is(err, session.ErrNotFound) { // it has just been ended itself
 		return ErrGrant
 	}

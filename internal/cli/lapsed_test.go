@@ -66,7 +66,7 @@ func start(t *testing.T, data string, ago time.Duration) string {
 	}
 	s := session.Session{ID: uuid.Must(uuid.NewV7()).String(), UserID: u.ID, ClientID: client.FirstParty}
 	copy(s.Family[:], id[len(id)-len(s.Family):])
-	if _, err := store.StartSession(t.Context(), s, 180*24*time.Hour, u.SessionsValidAfter, audit.New(audit.SessionStarted, "user")); err != nil {
+	if _, err := store.StartSession(t.Context(), s, session.Terms{Lifetime: 180 * 24 * time.Hour, Seen: u.SessionsValidAfter}, audit.New(audit.SessionStarted, "user")); err != nil {
 		t.Fatal(err)
 	}
 	return s.ID

@@ -124,7 +124,8 @@ func (s *shell) newUsersDisable() *cobra.Command {
 		question: "Disable %s and end every session of theirs?",
 		short:    "refuse a user, and end their sessions",
 		long: `Refuse the user from now on: no login, no refresh, and every session is ended. Access
-tokens that are out live on until they expire. enable takes it back, but for the sessions.`,
+tokens that are out die within 5 s at services that follow the status lists; at others they
+live on until they expire. enable takes it back, but for the sessions.`,
 		change: user.Store.DisableUser,
 	})
 }

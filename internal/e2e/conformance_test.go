@@ -278,7 +278,7 @@ func TestMetadataIsThatOfRFC8414(t *testing.T) { // §2, §3
 			t.Errorf("%s: got %v, want it left out", name, value)
 		}
 	}
-	for _, name := range []string{"token_endpoint", "revocation_endpoint", "jwks_uri"} {
+	for _, name := range []string{"token_endpoint", "revocation_endpoint", "jwks_uri", "status_list_aggregation_endpoint"} {
 		address, _ := m[name].(string)
 		path, ok := strings.CutPrefix(address, a.Issuer)
 		if !ok || strings.ContainsAny(path, "?#") {
@@ -298,7 +298,7 @@ func TestDocumentsAreConditionalAsRFC9110Says(t *testing.T) { // §9.3.2, §13.1
 	t.Parallel()
 	a := startEmbedded(t)
 	awaitStandby(t, a)
-	for _, path := range []string{"/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/openapi.yaml"} {
+	for _, path := range []string{"/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/oauth/status-lists", "/openapi.yaml"} {
 		full := send(t, http.MethodGet, a.URL+path, "", "")
 		etag := full.Header.Get("ETag")
 		if full.Status != http.StatusOK || !regexp.MustCompile(`^"[^"]+"$`).MatchString(etag) {

@@ -91,12 +91,13 @@ func wantUnavailable(t *testing.T, what string, got answer) {
 
 // verifierOf is a resource service's verifier of the authority. Its own issuer is
 // not where a replica of a test listens, so its requests are sent there.
-func verifierOf(t *testing.T, a *authority) *verifier.Verifier {
+func verifierOf(t testing.TB, a *authority, options ...verifier.Option) *verifier.Verifier {
 	t.Helper()
-	v, err := verifier.New(a.Issuer, a.Issuer, verifier.WithHTTPClient(&http.Client{Transport: sendTo(a.URL)}))
+	v, err := verifier.New(a.Issuer, a.Issuer, append(options, verifier.WithHTTPClient(&http.Client{Transport: sendTo(a.URL)}))...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(v.Close)
 	return v
 }
 
@@ -104,7 +105,7 @@ func verifierOf(t *testing.T, a *authority) *verifier.Verifier {
 type sendTo string
 
 func (origin sendTo) RoundTrip(r *http.Request) (*http.Response, error) {
-	there, err := http.NewRequestWithContext(r.Context(), r.Method, string(origin)+r.URL.Path, r.Body)
+	there, err := http.NewRequestWithContext(r.Context(), r.Method, string(origin)+r.URL.RequestURI(), r.Body)
 	if err != nil {
 		return nil, err
 	}

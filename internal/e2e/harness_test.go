@@ -168,16 +168,21 @@ func send(t testing.TB, method, target, contentType, body string) answer {
 
 func do(t testing.TB, req *http.Request) answer {
 	t.Helper()
-	res, err := httpClient().Do(req)
+	got, err := exchange(httpClient(), req)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return got
+}
+
+func exchange(client *http.Client, req *http.Request) (answer, error) {
+	res, err := client.Do(req)
+	if err != nil {
+		return answer{}, err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{Status: res.StatusCode, Header: res.Header, Body: body}
+	return answer{Status: res.StatusCode, Header: res.Header, Body: body}, err
 }
 
 func httpClient() *http.Client {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -58,13 +59,14 @@ func TestThePrivateHalfOfAKeyIsAgainstTheDescription(t *testing.T) {
 // TestEveryOperationAnswersAsDescribed drives every operation into every answer
 // that a caller can bring about, and holds each against the document.
 func TestEveryOperationAnswersAsDescribed(t *testing.T) {
+	openapi3filter.RegisterBodyDecoder("application/statuslist+jwt", openapi3filter.PlainBodyDecoder) // before anybody decodes
 	t.Parallel()
 	d := loadDescription(t)
 	t.Run("drive", func(t *testing.T) {
 		for name, part := range map[string]func(*testing.T, *description){
 			"story": driveStory, "bad bodies": driveBadBodies, "bad forms": driveBadForms, "documents": driveDocuments,
 			"bounds": driveBounds, "other methods": driveOtherMethods, "slow bodies": driveSlowBodies, "limits": driveLimits,
-			"closed registration": driveClosedRegistration, "disabled client": driveDisabledClient, "stores down": driveStoresDown,
+			"status lists": driveStatusLists, "closed registration": driveClosedRegistration, "disabled client": driveDisabledClient, "stores down": driveStoresDown,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -298,6 +300,9 @@ func driveDocuments(t *testing.T, d *description) {
 		if (o.Method != http.MethodGet && o.Method != http.MethodHead) || d.operation(o).Security != nil {
 			continue
 		}
+		if strings.HasSuffix(o.Path, "/{n}") { // they change by themselves; driveStatusLists
+			continue
+		}
 		x := driven{method: o.Method, path: o.Path, fit: fits, status: 200}
 		etag := d.drive(t, a, x).Header.Get("ETag")
 		if d.operation(o).Responses.Status(304) == nil {
@@ -383,6 +388,45 @@ func driveLimits(t *testing.T, d *description) {
 	for _, x := range append(wellFormed(pair{strangeAccess, strangeRefresh}, 429), listing(strangeAccess, fits, 429)...) {
 		do(t, x.request(t, a)) // the one try of the hour, unless another operation had it
 		d.drive(t, a, x)
+	}
+}
+
+func driveStatusLists(t *testing.T, d *description) {
+	servers := newOwnServers(t)
+	a := servers.startReplica(t)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		list := driven{method: method, path: "/oauth/status-lists/{n}", params: map[string]string{"n": "1"}, fit: fits, status: 200}
+		x := list
+		x.query = "wait=25"
+		d.drive(t, a, x)
+		for _, wait := range []string{"26", "-1", "x", "1&wait=1", "+1", "1.0", ""} {
+			x.query, x.fit, x.status = "wait="+wait, notAsked, 400
+			d.drive(t, a, x)
+		}
+		x.query, x.status = "time=1686925000", 501
+		d.drive(t, a, x)
+		x.query, x.status = "", 404
+		for _, n := range []string{"7", "-1", "01", "x", "99999999999999999999"} {
+			x.params = map[string]string{"n": n}
+			d.drive(t, a, x)
+		}
+		eventually(t, 10*time.Second, func() bool { // at once, but when an epoch turns
+			list.header, list.status = nil, 200
+			list.header = http.Header{"If-None-Match": {d.drive(t, a, list).Header.Get("ETag")}}
+			got := do(t, list.request(t, a))
+			list.status = got.Status
+			d.check(t, list, list.request(t, a), got)
+			return got.Status == 304
+		})
+		servers.postgresProxy.Cut()
+		eventually(t, 10*time.Second, func() bool { return do(t, list.request(t, a)).Status == 503 })
+		list.status = 503
+		d.drive(t, a, list)
+		list.header, list.status = nil, 200
+		d.drive(t, a, list) // the last there was
+		servers.postgresProxy.Heal()
+		list.header = http.Header{"If-None-Match": {`"other"`}}
+		eventually(t, backWithin, func() bool { return do(t, list.request(t, a)).Status == 200 })
 	}
 }
 

@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/oauth"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 )
 
 const documentCache = "public, max-age=300, stale-if-error=86400"
@@ -24,6 +26,7 @@ type metadata struct {
 	JWKSURI                       string   `json:"jwks_uri"`
 	TokenEndpoint                 string   `json:"token_endpoint"`
 	RevocationEndpoint            string   `json:"revocation_endpoint"`
+	StatusListAggregationEndpoint string   `json:"status_list_aggregation_endpoint"` // draft-ietf-oauth-status-list §9.1
 	GrantTypes                    []string `json:"grant_types_supported"`
 	TokenEndpointAuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
 	RevocationEndpointAuthMethods []string `json:"revocation_endpoint_auth_methods_supported"`
@@ -38,6 +41,7 @@ func renderMetadata(issuer string) ([]byte, error) {
 		JWKSURI:                       issuer + "/.well-known/jwks.json",
 		TokenEndpoint:                 issuer + "/oauth/token",
 		RevocationEndpoint:            issuer + "/oauth/revoke",
+		StatusListAggregationEndpoint: issuer + revocation.Path,
 		GrantTypes:                    []string{oauth.GrantRefreshToken},
 		TokenEndpointAuthMethods:      []string{"none"},
 		RevocationEndpointAuthMethods: []string{"none"},
@@ -97,11 +101,17 @@ func writeDocument(c *gin.Context, d document) {
 
 // matchesETag compares weakly, as If-None-Match wants (RFC 9110 §13.1.2).
 func matchesETag(ifNoneMatch, etag string) bool {
+	tags := splitETags(ifNoneMatch)
+	return slices.Contains(tags, etag) || slices.Contains(tags, "*")
+}
+
+// splitETags reads the entity tags of If-None-Match, without the mark of weak ones.
+func splitETags(ifNoneMatch string) []string {
+	var tags []string
 	for candidate := range strings.SplitSeq(ifNoneMatch, ",") {
-		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
-		if candidate == etag || candidate == "*" {
-			return true
+		if tag := strings.TrimPrefix(strings.TrimSpace(candidate), "W/"); tag != "" {
+			tags = append(tags, tag)
 		}
 	}
-	return false
+	return tags
 }

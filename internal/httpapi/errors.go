@@ -13,6 +13,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/oauth"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
@@ -26,6 +27,9 @@ var (
 	errSwitchedOff = errors.New("first-party API is switched off")
 	errSlowBody    = errors.New("request body did not arrive in time")
 	errPanic       = errors.New("handler panicked")
+	errWait        = errors.New("wait is out of bounds")
+	errHistory     = errors.New("status lists of the past are not kept")
+	errWaiters     = errors.New("too many requests wait already")
 	// errBasic is a client that failed to authenticate by HTTP Basic.
 	errBasic = errors.New("client authentication by Basic failed")
 	// errNoBearer is a request without an access token where one is needed.
@@ -134,6 +138,10 @@ func knownAnswers() []knownAnswer {
 		{errHeaders, answer{status: http.StatusRequestHeaderFieldsTooLarge, message: requestTooLarge, code: oauth.InvalidRequest, description: "the header fields are larger than 32 KiB or more than 100"}},
 		{errSwitchedOff, answer{status: http.StatusForbidden, message: switchedOff}},
 		{errPanic, answer{status: http.StatusInternalServerError, message: UnexpectedError, code: oauth.ServerError}},
+		{errWait, answer{status: http.StatusBadRequest, code: oauth.InvalidRequest, description: "wait is a whole number of seconds from 0 to 25, given once"}},
+		{errHistory, answer{status: http.StatusNotImplemented, code: oauth.InvalidRequest, description: "status lists of the past are not served; leave time out"}},
+		{errWaiters, answer{status: http.StatusServiceUnavailable, code: oauth.TemporarilyUnavailable, description: "too many requests wait already; ask without wait, as often as the ttl of the list says", retryAfter: time.Second}},
+		{revocation.ErrStale, answer{status: http.StatusServiceUnavailable, code: oauth.TemporarilyUnavailable, description: "what was revoked is not known at the moment; try again as Retry-After says", retryAfter: time.Second}},
 		{errBasic, answer{status: http.StatusUnauthorized, code: oauth.InvalidClient, description: "client authentication failed", challenge: basicChallenge}},
 		{errNoBearer, answer{status: http.StatusUnauthorized, message: invalidBearer, challenge: bearerChallenge}},
 		{errBearers, answer{status: http.StatusBadRequest, message: InvalidRequest, challenge: bearersChallenge}},

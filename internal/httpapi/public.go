@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 )
 
 // route is one row of a table: a route says how it is guarded or it can't exist.
@@ -73,6 +75,9 @@ func (s *Server) publicRoutes() []route {
 
 		{"POST", "/oauth/token", oauthClient, perClient, smallest, listedOrigins, oauthAnswers, s.token},
 		{"POST", "/oauth/revoke", oauthClient, perClient, smallest, listedOrigins, oauthAnswers, s.revoke},
+
+		{"GET", revocation.Path, anybody, unlimited, noBody, anyOrigin, oauthAnswers, s.statusLists},
+		{"GET", revocation.Path + "/:n", anybody, unlimited, noBody, anyOrigin, oauthAnswers, s.statusList},
 
 		{"GET", "/.well-known/jwks.json", anybody, unlimited, noBody, anyOrigin, oauthAnswers, s.jwks},
 		{"GET", "/.well-known/openid-configuration", anybody, unlimited, noBody, anyOrigin, oauthAnswers, s.metadataDocument},

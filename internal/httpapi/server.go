@@ -20,6 +20,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 )
 
 // Config is what the transport is built from. Everything is required.
@@ -28,6 +29,7 @@ type Config struct {
 	Authority      *authority.Authority
 	Clients        *client.Directory
 	Keys           *keyring.Keyring
+	Lists          *revocation.Lists
 	Limits         ratelimit.Store // shared by the replicas
 	LocalLimits    ratelimit.Store // of this process
 	Rates          Rates
@@ -57,6 +59,7 @@ type Server struct {
 	Config
 	metadata document
 	openapi  document
+	waiters  *places // who waits for a status list
 }
 
 // New returns the transport over its parts.
@@ -69,6 +72,7 @@ func New(config Config) (*Server, error) {
 		Config:   config,
 		metadata: newDocument(jsonType, metadata),
 		openapi:  newDocument("application/yaml", api.OpenAPI),
+		waiters:  newPlaces(maxWaiters),
 	}, nil
 }
 

@@ -32,6 +32,10 @@ type Session struct {
 
 	Address   string // where the login came from
 	UserAgent string // at most 256 bytes of it
+
+	// StatusIndex is the place of the session in the status lists, which no other
+	// session has while a token of this one may live. Nil: it has none.
+	StatusIndex *int64
 }
 
 // Lapsed reports whether every refresh token of the session is past its idle

@@ -15,8 +15,9 @@ var (
 	// ErrUserChanged says that the user's sessions were ended, or the user
 	// disabled, between the check of the password and the start of the session.
 	ErrUserChanged = errors.New("user changed during login")
-	// ErrContended says that a state kept changing under a bounded number of tries.
-	ErrContended = errors.New("rotation state is contended")
+	// ErrContended says that what was to be written kept changing under a bounded
+	// number of tries.
+	ErrContended = errors.New("state is contended")
 )
 
 // Checkpoint is a generation that was presented with success.
@@ -33,6 +34,37 @@ type Query struct {
 	Limit  int    // 1 to 1000
 }
 
+// Terms are what a session is started under.
+type Terms struct {
+	Lifetime time.Duration // from the start to the absolute expiry
+	Seen     time.Time     // the user's SessionsValidAfter when the password was checked
+	// Idle is the idle lifetime of sessions whose client has none of its own: those
+	// past it make room in the status lists. 0: none does before its absolute expiry.
+	Idle time.Duration
+	// Draw gives the status indexes to try; nil: [DrawStatusIndexes].
+	Draw func(highest int64) []int64
+}
+
+// longestIdle is more than any idle lifetime.
+const longestIdle = 100 * 365 * 24 * time.Hour
+
+// IdleFor is how long a session of a client without an idle lifetime of its own has not
+// been seen when its status index is free.
+func (t Terms) IdleFor() time.Duration {
+	if t.Idle == 0 {
+		return longestIdle
+	}
+	return t.Idle + StatusReuseAfterIdle
+}
+
+// StatusIndexes draws the indexes to try.
+func (t Terms) StatusIndexes(highest int64) []int64 {
+	if t.Draw == nil {
+		return DrawStatusIndexes(highest)
+	}
+	return t.Draw(highest)
+}
+
 // Liveness narrows a [Query].
 type Liveness int
 
@@ -46,10 +78,12 @@ const (
 // before the method returns. Times are the database's.
 type Store interface {
 	// StartSession adds the session if the user is active and its
-	// SessionsValidAfter still equals seen; the user's row is locked meanwhile, so
-	// a revoke-all wins or comes after. It returns the session with CreatedAt,
-	// LastSeenAt and AbsoluteExpiry (CreatedAt + lifetime) set. ErrUserChanged.
-	StartSession(ctx context.Context, s Session, lifetime time.Duration, seen time.Time, event audit.Event) (Session, error)
+	// SessionsValidAfter still equals terms.Seen; the user's row is locked meanwhile,
+	// so a revoke-all wins or comes after. It returns the session with CreatedAt,
+	// LastSeenAt, AbsoluteExpiry (CreatedAt + terms.Lifetime) and StatusIndex set: the
+	// first drawn that no session holds, or one that is over for longer than
+	// [StatusReuseAfter], which loses it. ErrUserChanged, ErrContended.
+	StartSession(ctx context.Context, s Session, terms Terms, event audit.Event) (Session, error)
 	// StandingByFamily reads all a refresh needs, in one primary-key read. ErrNotFound.
 	StandingByFamily(ctx context.Context, family FamilyHash) (Standing, error)
 	// StandingByID reads the same of the session with that id. ErrNotFound.

@@ -15,6 +15,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/postgres"
@@ -66,7 +67,7 @@ func newHandmade(t testing.TB, postgresURL, redisURL string) *handmade {
 		Issuer: issuer, Audience: issuer, AccessTTL: 5 * time.Minute,
 		Lifetimes: authority.Lifetimes{IdleTTL: 720 * time.Hour, MaxTTL: 4320 * time.Hour, Grace: grace},
 		Users:     h.postgres, Clients: clients, Sessions: h.postgres, States: h.redis,
-		Mint: session.NewMint(issuer, roots), Keys: keys, Limits: h.redis,
+		Mint: session.NewMint(issuer, roots), Keys: keys, Lists: revocation.New(revocation.Config{Issuer: issuer, Store: h.postgres, Signer: keys.Signer}), Limits: h.redis,
 		Events: audit.NewQueue(h.postgres), Checkpoints: session.NewCheckpoints(h.postgres),
 		Observer: deaf{}, Log: slog.New(slog.DiscardHandler),
 	})
@@ -78,7 +79,7 @@ func (h *handmade) start(t testing.TB) string {
 	t.Helper()
 	family := session.NewFamily()
 	x := session.Session{ID: newID(), Family: family.Hash(), UserID: h.user.ID, ClientID: h.client.ID}
-	x, err := h.postgres.StartSession(t.Context(), x, time.Hour, h.user.SessionsValidAfter, audit.New(audit.SessionStarted, "user"))
+	x, err := h.postgres.StartSession(t.Context(), x, session.Terms{Lifetime: time.Hour, Seen: h.user.SessionsValidAfter}, audit.New(audit.SessionStarted, "user"))
 	if err != nil {
 		t.Fatal(err)
 	}

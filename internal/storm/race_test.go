@@ -103,7 +103,7 @@ func sqliteSession(t *testing.T) (*sqlite.Store, string) {
 		t.Fatal(err)
 	}
 	x := session.Session{ID: newID(), Family: session.NewFamily().Hash(), UserID: u.ID, ClientID: client.FirstParty}
-	if x, err = store.StartSession(t.Context(), x, time.Hour, u.SessionsValidAfter, audit.New(audit.SessionStarted, "user")); err != nil {
+	if x, err = store.StartSession(t.Context(), x, session.Terms{Lifetime: time.Hour, Seen: u.SessionsValidAfter}, audit.New(audit.SessionStarted, "user")); err != nil {
 		t.Fatal(err)
 	}
 	return store, x.ID

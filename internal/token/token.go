@@ -1,5 +1,5 @@
 // Package token turns claims into signed access tokens (RFC 9068) and reads our
-// own back. It decides nothing about who may have one: it sets exactly the
+// own back, and signs status lists. It decides nothing about who may have one: it sets exactly the
 // claims it is given, never one that a caller of the API sent.
 //
 // Verifiers do not use this package; they use pkg/verifier or any JOSE library.
@@ -42,6 +42,14 @@ type Claims struct {
 	AuthTime  time.Time
 	IssuedAt  time.Time
 	Expiry    time.Time
+	Status    *Status // nil: the token is in no status list
+}
+
+// Status is the place of a token in a status list
+// (draft-ietf-oauth-status-list §6.2).
+type Status struct {
+	Index int64
+	URI   string // of the list
 }
 
 // wireClaims names the claims on the wire: the only list of them.
@@ -55,6 +63,17 @@ type wireClaims struct {
 	ClientID  string `json:"client_id"`
 	SessionID string `json:"sid"`
 	AuthTime  int64  `json:"auth_time"`
+
+	Status *wireStatus `json:"status,omitempty"`
+}
+
+type wireStatus struct {
+	StatusList wireStatusReference `json:"status_list"`
+}
+
+type wireStatusReference struct {
+	Index int64  `json:"idx"`
+	URI   string `json:"uri"`
 }
 
 type wireHeader struct {
@@ -70,41 +89,71 @@ func NewID() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// Signer signs access tokens with one key. Its header never changes, so it is
-// encoded once.
+// Signer signs access tokens and status lists with one key. Their headers never
+// change, so each is encoded once.
 type Signer struct {
-	header string // base64url of the protected header, with the dot
+	kid    string
+	access string // base64url of the protected header, with the dot
+	list   string // the same of a status list
 	key    crypto.Signer
 	jws    jws.Signer
 }
 
 // NewSigner returns the RS256 signer of a key.
 func NewSigner(kid string, key crypto.Signer) (*Signer, error) {
-	header, err := json.Marshal(wireHeader{Algorithm: jwa.RS256.String(), Type: Type, KID: kid})
+	access, err := encodeHeader(Type, kid)
 	if err != nil {
-		return nil, fmt.Errorf("encode header: %w", err)
+		return nil, err
+	}
+	list, err := encodeHeader(StatusListType, kid)
+	if err != nil {
+		return nil, err
 	}
 	rs256, err := jws.NewSigner(jwa.RS256)
 	if err != nil {
 		return nil, fmt.Errorf("make RS256 signer: %w", err)
 	}
-	return &Signer{header: base64.RawURLEncoding.EncodeToString(header) + ".", key: key, jws: rs256}, nil
+	return &Signer{kid: kid, access: access, list: list, key: key, jws: rs256}, nil
 }
+
+func encodeHeader(typ, kid string) (string, error) {
+	header, err := json.Marshal(wireHeader{Algorithm: jwa.RS256.String(), Type: typ, KID: kid})
+	if err != nil {
+		return "", fmt.Errorf("encode header: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(header) + ".", nil
+}
+
+// KID names the key that signs.
+func (s *Signer) KID() string { return s.kid }
 
 // Sign returns the claims as a JWS in compact form.
 func (s *Signer) Sign(c Claims) (string, error) {
-	payload, err := json.Marshal(wireClaims{
+	claims := wireClaims{
 		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience,
 		Expiry: c.Expiry.Unix(), IssuedAt: c.IssuedAt.Unix(), AuthTime: c.AuthTime.Unix(),
 		ID: c.ID, ClientID: c.ClientID, SessionID: c.SessionID,
-	})
+	}
+	if c.Status != nil {
+		claims.Status = &wireStatus{StatusList: wireStatusReference{Index: c.Status.Index, URI: c.Status.URI}}
+	}
+	signed, err := s.sign(s.access, claims)
+	if err != nil {
+		return "", fmt.Errorf("sign access token: %w", err)
+	}
+	return signed, nil
+}
+
+// sign makes the compact form under an encoded header.
+func (s *Signer) sign(header string, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("encode claims: %w", err)
 	}
-	input := s.header + base64.RawURLEncoding.EncodeToString(payload)
+	input := header + base64.RawURLEncoding.EncodeToString(payload)
 	signature, err := s.jws.Sign([]byte(input), s.key)
 	if err != nil {
-		return "", fmt.Errorf("sign access token: %w", err)
+		return "", err
 	}
 	return input + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
@@ -143,13 +192,21 @@ func Parse(raw, issuer string, public func(kid string) (*rsa.PublicKey, bool)) (
 	if decodeSegment(encodedPayload, &c) != nil || c.Issuer != issuer {
 		return Claims{}, ErrToken
 	}
-	return Claims{
+	return c.claims(), nil
+}
+
+func (c wireClaims) claims() Claims {
+	claims := Claims{
 		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience,
 		ClientID: c.ClientID, SessionID: c.SessionID, ID: c.ID,
 		AuthTime: time.Unix(c.AuthTime, 0).UTC(),
 		IssuedAt: time.Unix(c.IssuedAt, 0).UTC(),
 		Expiry:   time.Unix(c.Expiry, 0).UTC(),
-	}, nil
+	}
+	if c.Status != nil {
+		claims.Status = &Status{Index: c.Status.StatusList.Index, URI: c.Status.StatusList.URI}
+	}
+	return claims
 }
 
 func decodeSegment(encoded string, into any) error {

@@ -80,17 +80,65 @@ func TestAccessTokenIsAnRFC9068Token(t *testing.T) {
 func TestParseReadsBackWhatWasSigned(t *testing.T) {
 	t.Parallel()
 	k := newKey(t)
-	want := claims()
-	raw, err := k.signer.Sign(want)
+	for _, status := range []*token.Status{nil, {Index: 0, URI: issuer + "/oauth/status-lists/0"}, {Index: 131071, URI: "x"}} {
+		want := claims()
+		want.Status = status
+		raw, err := k.signer.Sign(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := token.Parse(raw, issuer, k.public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("claims (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// TestTheStatusIsThatOfTheDraft: draft-ietf-oauth-status-list §6.2, and no claim for a
+// token that is in no list.
+func TestTheStatusIsThatOfTheDraft(t *testing.T) {
+	t.Parallel()
+	k := newKey(t)
+	for want, status := range map[string]*token.Status{
+		"": nil, `{"status_list":{"idx":0,"uri":"https://auth.example.com/oauth/status-lists/3"}}`: {URI: issuer + "/oauth/status-lists/3"},
+	} {
+		c := claims()
+		c.Status = status
+		raw, err := k.signer.Sign(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(raw, ".")[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct{ Status json.RawMessage }
+		if err := json.Unmarshal(payload, &got); err != nil {
+			t.Fatal(err)
+		}
+		if string(got.Status) != want {
+			t.Errorf("status %s, want %s", got.Status, want)
+		}
+	}
+}
+
+// TestAStatusListIsNoAccessToken, though the same key signs it (RFC 8725 §3.11).
+func TestAStatusListIsNoAccessToken(t *testing.T) {
+	t.Parallel()
+	k := newKey(t)
+	raw, err := k.signer.SignStatusList(token.StatusList{URI: issuer, IssuedAt: at, Expiry: at.Add(time.Hour), TTL: 3 * time.Second, Compressed: []byte{1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := token.Parse(raw, issuer, k.public)
-	if err != nil {
-		t.Fatal(err)
+	payload, err := jws.Verify([]byte(raw), jws.WithKey(jwa.RS256, &k.private.PublicKey))
+	if want := `{"sub":"https://auth.example.com","iat":1767323045,"exp":1767326645,"ttl":3,"status_list":{"bits":1,"lst":"AQ"}}`; err != nil || string(payload) != want {
+		t.Errorf("%s, %v; want %s", payload, err, want)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("claims (-want +got):\n%s", diff)
+	if _, err := token.Parse(raw, issuer, k.public); !errors.Is(err, token.ErrToken) {
+		t.Errorf("read as an access token: %v, want %v", err, token.ErrToken)
 	}
 }
 

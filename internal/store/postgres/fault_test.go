@@ -21,7 +21,7 @@ import (
 )
 
 // execute runs statements over a connection of their own.
-func execute(t *testing.T, url string, statements ...string) {
+func execute(t testing.TB, url string, statements ...string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
@@ -190,7 +190,7 @@ func TestTheBoundaryMovesThoughTheClockIsSetBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		fresh := session.Session{ID: uuid.NewString(), Family: session.FamilyHash{byte(i)}, UserID: s.UserID, ClientID: s.ClientID}
-		fresh, err = store.StartSession(t.Context(), fresh, time.Hour, before.SessionsValidAfter, audit.New(audit.SessionStarted, "user"))
+		fresh, err = store.StartSession(t.Context(), fresh, session.Terms{Lifetime: time.Hour, Seen: before.SessionsValidAfter}, audit.New(audit.SessionStarted, "user"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -43,9 +44,19 @@ func open(tb testing.TB, url string) *postgres.Store {
 
 func openDurable(tb testing.TB) storetest.Durable { return open(tb, migrated(tb)) }
 
+func openAgeing(tb testing.TB) (storetest.Durable, storetest.Ageing) {
+	url := migrated(tb)
+	return open(tb, url), func(tb testing.TB, id string, by time.Duration) {
+		execute(tb, url, fmt.Sprintf(`UPDATE sessions SET created_at = created_at - d, last_seen_at = last_seen_at - d,
+			absolute_expiry = absolute_expiry - d, revoked_at = revoked_at - d
+			FROM (SELECT %d * interval '1 microsecond' AS d) x WHERE id = '%s'`, by.Microseconds(), id))
+	}
+}
+
 func TestUsersKeepTheContract(t *testing.T)    { t.Parallel(); storetest.Users(t, openDurable) }
 func TestClientsKeepTheContract(t *testing.T)  { t.Parallel(); storetest.Clients(t, openDurable) }
 func TestSessionsKeepTheContract(t *testing.T) { t.Parallel(); storetest.Sessions(t, openDurable) }
+func TestStatusesKeepTheContract(t *testing.T) { t.Parallel(); storetest.Statuses(t, openAgeing) }
 func TestKeysKeepTheContract(t *testing.T)     { t.Parallel(); storetest.Keys(t, openDurable) }
 func TestAuditKeepsTheContract(t *testing.T)   { t.Parallel(); storetest.Audit(t, openDurable) }
 

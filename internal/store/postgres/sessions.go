@@ -13,7 +13,7 @@ import (
 )
 
 const sessionColumns = `s.id, s.family, s.user_id, s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
-	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent`
+	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent, s.status_index`
 
 func scanSession(row pgx.CollectableRow) (session.Session, error) { return scanSessionAnd(row) }
 
@@ -24,7 +24,7 @@ func scanSessionAnd(row pgx.CollectableRow, more ...any) (session.Session, error
 	var revoked *time.Time
 	columns := []any{
 		&x.ID, &family, &x.UserID, &x.ClientID, &x.CreatedAt, &x.AbsoluteExpiry, &revoked,
-		&x.RevokeReason, &x.Checkpoint, &x.LastSeenAt, &x.Address, &x.UserAgent,
+		&x.RevokeReason, &x.Checkpoint, &x.LastSeenAt, &x.Address, &x.UserAgent, &x.StatusIndex,
 	}
 	if err := row.Scan(append(columns, more...)...); err != nil {
 		return session.Session{}, err
@@ -37,7 +37,7 @@ func scanSessionAnd(row pgx.CollectableRow, more ...any) (session.Session, error
 
 // StartSession implements [session.Store]. The client's row is locked like the
 // user's; a client disabled meanwhile refuses the session like a user who changed.
-func (s *Store) StartSession(ctx context.Context, x session.Session, lifetime time.Duration, seen time.Time, event audit.Event) (session.Session, error) {
+func (s *Store) StartSession(ctx context.Context, x session.Session, terms session.Terms, event audit.Event) (session.Session, error) {
 	x.RevokedAt, x.RevokeReason = time.Time{}, ""
 	x.Checkpoint = max(x.Checkpoint, 1)
 	x.Address, x.UserAgent = audit.Address(x.Address), audit.UserAgent(x.UserAgent)
@@ -45,17 +45,11 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, lifetime ti
 		return session.Session{}, fmt.Errorf("start session: %w", session.ErrUserChanged)
 	}
 	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
-		if err := admit(ctx, tx, x, seen); err != nil {
+		highest, err := admit(ctx, tx, x, terms.Seen)
+		if err != nil {
 			return err
 		}
-		// never before seen, should the clock have been set back
-		if err := tx.QueryRow(ctx, `INSERT INTO sessions
-			(family, id, user_id, client_id, created_at, absolute_expiry, checkpoint, last_seen_at, address, user_agent)
-			SELECT $1, $2, $3, $4, clock.now, clock.now + $5::bigint * interval '1 microsecond', $6, clock.now, $7, $8
-			FROM (SELECT greatest(clock_timestamp(), $9::timestamptz) AS now) clock
-			RETURNING created_at, absolute_expiry`,
-			x.Family[:], x.ID, x.UserID, x.ClientID, lifetime.Microseconds(), x.Checkpoint, x.Address, x.UserAgent, seen).
-			Scan(&x.CreatedAt, &x.AbsoluteExpiry); err != nil {
+		if err := place(ctx, tx, &x, terms, highest); err != nil {
 			return err
 		}
 		return appendEvents(ctx, tx, event)
@@ -68,15 +62,17 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, lifetime ti
 	return x, nil
 }
 
-func admit(ctx context.Context, tx pgx.Tx, x session.Session, seen time.Time) error {
+// admit locks the user and the client, and gives the highest status index in use.
+func admit(ctx context.Context, tx pgx.Tx, x session.Session, seen time.Time) (highest int64, err error) {
 	var valid time.Time
-	err := tx.QueryRow(ctx, `SELECT u.sessions_valid_after FROM users u, clients c
+	err = tx.QueryRow(ctx, `SELECT u.sessions_valid_after, (SELECT coalesce(max(status_index), 0) FROM sessions WHERE status_index IS NOT NULL)
+		FROM users u, clients c
 		WHERE u.id = $1 AND u.disabled_at IS NULL AND u.deleted_at IS NULL
-		AND c.id = $2 AND c.disabled_at IS NULL FOR SHARE OF u, c`, x.UserID, x.ClientID).Scan(&valid)
+		AND c.id = $2 AND c.disabled_at IS NULL FOR SHARE OF u, c`, x.UserID, x.ClientID).Scan(&valid, &highest)
 	if errors.Is(err, pgx.ErrNoRows) || (err == nil && !valid.Equal(seen)) {
-		return session.ErrUserChanged
+		return 0, session.ErrUserChanged
 	}
-	return err
+	return highest, err
 }
 
 func scanStanding(row pgx.CollectableRow) (session.Standing, error) {

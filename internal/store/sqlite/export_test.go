@@ -15,11 +15,15 @@ func (s *Store) Flushing(ctx context.Context) (durable, rotation int, err error)
 	return durable, rotation, err
 }
 
-// HotPlans gives how SQLite runs the statements of a refresh.
+// HotPlans gives how SQLite runs the statements of a refresh, those that place a
+// session in the status lists, and those that run all the time.
 func (s *Store) HotPlans(ctx context.Context) ([]string, error) {
 	var plans []string
-	for _, query := range []string{selectStanding, selectState, updateState} {
-		args := make([]any, strings.Count(query, "?"))
+	for _, query := range []string{selectStanding, selectState, updateState, selectHolder, selectHighest, selectRevoked} {
+		args := make([]any, strings.Count(query, "?")) // numbered ones may come twice
+		if strings.Contains(query, "?5") {
+			args = args[:5]
+		}
 		rows, err := s.reader.QueryContext(ctx, `EXPLAIN QUERY PLAN `+query, args...)
 		steps, err := collect(rows, err, func(r row) (string, error) {
 			var step string

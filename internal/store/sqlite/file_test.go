@@ -114,7 +114,7 @@ func TestDurableWritesAreFlushedAndRotationsAreNot(t *testing.T) {
 	}
 }
 
-func TestARefreshSearchesByKeysOnly(t *testing.T) {
+func TestHotStatementsSearchByKeysOnly(t *testing.T) {
 	t.Parallel()
 	plans, err := open(t, migrated(t)).HotPlans(t.Context())
 	if err != nil || len(plans) < 5 {
@@ -207,7 +207,7 @@ func TestTheBoundaryMovesThoughTheClockIsSetBack(t *testing.T) {
 	for i := range 3 {
 		now = now.Add(-time.Hour)
 		s := session.Session{ID: uuid.NewString(), Family: session.FamilyHash{byte(i)}, UserID: alice.ID, ClientID: client.FirstParty}
-		s, err := store.StartSession(t.Context(), s, time.Hour, alice.SessionsValidAfter, audit.New(audit.SessionStarted, "user"))
+		s, err := store.StartSession(t.Context(), s, session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}, audit.New(audit.SessionStarted, "user"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 const sessionColumns = `s.id, s.family, s.user_id, s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
-	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent`
+	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent, s.status_index`
 
 // scanSession reads sessionColumns and whatever columns follow them.
 func scanSession(r row, more ...any) (session.Session, error) {
@@ -22,7 +22,7 @@ func scanSession(r row, more ...any) (session.Session, error) {
 	var created, expiry, revoked, seen moment
 	columns := []any{
 		&x.ID, &family, &x.UserID, &x.ClientID, &created, &expiry, &revoked,
-		&x.RevokeReason, &x.Checkpoint, &seen, &x.Address, &x.UserAgent,
+		&x.RevokeReason, &x.Checkpoint, &seen, &x.Address, &x.UserAgent, &x.StatusIndex,
 	}
 	if err := r.Scan(append(columns, more...)...); err != nil {
 		return session.Session{}, err
@@ -34,21 +34,25 @@ func scanSession(r row, more ...any) (session.Session, error) {
 
 // StartSession implements [session.Store]. A client disabled meanwhile refuses
 // the session like a user who changed.
-func (s *Store) StartSession(ctx context.Context, x session.Session, lifetime time.Duration, seen time.Time, event audit.Event) (session.Session, error) {
+func (s *Store) StartSession(ctx context.Context, x session.Session, terms session.Terms, event audit.Event) (session.Session, error) {
 	err := s.write(ctx, func(ctx context.Context, t tx) error {
-		if err := t.admit(ctx, x, seen); err != nil {
+		highest, err := t.admit(ctx, x, terms.Seen)
+		if err != nil {
 			return err
 		}
-		x.CreatedAt = later(t.now, seen) // should the clock have been set back
-		x.LastSeenAt, x.AbsoluteExpiry = x.CreatedAt, x.CreatedAt.Add(lifetime).Truncate(time.Microsecond)
+		if x.StatusIndex, err = t.place(ctx, terms, highest); err != nil {
+			return err
+		}
+		x.CreatedAt = later(t.now, terms.Seen) // should the clock have been set back
+		x.LastSeenAt, x.AbsoluteExpiry = x.CreatedAt, x.CreatedAt.Add(terms.Lifetime).Truncate(time.Microsecond)
 		x.RevokedAt, x.RevokeReason = time.Time{}, ""
 		x.Checkpoint = max(x.Checkpoint, 1)
 		x.Address, x.UserAgent = audit.Address(x.Address), audit.UserAgent(x.UserAgent)
 		if _, err := t.ExecContext(ctx, `INSERT INTO sessions
-			(family, id, user_id, client_id, created_at, absolute_expiry, checkpoint, last_seen_at, address, user_agent)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			(family, id, user_id, client_id, created_at, absolute_expiry, checkpoint, last_seen_at, address, user_agent, status_index)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			x.Family[:], x.ID, x.UserID, x.ClientID, stored(x.CreatedAt), stored(x.AbsoluteExpiry),
-			x.Checkpoint, stored(x.LastSeenAt), x.Address, x.UserAgent); err != nil {
+			x.Checkpoint, stored(x.LastSeenAt), x.Address, x.UserAgent, x.StatusIndex); err != nil {
 			return err
 		}
 		return t.appendEvents(ctx, event)
@@ -59,15 +63,17 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, lifetime ti
 	return x, nil
 }
 
-func (t tx) admit(ctx context.Context, x session.Session, seen time.Time) error {
+// admit checks the user and the client, and gives the highest status index in use.
+func (t tx) admit(ctx context.Context, x session.Session, seen time.Time) (highest int64, err error) {
 	var valid moment
-	err := t.QueryRowContext(ctx, `SELECT u.sessions_valid_after FROM users u, clients c
+	err = t.QueryRowContext(ctx, `SELECT u.sessions_valid_after, (`+selectHighest+`)
+		FROM users u, clients c
 		WHERE u.id = ? AND u.disabled_at IS NULL AND u.deleted_at IS NULL
-		AND c.id = ? AND c.disabled_at IS NULL`, x.UserID, x.ClientID).Scan(&valid)
+		AND c.id = ? AND c.disabled_at IS NULL`, x.UserID, x.ClientID).Scan(&valid, &highest)
 	if errors.Is(err, sql.ErrNoRows) || (err == nil && !valid.Equal(seen)) {
-		return session.ErrUserChanged
+		return 0, session.ErrUserChanged
 	}
-	return err
+	return highest, err
 }
 
 const (

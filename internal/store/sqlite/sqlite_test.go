@@ -2,8 +2,11 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
+	"net/url"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/mintmark-auth/mintmark/db"
 	"github.com/mintmark-auth/mintmark/internal/session"
@@ -37,6 +40,25 @@ func open(tb testing.TB, file string) *sqlite.Store {
 
 func openDurable(tb testing.TB) storetest.Durable { return open(tb, migrated(tb)) }
 
+func openAgeing(tb testing.TB) (storetest.Durable, storetest.Ageing) {
+	file := migrated(tb)
+	handle, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := handle.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return open(tb, file), func(tb testing.TB, id string, by time.Duration) {
+		if _, err := handle.ExecContext(tb.Context(), `UPDATE sessions SET created_at = created_at - ?1, last_seen_at = last_seen_at - ?1,
+			absolute_expiry = absolute_expiry - ?1, revoked_at = revoked_at - ?1 WHERE id = ?2`, by.Microseconds(), id); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
 func openStates(tb testing.TB) (session.States, func(testing.TB) string) {
 	store := open(tb, migrated(tb))
 	return store, func(tb testing.TB) string { return storetest.NewSession(tb, store) }
@@ -45,6 +67,7 @@ func openStates(tb testing.TB) (session.States, func(testing.TB) string) {
 func TestUsersKeepTheContract(t *testing.T)    { t.Parallel(); storetest.Users(t, openDurable) }
 func TestClientsKeepTheContract(t *testing.T)  { t.Parallel(); storetest.Clients(t, openDurable) }
 func TestSessionsKeepTheContract(t *testing.T) { t.Parallel(); storetest.Sessions(t, openDurable) }
+func TestStatusesKeepTheContract(t *testing.T) { t.Parallel(); storetest.Statuses(t, openAgeing) }
 func TestKeysKeepTheContract(t *testing.T)     { t.Parallel(); storetest.Keys(t, openDurable) }
 func TestAuditKeepsTheContract(t *testing.T)   { t.Parallel(); storetest.Audit(t, openDurable) }
 func TestStatesKeepTheContract(t *testing.T)   { t.Parallel(); storetest.States(t, openStates) }

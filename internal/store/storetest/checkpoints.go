@@ -92,7 +92,7 @@ func checkpointsMeet(t *testing.T, store Durable, alice user.User, endAll func(c
 	}
 	for k := range sessions { // not in order of id, so that the database has to see to it
 		s := sessions[k*7%len(sessions)]
-		err := drop(store.StartSession(t.Context(), s, time.Hour, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, s.ID)))
+		err := drop(store.StartSession(t.Context(), s, session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}, aboutSession(audit.SessionStarted, s.ID)))
 		if err != nil {
 			t.Fatal(err)
 		}

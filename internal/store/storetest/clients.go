@@ -68,7 +68,7 @@ func disablingClientEndsSessions(t *testing.T, store Durable) {
 		t.Errorf("standing %+v, %v, want its client disabled", standing, err)
 	}
 	x := newSession(alice.ID)
-	err := drop(store.StartSession(t.Context(), x, time.Hour, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, x.ID)))
+	err := drop(store.StartSession(t.Context(), x, session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}, aboutSession(audit.SessionStarted, x.ID)))
 	wantError(t, "start session of a disabled client", err, session.ErrUserChanged)
 	if err := store.EnableClient(t.Context(), client.FirstParty, clientEvent(audit.ClientEnabled)); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func noSessionSurvivesDisableClient(t *testing.T, store Durable) {
 			return store.DisableClient(ctx, client.FirstParty, clientEvent(audit.ClientDisabled))
 		}
 		x := newSession(alice.ID)
-		return drop(store.StartSession(ctx, x, time.Hour, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, x.ID)))
+		return drop(store.StartSession(ctx, x, session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}, aboutSession(audit.SessionStarted, x.ID)))
 	})
 	if err := store.EnableClient(t.Context(), client.FirstParty, clientEvent(audit.ClientEnabled)); err != nil {
 		t.Fatal(err)

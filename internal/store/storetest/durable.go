@@ -20,6 +20,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
@@ -30,6 +31,7 @@ type Durable interface {
 	client.Store
 	session.Store
 	keyring.Store
+	revocation.Store
 	audit.Store
 }
 
@@ -81,8 +83,12 @@ func newSession(userID string) session.Session {
 func startSession(tb testing.TB, store Durable, userID string) session.Session {
 	tb.Helper()
 	u := findUser(tb, store, userID)
-	x := newSession(userID)
-	s, err := store.StartSession(tb.Context(), x, time.Hour, u.SessionsValidAfter, aboutSession(audit.SessionStarted, x.ID))
+	return startSessionUnder(tb, store, newSession(userID), session.Terms{Lifetime: time.Hour, Seen: u.SessionsValidAfter})
+}
+
+func startSessionUnder(tb testing.TB, store Durable, x session.Session, terms session.Terms) session.Session {
+	tb.Helper()
+	s, err := store.StartSession(tb.Context(), x, terms, aboutSession(audit.SessionStarted, x.ID))
 	if err != nil {
 		tb.Fatalf("start session: %v", err)
 	}

@@ -170,7 +170,7 @@ func revokeAllEndsEverySession(t *testing.T, store Durable) {
 	wantLive(t, store, bobs)
 	wantEvents(t, store, audit.Query{UserID: alice.ID}, audit.UserCreated, audit.UserSessionsEnded)
 	stale := newSession(alice.ID) // of a password that was checked before
-	err := drop(store.StartSession(t.Context(), stale, time.Hour, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, stale.ID)))
+	err := drop(store.StartSession(t.Context(), stale, session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}, aboutSession(audit.SessionStarted, stale.ID)))
 	wantError(t, "a login that raced", err, session.ErrUserChanged)
 	wantLive(t, store, startSession(t, store, alice.ID))
 	for _, id := range append(notIDs, unknownID) {
@@ -186,7 +186,7 @@ func noSessionSurvivesRevokeAll(t *testing.T, store Durable) {
 			return store.RevokeAll(ctx, alice.ID, session.ReasonOperator, about(audit.UserSessionsEnded, alice.ID))
 		}
 		x := newSession(alice.ID)
-		return drop(store.StartSession(ctx, x, time.Hour, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, x.ID)))
+		return drop(store.StartSession(ctx, x, session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}, aboutSession(audit.SessionStarted, x.ID)))
 	})
 	for i, err := range outcomes {
 		if err != nil && !errors.Is(err, session.ErrUserChanged) {

@@ -49,13 +49,16 @@ func startedSessionComesBack(t *testing.T, store Durable) {
 	alice := createUser(t, store, "alice")
 	want := newSession(alice.ID)
 	lifetime := 180*24*time.Hour + 123456*time.Microsecond
-	started, err := store.StartSession(t.Context(), want, lifetime, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, want.ID))
+	started, err := store.StartSession(t.Context(), want, session.Terms{Lifetime: lifetime, Seen: alice.SessionsValidAfter}, aboutSession(audit.SessionStarted, want.ID))
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantDatabaseTime(t, "CreatedAt", started.CreatedAt)
 	want.CreatedAt, want.LastSeenAt, want.AbsoluteExpiry = started.CreatedAt, started.CreatedAt, started.CreatedAt.Add(lifetime)
-	want.Checkpoint = 1
+	want.Checkpoint, want.StatusIndex = 1, started.StatusIndex
+	if started.StatusIndex == nil {
+		t.Fatal("it has no status index")
+	}
 	if diff := cmp.Diff(started, want); diff != "" {
 		t.Errorf("started (-got +want):\n%s", diff)
 	}
@@ -94,7 +97,7 @@ func hostileUserAgentIsKept(t *testing.T, store Durable) {
 	alice := createUser(t, store, "alice")
 	x := newSession(alice.ID)
 	x.UserAgent, x.Address = "a\x00b\xff"+strings.Repeat("\u20ac", 200), "fe80::1%\x00"
-	s, err := store.StartSession(t.Context(), x, time.Hour, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, x.ID))
+	s, err := store.StartSession(t.Context(), x, session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}, aboutSession(audit.SessionStarted, x.ID))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +132,7 @@ func changedUserStartsNoSession(t *testing.T, store Durable) {
 		"no user":           {newSession("garbage"), alice.SessionsValidAfter},
 		"an unknown client": {unknown, alice.SessionsValidAfter},
 	} {
-		err := drop(store.StartSession(t.Context(), c.Session, time.Hour, c.seen, aboutSession(audit.SessionStarted, c.ID)))
+		err := drop(store.StartSession(t.Context(), c.Session, session.Terms{Lifetime: time.Hour, Seen: c.seen}, aboutSession(audit.SessionStarted, c.ID)))
 		wantError(t, doing, err, session.ErrUserChanged)
 		wantError(t, doing, drop(store.SessionByID(t.Context(), c.ID)), session.ErrNotFound)
 		wantEvents(t, store, audit.Query{SessionID: c.ID})
@@ -142,7 +145,7 @@ func familyAndIDStartOnce(t *testing.T, store Durable) {
 	sameID, sameFamily := newSession(alice.ID), newSession(alice.ID)
 	sameID.ID, sameFamily.Family = first.ID, first.Family
 	for _, x := range []session.Session{sameID, sameFamily} {
-		if _, err := store.StartSession(t.Context(), x, time.Hour, alice.SessionsValidAfter, about("x", alice.ID)); err == nil {
+		if _, err := store.StartSession(t.Context(), x, session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}, about("x", alice.ID)); err == nil {
 			t.Error("a second session started under the same id or family")
 		}
 	}
@@ -242,7 +245,7 @@ func liveOnlyLeavesOut(t *testing.T, store Durable) {
 	if err := store.RevokeSession(t.Context(), revoked.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, revoked.ID)); err != nil {
 		t.Fatal(err)
 	}
-	err := drop(store.StartSession(t.Context(), expired, 0, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, expired.ID)))
+	err := drop(store.StartSession(t.Context(), expired, session.Terms{Lifetime: 0, Seen: alice.SessionsValidAfter}, aboutSession(audit.SessionStarted, expired.ID)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +265,7 @@ func noSessionSurvivesSetPassword(t *testing.T, store Durable) {
 			return store.SetPassword(ctx, alice.ID, "new hash", about(audit.UserPasswordChanged, alice.ID))
 		}
 		x := newSession(alice.ID)
-		return drop(store.StartSession(ctx, x, time.Hour, alice.SessionsValidAfter, aboutSession(audit.SessionStarted, x.ID)))
+		return drop(store.StartSession(ctx, x, session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}, aboutSession(audit.SessionStarted, x.ID)))
 	})
 	started := 0
 	for i, err := range outcomes {
@@ -293,7 +296,7 @@ func cancelledSessionCalls(t *testing.T, store Durable) {
 	s, by, x := startSession(t, store, alice.ID), startSession(t, store, alice.ID), newSession(alice.ID)
 	wantCancelled(t, map[string]func(context.Context) error{
 		"StartSession": func(ctx context.Context) error {
-			return drop(store.StartSession(ctx, x, time.Hour, alice.SessionsValidAfter, about("x", alice.ID)))
+			return drop(store.StartSession(ctx, x, session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}, about("x", alice.ID)))
 		},
 		"StandingByFamily": func(ctx context.Context) error { return drop(store.StandingByFamily(ctx, s.Family)) },
 		"StandingByID":     func(ctx context.Context) error { return drop(store.StandingByID(ctx, s.ID)) },

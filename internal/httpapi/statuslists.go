@@ -1,0 +1,130 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/mintmark-auth/mintmark/internal/revocation"
+)
+
+const (
+	statusListType = "application/statuslist+jwt" // draft-ietf-oauth-status-list §8.2
+	// A cache may keep a list but not answer with it unasked: whoever asks wants to know
+	// what has been revoked this second.
+	statusListCache = "public, no-cache"
+
+	// longestWait is how long a request may wait for a list to change, below what the
+	// server and proxies give an answer; maxWaiters how many do.
+	longestWait = 25
+	maxWaiters  = 4000
+	// waitSlack is what the read deadline, which would end the wait, is set beyond it.
+	waitSlack = 10 * time.Second
+)
+
+// statusList is GET /oauth/status-lists/{n}: the list, or 304 while the caller has it.
+// With ?wait the 304 comes when so many seconds are over, and a list that changes in
+// between at once.
+func (s *Server) statusList(c *gin.Context) error {
+	query := c.Request.URL.Query()
+	if query.Has("time") { // history (§8.4): nobody needs to know for whom it was over when
+		return errHistory
+	}
+	wait, err := waitOf(query)
+	if err != nil {
+		return err
+	}
+	n, err := listNumber(c.Param("n"))
+	if err != nil {
+		return err
+	}
+	known := splitETags(c.GetHeader("If-None-Match"))
+	if wait > 0 && len(known) > 0 {
+		leave, err := s.enterWait(c, wait)
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
+	list, fresh, err := s.Lists.Newer(c.Request.Context(), n, known, wait)
+	switch {
+	case errors.Is(err, revocation.ErrUnknown):
+		return errNotFound
+	case err != nil:
+		c.Header("Connection", "close") // another replica may know, and the balancer choose it
+		return err
+	}
+	c.Header("Cache-Control", statusListCache)
+	c.Header("ETag", list.ETag)
+	if !fresh {
+		c.Status(http.StatusNotModified)
+		c.Writer.WriteHeaderNow()
+		return nil
+	}
+	c.Data(http.StatusOK, statusListType, []byte(list.Token))
+	return nil
+}
+
+// statusLists is GET /oauth/status-lists: which lists there are, for verifiers that
+// want them before the first token (draft-ietf-oauth-status-list §9).
+func (s *Server) statusLists(c *gin.Context) error {
+	uris, err := s.Lists.URIs()
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(statusListAggregation{StatusLists: uris})
+	if err != nil {
+		return fmt.Errorf("render status list aggregation: %w", err)
+	}
+	writeDocument(c, newDocument(jsonType, body))
+	return nil
+}
+
+type statusListAggregation struct {
+	StatusLists []string `json:"status_lists"`
+}
+
+// waitOf reads ?wait, whole seconds from 0 to longestWait; without it nobody waits.
+func waitOf(query url.Values) (time.Duration, error) {
+	values, ok := query["wait"]
+	if !ok {
+		return 0, nil
+	}
+	seconds, err := strconv.Atoi(values[0])
+	if err != nil || len(values) > 1 || seconds < 0 || seconds > longestWait || strconv.Itoa(seconds) != values[0] {
+		return 0, errWait
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+// listNumber reads the number of a list, of which there is one spelling.
+func listNumber(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || strconv.Itoa(n) != text {
+		return 0, errNotFound
+	}
+	return n, nil
+}
+
+// enterWait takes a place among those that wait, and has the connection wait, too:
+// its read deadline is meant for requests that are read, and would end this one.
+func (s *Server) enterWait(c *gin.Context, wait time.Duration) (leave func(), err error) {
+	subscriber := limitAddress(s.addressOf(c))
+	if !s.waiters.take(subscriber) {
+		return nil, errWaiters
+	}
+	if err := http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(wait + waitSlack)); err != nil {
+		s.waiters.leave(subscriber)
+		return nil, err
+	}
+	return func() { s.waiters.leave(subscriber) }, nil
+}
+
+// Waiting is how many requests wait for a status list to change.
+func (s *Server) Waiting() int { return s.waiters.taken() }

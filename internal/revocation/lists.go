@@ -1,0 +1,354 @@
+// Package revocation tells verifiers which sessions are over, by Token Status Lists
+// (draft-ietf-oauth-status-list): a session has an index, its access tokens name the
+// index and its list, and a signed bit at the index says that the session was revoked.
+//
+// It protects that a revocation, once answered, reaches whoever follows the lists
+// within seconds, that it is never taken back while an access token of the session
+// lives, and that an outage of the authority refuses nobody who is not revoked. Lists
+// are derived from the durable store alone, in its time: N replicas that read the
+// same rows make the same bytes, and what Redis forgets is no matter. window.go and
+// version.go say when a list changes and which of two is the newer; they are pure.
+//
+// Signing happens when a list changes, not when one is asked for: serving and waiting
+// cost no signature and no database.
+package revocation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/token"
+)
+
+// Path is where the lists are served, below the issuer: all that there are, and each by
+// its number.
+const Path = "/oauth/status-lists"
+
+var (
+	// ErrUnknown says that there is no such list.
+	ErrUnknown = errors.New("no such status list")
+	// ErrStale says that the revoked sessions were not read in time to answer.
+	ErrStale = errors.New("status lists are not up to date")
+)
+
+// What a Refresh reads: everything that may be in a list, once per epoch and when it
+// doesn't know what it missed, and in between only the latest. That overlaps by far
+// more than the longest transaction, whose rows are older than their commit.
+const (
+	everything = Window + Epoch
+	latest     = 2 * time.Minute
+	maxGap     = 30 * time.Second
+)
+
+// Config is what the lists are made from. Everything is required.
+type Config struct {
+	Issuer    string
+	AccessTTL time.Duration
+	Store     Store
+	Signer    func(now time.Time) (*token.Signer, error) // of database time
+}
+
+// Lists is the live view of the lists. Refresh replaces the snapshot; readers never
+// wait for it.
+type Lists struct {
+	Config
+	snapshot atomic.Pointer[snapshot]
+	wake     chan struct{}
+	stop     func()
+	stopped  chan struct{}
+
+	revoked []map[int64]time.Time // when, by index in the list, by list; Refresh's own
+	changed map[int]bool          // the lists that were not signed since; Refresh's own
+	read    time.Time             // database time of the last reading of everything; Refresh's own
+}
+
+// snapshot is immutable once stored.
+type snapshot struct {
+	lists   []*list      // nil: could not be signed yet
+	overdue map[int]bool // those that should be others, but could not be signed
+	now     time.Time    // the database's clock at the reading; never goes back
+	read    time.Time    // this process's clock before it, for the age alone
+	revoked int
+}
+
+// list is one signed list, immutable.
+type list struct {
+	List
+	version
+	kid      string
+	replaced chan struct{} // closed when there is another
+}
+
+// List is a list as it is served.
+type List struct {
+	Token  string // a JWT of the type statuslist+jwt
+	ETag   string // strong, quoted
+	Expiry time.Time
+}
+
+// New returns lists that know nothing yet.
+func New(config Config) *Lists {
+	stopped := make(chan struct{})
+	return &Lists{
+		Config: config, wake: make(chan struct{}, 1), changed: make(map[int]bool),
+		stopped: stopped, stop: sync.OnceFunc(func() { close(stopped) }),
+	}
+}
+
+// Reference is what the access tokens of a session carry to be found in its list; nil
+// for a session without an index.
+func (l *Lists) Reference(index *int64) *token.Status {
+	if index == nil {
+		return nil
+	}
+	return &token.Status{Index: *index % session.StatusListSize, URI: l.uri(int(*index / session.StatusListSize))}
+}
+
+func (l *Lists) uri(n int) string { return l.Issuer + Path + "/" + strconv.Itoa(n) }
+
+// URIs names every list there is. ErrStale.
+func (l *Lists) URIs() ([]string, error) {
+	s := l.snapshot.Load()
+	if s == nil {
+		return nil, ErrStale
+	}
+	uris := make([]string, len(s.lists))
+	for n := range uris {
+		uris[n] = l.uri(n)
+	}
+	return uris, nil
+}
+
+// Wake asks the owner to Refresh soon: something was revoked here.
+func (l *Lists) Wake() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // it was asked already
+	}
+}
+
+// Woken is where the owner hears of Wake.
+func (l *Lists) Woken() <-chan struct{} { return l.wake }
+
+// Stop ends every wait, now and later.
+func (l *Lists) Stop() { l.stop() }
+
+// Newer returns list n unless the caller has it, or a newer one: known are the entity
+// tags it has, one of "*" matches any. Then it waits until there is another list or
+// the time is over, and false comes with the tag that the caller may keep. ErrUnknown,
+// ErrStale.
+func (l *Lists) Newer(ctx context.Context, n int, known []string, wait time.Duration) (List, bool, error) {
+	until := time.Now().Add(wait)
+	for {
+		s := l.snapshot.Load()
+		if s == nil {
+			return List{}, false, ErrStale
+		}
+		if n < 0 || n >= len(s.lists) {
+			return List{}, false, ErrUnknown
+		}
+		found, age := s.lists[n], time.Since(s.read)
+		if found == nil || !s.now.Add(age).Before(found.Expiry) {
+			return List{}, false, ErrStale
+		}
+		tag, has := found.heldAs(known)
+		if !has {
+			return found.List, true, nil
+		}
+		if age > MaxAge || s.overdue[n] { // nobody can say that it has not changed
+			return List{}, false, ErrStale
+		}
+		left := time.Until(until)
+		if left <= 0 || l.isStopped() {
+			return List{ETag: tag}, false, nil
+		}
+		if err := l.await(ctx, found, min(left, MaxAge-age+time.Millisecond)); err != nil {
+			return List{}, false, err
+		}
+	}
+}
+
+// await returns when the list is replaced, the time is over or the lists are stopped.
+func (l *Lists) await(ctx context.Context, replaced *list, atMost time.Duration) error {
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-replaced.replaced:
+	case <-timer.C:
+	case <-l.stopped:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (l *Lists) isStopped() bool {
+	select {
+	case <-l.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// heldAs finds the tag by which a caller has this list or a newer one: another replica
+// may be ahead, and what it revoked must not come back to life here.
+func (x *list) heldAs(known []string) (string, bool) {
+	for _, tag := range known {
+		if tag == x.ETag || tag == "*" {
+			return x.ETag, true
+		}
+		if v, ours := parseTag(tag); ours && v.newerThan(x.version) {
+			return tag, true
+		}
+	}
+	return "", false
+}
+
+// Revoked is how many sessions are in the lists.
+func (l *Lists) Revoked() int {
+	if s := l.snapshot.Load(); s != nil {
+		return s.revoked
+	}
+	return 0
+}
+
+// Age is how long ago the revoked sessions were read.
+func (l *Lists) Age() time.Duration {
+	if s := l.snapshot.Load(); s != nil {
+		return time.Since(s.read)
+	}
+	return 0
+}
+
+// Refresh reads what was revoked and signs the lists that it changes, or whose epoch
+// or key is over. When it returns an error the lists concerned stay as they were. One
+// goroutine calls it.
+func (l *Lists) Refresh(ctx context.Context) error {
+	next := &snapshot{read: time.Now()}
+	reading, err := l.readRevoked(ctx)
+	if err != nil {
+		return err
+	}
+	old := l.snapshot.Load()
+	if old == nil {
+		old = &snapshot{}
+	}
+	next.now = reading.Now
+	if next.now.Before(old.now) { // a database whose clock is behind that of the one before
+		next.now = old.now
+	}
+	l.note(reading, next.now)
+	signer, noSigner := l.Signer(reading.Now)
+	replaced, err := l.renew(next, old, signer, noSigner)
+	for _, revoked := range l.revoked {
+		next.revoked += len(revoked)
+	}
+	l.snapshot.Store(next)
+	for _, x := range replaced {
+		close(x.replaced)
+	}
+	return err
+}
+
+// readRevoked reads the latest, or everything if that would leave something out.
+func (l *Lists) readRevoked(ctx context.Context) (Reading, error) {
+	if old := l.snapshot.Load(); old != nil {
+		reading, err := l.Store.Revoked(ctx, latest)
+		gap := reading.Now.Sub(old.now)
+		if err != nil || 0 <= gap && gap <= maxGap && reading.Now.Sub(l.read) < Epoch {
+			return reading, err
+		}
+	}
+	reading, err := l.Store.Revoked(ctx, everything)
+	if err == nil {
+		l.read = reading.Now
+	}
+	return reading, err
+}
+
+// note keeps what a reading tells. There is always one list more than sessions have
+// indexes in: another replica may have opened it since.
+func (l *Lists) note(reading Reading, now time.Time) {
+	highest := reading.Highest
+	for _, r := range reading.Revoked {
+		highest = max(highest, r.Index)
+	}
+	for n := len(l.revoked); n <= int(highest/session.StatusListSize)+1; n++ {
+		l.revoked = append(l.revoked, make(map[int64]time.Time))
+	}
+	for _, r := range reading.Revoked {
+		n, i := int(r.Index/session.StatusListSize), r.Index%session.StatusListSize
+		if _, known := l.revoked[n][i]; !known && r.At.After(leftBefore(n, epochOf(n, now))) {
+			l.revoked[n][i] = r.At
+			l.changed[n] = true
+		}
+	}
+}
+
+// leftBefore is the time up to which revoked sessions have left a list in an epoch.
+func leftBefore(n int, epoch int64) time.Time { return beginOf(n, epoch).Add(-Window) }
+
+// renew fills the snapshot with the old lists, and new ones where these are due; it
+// returns the old ones that are replaced.
+func (l *Lists) renew(next, old *snapshot, signer *token.Signer, noSigner error) (replaced []*list, err error) {
+	next.lists, next.overdue = make([]*list, len(l.revoked)), make(map[int]bool)
+	copy(next.lists, old.lists)
+	for n, before := range next.lists {
+		if before != nil && !l.changed[n] && before.epoch == epochOf(n, next.now) && (noSigner != nil || before.kid == signer.KID()) {
+			continue
+		}
+		fresh, signErr := l.sign(n, next.now, signer, noSigner)
+		if signErr != nil {
+			next.overdue[n], err = true, errors.Join(err, signErr)
+			continue
+		}
+		next.lists[n] = fresh
+		delete(l.changed, n)
+		if before != nil {
+			replaced = append(replaced, before)
+		}
+	}
+	return replaced, err
+}
+
+// sign makes list n as of now. Everything in it follows from what was revoked, the
+// epoch and the key, so that every replica signs the same bytes.
+func (l *Lists) sign(n int, now time.Time, signer *token.Signer, noSigner error) (*list, error) {
+	if noSigner != nil {
+		return nil, fmt.Errorf("find signing key of status list: %w", noSigner)
+	}
+	epoch := epochOf(n, now)
+	begin := beginOf(n, epoch)
+	issued, expiry := begin, begin.Add(l.AccessTTL+2*Epoch).Truncate(time.Second)
+	indexes := make([]int64, 0, len(l.revoked[n]))
+	for i, at := range l.revoked[n] {
+		if !at.After(leftBefore(n, epoch)) {
+			delete(l.revoked[n], i)
+			continue
+		}
+		indexes = append(indexes, i)
+		if at.After(issued) {
+			issued = at.Truncate(time.Second)
+		}
+	}
+	slices.Sort(indexes)
+	signed, err := signer.SignStatusList(token.StatusList{
+		URI: l.uri(n), IssuedAt: issued, Expiry: expiry, TTL: TTL, Compressed: compress(indexes),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sign status list %d: %w", n, err)
+	}
+	v := version{epoch, len(indexes), digestOf(signer.KID(), issued, expiry, indexes)}
+	return &list{
+		List: List{Token: signed, ETag: v.tag(), Expiry: expiry}, version: v,
+		kid: signer.KID(), replaced: make(chan struct{}),
+	}, nil
+}

@@ -1,0 +1,67 @@
+package revocation
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// version says what a list holds. Within an epoch a list only grows, so the epoch and
+// the number of revoked sessions put the versions of a list in order, on whatever
+// replica they were made.
+type version struct {
+	epoch  int64
+	count  int
+	digest string // of everything that is signed, and the key
+}
+
+// maxTag bounds what parseTag looks at; ours are far shorter.
+const maxTag = 96
+
+// tag is the version as a strong entity tag (RFC 9110 §8.8.3).
+func (v version) tag() string {
+	return `"` + strconv.FormatInt(v.epoch, 10) + "." + strconv.Itoa(v.count) + "." + v.digest + `"`
+}
+
+// parseTag reads a tag of ours back. Whatever is not spelled as tag spells it is
+// none, but nothing proves that a tag was ours.
+func parseTag(tag string) (version, bool) {
+	inner, quoted := strings.CutPrefix(tag, `"`)
+	inner, closed := strings.CutSuffix(inner, `"`)
+	parts := strings.Split(inner, ".")
+	if len(tag) > maxTag || !quoted || !closed || len(parts) != 3 {
+		return version{}, false
+	}
+	epoch, err := strconv.ParseInt(parts[0], 10, 64)
+	if err != nil {
+		return version{}, false
+	}
+	count, err := strconv.Atoi(parts[1])
+	if err != nil {
+		return version{}, false
+	}
+	v := version{epoch, count, parts[2]}
+	return v, v.tag() == tag && epoch >= 0 && count >= 0
+}
+
+// newerThan reports whether v is a version that follows on from w. A tag from beyond
+// the next epoch is none of ours: nobody's clock is so far ahead.
+func (v version) newerThan(w version) bool {
+	return v.epoch == w.epoch && v.count > w.count || v.epoch == w.epoch+1
+}
+
+// digestOf tells two contents of a list apart.
+func digestOf(kid string, issued, expiry time.Time, indexes []int64) string {
+	h := sha256.New()
+	h.Write([]byte(kid)) // of one length
+	b := binary.BigEndian.AppendUint64(nil, uint64(issued.Unix()))
+	b = binary.BigEndian.AppendUint64(b, uint64(expiry.Unix()))
+	for _, i := range indexes {
+		b = binary.BigEndian.AppendUint32(b, uint32(i))
+	}
+	h.Write(b)
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+}

@@ -1,0 +1,44 @@
+package revocation
+
+import "testing"
+
+func TestATagIsReadBack(t *testing.T) {
+	t.Parallel()
+	v := version{epoch: 9911, count: 3, digest: "SCNu4bPkRnVh7dGhCm8nYw"}
+	if got, ok := parseTag(v.tag()); !ok || got != v {
+		t.Errorf("%s read as %+v, %v", v.tag(), got, ok)
+	}
+	for _, tag := range []string{
+		``, `"`, `""`, `9911.3.x`, `"9911.3.x`, `"9911.3"`, `"9911.3.x.y"`, `"+1.3.x"`, `"01.3.x"`, `"1.-3.x"`, `"-1.3.x"`,
+		`"1. 3.x"`, `"99999999999999999999.3.x"`, `"1.3.` + string(make([]byte, maxTag)) + `"`,
+	} {
+		if v, ok := parseTag(tag); ok {
+			t.Errorf("%q read as %+v", tag, v)
+		}
+	}
+}
+
+func TestVersionsAreInOrder(t *testing.T) {
+	t.Parallel()
+	now := version{epoch: 10, count: 5, digest: "x"}
+	for other, newer := range map[version]bool{
+		{10, 5, "x"}: false, {10, 5, "y"}: false, {10, 4, "x"}: false, {10, 6, "x"}: true,
+		{9, 9, "x"}: false, {11, 0, "x"}: true, {12, 0, "x"}: false,
+	} {
+		if got := other.newerThan(now); got != newer {
+			t.Errorf("%+v newer than %+v: %v, want %v", other, now, got, newer)
+		}
+	}
+}
+
+func FuzzParseTag(f *testing.F) {
+	f.Add(`"9911.3.SCNu4bPkRnVh7dGhCm8nYw"`)
+	f.Add(`W/"1.2.3"`)
+	f.Add(`*`)
+	f.Fuzz(func(t *testing.T, tag string) {
+		v, ok := parseTag(tag)
+		if ok && (v.tag() != tag || v.epoch < 0 || v.count < 0) {
+			t.Errorf("%q read as %+v", tag, v)
+		}
+	})
+}

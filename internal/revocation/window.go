@@ -1,0 +1,37 @@
+package revocation
+
+import "time"
+
+// Times of the lists. A list is signed anew once per Epoch, and whenever it changes.
+const (
+	// Window is how long a revoked session stays in its list at least: the longest
+	// lifetime of an access token, and a minute for the transaction that revokes and for
+	// verifiers whose clock is behind. It leaves at the next turn of its list's epoch.
+	Window = time.Hour + time.Minute
+	// Epoch is how often a list is signed anew though nothing changed. Two of them and
+	// the lifetime of access tokens make the lifetime of a list, so that whoever follows
+	// a list holds, at any moment, one that outlives every token it was asked about. That
+	// is never longer than a signing key is kept in the JWKS after its last signature.
+	Epoch = 3 * time.Minute
+	// PollEvery is how often the owner calls Refresh, and MaxAge the age of a snapshot
+	// at which "nothing has changed" is no longer said.
+	PollEvery = 500 * time.Millisecond
+	MaxAge    = 2 * time.Second
+	// TTL tells verifiers that poll without waiting how often.
+	TTL = 3 * time.Second
+)
+
+// stagger spreads the epochs of the lists, so that they don't all turn at once.
+const stagger = 47 * time.Second
+
+// epochOf is the number of the epoch that a list is in.
+func epochOf(n int, now time.Time) int64 {
+	return now.Add(offset(n)).Unix() / int64(Epoch/time.Second)
+}
+
+// beginOf is when an epoch of a list begins.
+func beginOf(n int, epoch int64) time.Time {
+	return time.Unix(epoch*int64(Epoch/time.Second), 0).Add(-offset(n)).UTC()
+}
+
+func offset(n int) time.Duration { return time.Duration(n) * stagger % Epoch }

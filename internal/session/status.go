@@ -1,0 +1,43 @@
+package session
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"time"
+)
+
+// StatusListSize is how many sessions one status list has room for.
+const StatusListSize = 1 << 17
+
+// How long a session has been over before another may have its index. By then no
+// access token of it lives, its bit has left the lists, and no list that shows the
+// bit is unexpired in anybody's hands (package revocation holds its windows against
+// this). An idle session is known late, by the lag of its checkpoint.
+const (
+	StatusReuseAfter     = 3 * time.Hour
+	StatusReuseAfterIdle = StatusReuseAfter + checkpointEvery + checkpointJitter
+)
+
+// statusDraws is how many indexes are tried in the lists in use before another list
+// is opened. With sixteen, lists fill to about four fifths.
+const statusDraws = 16
+
+// DrawStatusIndexes draws, at random, indexes that a session may get where highest is
+// the highest one in use: the last in a list that is not in use yet, the others in
+// those that are. The first that is free, or whose holder is over for long enough, is
+// the session's; the list behind the highest is full only then.
+func DrawStatusIndexes(highest int64) []int64 {
+	room := (highest/StatusListSize + 1) * StatusListSize
+	indexes := make([]int64, statusDraws, statusDraws+1)
+	for i := range indexes {
+		indexes[i] = draw(room)
+	}
+	return append(indexes, room+draw(StatusListSize))
+}
+
+// draw is a number below n, which is small against 2⁶³.
+func draw(n int64) int64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails (crypto/rand)
+	return int64(binary.BigEndian.Uint64(b[:])>>1) % n
+}

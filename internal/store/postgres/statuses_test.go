@@ -1,0 +1,79 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/store/storetest"
+)
+
+// TestASessionRevokedInTheLastMomentKeepsItsIndex: its bit is about to be set, and the
+// session that wants the index has already seen that it is dead.
+func TestASessionRevokedInTheLastMomentKeepsItsIndex(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	store := open(t, url)
+	dead, err := store.SessionByID(t.Context(), storetest.NewSession(t, store))
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, err := store.UserByID(t.Context(), dead.UserID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	execute(t, url, `UPDATE sessions SET absolute_expiry = now() - interval '100 hours'`)
+	revoking, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer revoking.Close(context.WithoutCancel(t.Context()))
+	for _, statement := range []string{`BEGIN`, `UPDATE sessions SET revoked_at = clock_timestamp(), revoke_reason = 'operator'`} {
+		if _, err := revoking.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	started := make(chan session.Session, 1)
+	go func() {
+		defer close(started)
+		x := session.Session{ID: uuid.NewString(), Family: session.NewFamily().Hash(), UserID: dead.UserID, ClientID: dead.ClientID}
+		x, err := store.StartSession(t.Context(), x, session.Terms{
+			Lifetime: time.Hour, Seen: owner.SessionsValidAfter,
+			Draw: func(int64) []int64 { return []int64{*dead.StatusIndex, *dead.StatusIndex + 1} },
+		}, audit.New(audit.SessionStarted, "user"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		started <- x
+	}()
+	awaitLock(t, revoking)
+	if _, err := revoking.Exec(t.Context(), `COMMIT`); err != nil {
+		t.Fatal(err)
+	}
+	if x, ok := <-started; ok && *x.StatusIndex != *dead.StatusIndex+1 {
+		t.Errorf("the new session has index %d, that of the revoked one is %d", *x.StatusIndex, *dead.StatusIndex)
+	}
+}
+
+// awaitLock waits until another connection to the database waits for a lock.
+func awaitLock(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	for range 500 {
+		var waiting bool
+		if err := conn.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted
+			AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database()))`).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+		if waiting {
+			return
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	t.Fatal("nobody waits for the lock")
+}

@@ -1,0 +1,70 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/revocation"
+	"github.com/mintmark-auth/mintmark/internal/session"
+)
+
+const (
+	selectHolder = `SELECT h.family, CASE WHEN h.revoked_at IS NOT NULL THEN h.revoked_at < ?1
+		ELSE h.absolute_expiry < ?1 OR h.last_seen_at < ?2 - coalesce(c.idle_ttl + ?3, ?4) END
+		FROM sessions h JOIN clients c ON c.id = h.client_id WHERE h.status_index = ?5`
+	selectHighest = `SELECT coalesce(max(status_index), 0) FROM sessions WHERE status_index IS NOT NULL`
+	selectRevoked = `SELECT status_index, revoked_at FROM sessions WHERE revoked_at > ? AND status_index IS NOT NULL`
+)
+
+// place gives the first status index drawn that no session holds whose tokens may
+// live. Whoever held it before loses it.
+func (t tx) place(ctx context.Context, terms session.Terms, highest int64) (*int64, error) {
+	for _, index := range terms.StatusIndexes(highest) {
+		var holder []byte
+		var over bool
+		err := t.QueryRowContext(ctx, selectHolder,
+			stored(t.now.Add(-session.StatusReuseAfter)), stored(t.now),
+			session.StatusReuseAfterIdle.Microseconds(), terms.IdleFor().Microseconds(), index).Scan(&holder, &over)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return &index, nil
+		case err != nil:
+			return nil, err
+		case over:
+			_, err := t.ExecContext(ctx, `UPDATE sessions SET status_index = NULL WHERE family = ?`, holder)
+			return &index, err
+		}
+	}
+	return nil, session.ErrContended
+}
+
+// Revoked implements [revocation.Store].
+func (s *Store) Revoked(ctx context.Context, within time.Duration) (revocation.Reading, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	reading, err := s.readRevoked(ctx, within)
+	if err != nil {
+		return revocation.Reading{}, fmt.Errorf("read revoked sessions: %w", err)
+	}
+	return reading, nil
+}
+
+func (s *Store) readRevoked(ctx context.Context, within time.Duration) (revocation.Reading, error) {
+	reading := revocation.Reading{Now: s.now()} // before the reads: what they miss is later
+	err := s.reader.QueryRowContext(ctx, selectHighest).Scan(&reading.Highest)
+	if err != nil {
+		return reading, err
+	}
+	rows, err := s.reader.QueryContext(ctx, selectRevoked, stored(reading.Now.Add(-within)))
+	reading.Revoked, err = collect(rows, err, func(r row) (revocation.Revoked, error) {
+		var revoked revocation.Revoked
+		var at moment
+		err := r.Scan(&revoked.Index, &at)
+		revoked.At = at.Time
+		return revoked, err
+	})
+	return reading, err
+}

@@ -1,0 +1,278 @@
+package storetest
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
+	"github.com/mintmark-auth/mintmark/internal/session"
+)
+
+// Ageing makes all that happened to a session have happened that much earlier.
+type Ageing func(tb testing.TB, sessionID string, by time.Duration)
+
+// OpenAgeing opens a durable store of its own, whose sessions can be aged, for one test.
+type OpenAgeing func(testing.TB) (Durable, Ageing)
+
+// near is as close to a boundary as tests go, whose clock goes on meanwhile.
+const near = time.Minute
+
+// Statuses is the contract of status indexes, and of [revocation.Store].
+func Statuses(t *testing.T, open OpenAgeing) {
+	for name, rule := range map[string]func(*testing.T, Durable, Ageing){
+		"R3NoTwoLiveSessionsShareAnIndex": noTwoShareAnIndex,
+		"R3OnlyTheDeadLoseTheirIndex":     onlyTheDeadLoseTheirIndex,
+		"OfManyThatTakeAnIndexOneGetsIt":  oneTakesADeadIndex,
+		"WithoutAFreeIndexNothingStarts":  withoutAFreeIndexNothingStarts,
+		"EveryEndIsRead":                  everyEndIsRead,
+		"WhatIsReadEndsWhereAsked":        whatIsReadEndsWhereAsked,
+		"AnEmptyStoreReadsAsNothing":      emptyStoreReadsAsNothing,
+		"ACancelledContextIsAnError":      cancelledStatusCalls,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, age := open(t)
+			rule(t, store, age)
+		})
+	}
+}
+
+// drawing draws these indexes, whatever is in use.
+func drawing(indexes ...int64) func(int64) []int64 {
+	return func(int64) []int64 { return indexes }
+}
+
+// shuffled draws every index below n, each time in another order.
+func shuffled(n int) func(int64) []int64 {
+	return func(int64) []int64 {
+		var indexes []int64
+		for _, i := range rand.Perm(n) { //nolint:gosec // an order for a test
+			indexes = append(indexes, int64(i))
+		}
+		return indexes
+	}
+}
+
+func indexOf(tb testing.TB, s session.Session) int64 {
+	tb.Helper()
+	if s.StatusIndex == nil {
+		tb.Fatalf("session %s has no status index", s.ID)
+	}
+	return *s.StatusIndex
+}
+
+func noTwoShareAnIndex(t *testing.T, store Durable, _ Ageing) {
+	alice := createUser(t, store, "alice")
+	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter, Draw: shuffled(contenders)}
+	sessions := make([]session.Session, contenders)
+	wantNoErrors(t, contend(t, func(ctx context.Context, i int) error {
+		x := newSession(alice.ID)
+		s, err := store.StartSession(ctx, x, terms, aboutSession(audit.SessionStarted, x.ID))
+		sessions[i] = s
+		return err
+	}))
+	held := make(map[int64]bool)
+	for _, s := range sessions {
+		if s.StatusIndex == nil || held[*s.StatusIndex] {
+			t.Fatalf("session %s: index %v is nobody's or another's", s.ID, s.StatusIndex)
+		}
+		held[*s.StatusIndex] = true
+		if got := findSession(t, store, s.ID); indexOf(t, got) != *s.StatusIndex {
+			t.Errorf("session %s is stored at %d, was told %d", s.ID, *got.StatusIndex, *s.StatusIndex)
+		}
+	}
+}
+
+func onlyTheDeadLoseTheirIndex(t *testing.T, store Durable, age Ageing) {
+	alice := createUser(t, store, "alice")
+	revoke := func(s session.Session) {
+		if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const idle, long = 5 * time.Hour, 1000 * time.Hour
+	freeIdle := idle + session.StatusReuseAfterIdle
+	for index, holder := range []struct {
+		name     string
+		lifetime time.Duration
+		end      func(session.Session)
+		dead     bool
+	}{
+		{"is live", long, func(session.Session) {}, false},
+		{"was revoked now", long, revoke, false},
+		{"was revoked not long enough ago", long, func(s session.Session) { revoke(s); age(t, s.ID, session.StatusReuseAfter-near) }, false},
+		{"was revoked long enough ago", long, func(s session.Session) { revoke(s); age(t, s.ID, session.StatusReuseAfter+near) }, true},
+		{"expired not long enough ago", time.Hour, func(s session.Session) { age(t, s.ID, time.Hour+session.StatusReuseAfter-near) }, false},
+		{"expired long enough ago", time.Hour, func(s session.Session) { age(t, s.ID, time.Hour+session.StatusReuseAfter+near) }, true},
+		{"expired long enough ago, and was revoked now", time.Hour, func(s session.Session) { age(t, s.ID, long); revoke(s) }, false},
+		{"was seen not long enough ago", long, func(s session.Session) { age(t, s.ID, freeIdle-near) }, false},
+		{"was seen long enough ago", long, func(s session.Session) { age(t, s.ID, freeIdle+near) }, true},
+		{"was seen long enough ago, and was revoked now", long, func(s session.Session) { age(t, s.ID, freeIdle+near); revoke(s) }, false},
+	} {
+		theirs, other := int64(index), int64(1000+index)
+		terms := session.Terms{Lifetime: holder.lifetime, Seen: alice.SessionsValidAfter, Idle: idle, Draw: drawing(theirs)}
+		before := startSessionUnder(t, store, newSession(alice.ID), terms)
+		holder.end(before)
+		terms.Draw = drawing(theirs, other)
+		after := startSessionUnder(t, store, newSession(alice.ID), terms)
+		left := findSession(t, store, before.ID).StatusIndex
+		if holder.dead && (indexOf(t, after) != theirs || left != nil) {
+			t.Errorf("the holder %s: index %d went to nobody, and %v is left", holder.name, theirs, left)
+		}
+		if !holder.dead && (indexOf(t, after) != other || left == nil || *left != theirs) {
+			t.Errorf("the holder %s: index %d was taken", holder.name, theirs)
+		}
+	}
+	terms := session.Terms{Lifetime: long, Seen: alice.SessionsValidAfter, Draw: drawing(2000)}
+	unseen := startSessionUnder(t, store, newSession(alice.ID), terms)
+	age(t, unseen.ID, long-near)
+	terms.Draw = drawing(2000, 2001)
+	if got := indexOf(t, startSessionUnder(t, store, newSession(alice.ID), terms)); got != 2001 {
+		t.Error("without an idle lifetime, an index was taken before the absolute expiry")
+	}
+}
+
+func oneTakesADeadIndex(t *testing.T, store Durable, age Ageing) {
+	alice := createUser(t, store, "alice")
+	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter, Draw: drawing(7)}
+	dead := startSessionUnder(t, store, newSession(alice.ID), terms)
+	age(t, dead.ID, 100*time.Hour)
+	taken := make([]int64, contenders)
+	wantNoErrors(t, contend(t, func(ctx context.Context, i int) error {
+		x := newSession(alice.ID)
+		mine := terms
+		mine.Draw = drawing(7, int64(100+i))
+		s, err := store.StartSession(ctx, x, mine, aboutSession(audit.SessionStarted, x.ID))
+		if err == nil {
+			taken[i] = *s.StatusIndex
+		}
+		return err
+	}))
+	slices.Sort(taken)
+	if taken[0] != 7 || taken[1] == 7 || len(slices.Compact(taken)) != contenders {
+		t.Errorf("indexes %v, want 7 once and every other once", taken)
+	}
+	if left := findSession(t, store, dead.ID).StatusIndex; left != nil {
+		t.Errorf("the dead session still has index %d", *left)
+	}
+}
+
+func withoutAFreeIndexNothingStarts(t *testing.T, store Durable, _ Ageing) {
+	alice := createUser(t, store, "alice")
+	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter, Draw: drawing(7)}
+	startSessionUnder(t, store, newSession(alice.ID), terms)
+	x := newSession(alice.ID)
+	err := drop(store.StartSession(t.Context(), x, terms, aboutSession(audit.SessionStarted, x.ID)))
+	wantError(t, "start at a taken index", err, session.ErrContended)
+	wantError(t, "find it", drop(store.SessionByID(t.Context(), x.ID)), session.ErrNotFound)
+	wantEvents(t, store, audit.Query{SessionID: x.ID})
+}
+
+// everyEndIsRead ends sessions in all the ways there are; each must reach the lists.
+func everyEndIsRead(t *testing.T, store Durable, _ Ageing) {
+	ctx := t.Context()
+	event := audit.New(audit.SessionRevoked, "operator")
+	ends := map[string]func(s, other session.Session) error{
+		"logout, revoke or replay": func(s, _ session.Session) error { return store.RevokeSession(ctx, s.ID, session.ReasonReplay, event) },
+		"from another session": func(s, other session.Session) error {
+			return store.RevokeOther(ctx, s.ID, other.ID, session.ReasonElsewhere, event)
+		},
+		"all others": func(s, other session.Session) error {
+			return drop(store.RevokeOthers(ctx, s.UserID, other.ID, session.ReasonElsewhere, event))
+		},
+		"all":             func(s, _ session.Session) error { return store.RevokeAll(ctx, s.UserID, session.ReasonOperator, event) },
+		"a new password":  func(s, _ session.Session) error { return store.SetPassword(ctx, s.UserID, "hash", event) },
+		"a disabled user": func(s, _ session.Session) error { return store.DisableUser(ctx, s.UserID, event) },
+		"a deleted user":  func(s, _ session.Session) error { return store.DeleteUser(ctx, s.UserID, event) },
+	}
+	var ended []session.Session
+	for name, end := range ends {
+		owner := createUser(t, store, "u"+newID())
+		s, other := startSession(t, store, owner.ID), startSession(t, store, owner.ID)
+		if err := end(s, other); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		ended = append(ended, s)
+		if !findSession(t, store, other.ID).RevokedAt.IsZero() {
+			ended = append(ended, other)
+		}
+		wantRevoked(t, store, name, ended)
+	}
+	live := startSession(t, store, createUser(t, store, "alice").ID)
+	wantRevoked(t, store, "a live session", ended)
+	if err := store.DisableClient(ctx, client.FirstParty, audit.New(audit.ClientDisabled, "operator")); err != nil {
+		t.Fatal(err)
+	}
+	reading := read(t, store, time.Hour)
+	if !slices.ContainsFunc(reading.Revoked, func(r revocation.Revoked) bool { return r.Index == *live.StatusIndex }) {
+		t.Error("a session of a disabled client is not read")
+	}
+}
+
+func read(t *testing.T, store Durable, within time.Duration) revocation.Reading {
+	t.Helper()
+	reading, err := store.Revoked(t.Context(), within)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantDatabaseTime(t, "Now", reading.Now)
+	slices.SortFunc(reading.Revoked, func(a, b revocation.Revoked) int { return int(a.Index - b.Index) })
+	return reading
+}
+
+// wantRevoked checks that these sessions are read as revoked, and no others.
+func wantRevoked(t *testing.T, store Durable, doing string, sessions []session.Session) {
+	t.Helper()
+	var want []revocation.Revoked
+	for _, s := range sessions {
+		want = append(want, revocation.Revoked{Index: indexOf(t, s), At: findSession(t, store, s.ID).RevokedAt})
+	}
+	slices.SortFunc(want, func(a, b revocation.Revoked) int { return int(a.Index - b.Index) })
+	if diff := cmp.Diff(read(t, store, time.Hour).Revoked, want); diff != "" {
+		t.Errorf("%s (-got +want):\n%s", doing, diff)
+	}
+}
+
+func whatIsReadEndsWhereAsked(t *testing.T, store Durable, age Ageing) {
+	alice := createUser(t, store, "alice")
+	var sessions []session.Session
+	for i := range int64(3) {
+		terms := session.Terms{Lifetime: 10 * time.Hour, Seen: alice.SessionsValidAfter, Draw: drawing(5 + i)}
+		s := startSessionUnder(t, store, newSession(alice.ID), terms)
+		if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+			t.Fatal(err)
+		}
+		sessions = append(sessions, s)
+	}
+	age(t, sessions[0].ID, time.Hour-near)
+	age(t, sessions[1].ID, time.Hour+near)
+	for within, want := range map[time.Duration][]int64{near: {7}, time.Hour: {5, 7}, 2 * time.Hour: {5, 6, 7}} {
+		reading := read(t, store, within)
+		var got []int64
+		for _, r := range reading.Revoked {
+			got = append(got, r.Index)
+		}
+		if !slices.Equal(got, want) || reading.Highest != 7 {
+			t.Errorf("within %s: %v up to %d, want %v up to 7", within, got, reading.Highest, want)
+		}
+	}
+}
+
+func emptyStoreReadsAsNothing(t *testing.T, store Durable, _ Ageing) {
+	if got := read(t, store, time.Hour); got.Highest != 0 || len(got.Revoked) > 0 {
+		t.Errorf("read %+v", got)
+	}
+}
+
+func cancelledStatusCalls(t *testing.T, store Durable, _ Ageing) {
+	wantCancelled(t, map[string]func(context.Context) error{
+		"Revoked": func(ctx context.Context) error { return drop(store.Revoked(ctx, time.Hour)) },
+	})
+}

@@ -150,10 +150,10 @@ func noneOpens(keys []keyring.Inspected) bool {
 
 // remedy is what an operator does about a damaged key.
 func remedy(k keyring.Inspected) string {
-	switch {
-	case k.State == keyring.Published:
+	switch k.State {
+	case keyring.Published:
 		return "serve replaces it within seconds; or `mintmark keys revoke " + k.KID + "`"
-	case k.State == keyring.Signing:
+	case keyring.Signing:
 		return "restore the row from a backup; if that can't be, `mintmark keys revoke " + k.KID + "`"
 	default:
 		return "restore the row from a backup"

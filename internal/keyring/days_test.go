@@ -18,6 +18,7 @@ type ninetyDays struct {
 	policy   keyring.Policy
 	now      time.Time
 	keys     []keyring.Key
+	made     int             // keys so far, for a kid
 	excepted map[string]bool // K2: may sign before it is ripe
 	orders   []time.Time     // of emergencies and revocations: replicas may differ after one
 	replicas [3]reader
@@ -52,6 +53,7 @@ func TestNinetyDaysOfOrdersKeepK1ToK8(t *testing.T) {
 			d.live = slices.DeleteFunc(d.live, func(s struck) bool { return !d.now.Before(s.expires) })
 			d.act(rapid.IntRange(0, 19).Draw(r, "act"))
 			d.check()
+			d.forget()
 			d.wait()
 		}
 	})
@@ -101,16 +103,45 @@ func (d *ninetyDays) carryOut(s keyring.Switch, err error, atOnce bool) {
 	before := len(d.keys)
 	d.keys = s.Apply(d.keys, d.now)
 	for i := before; i < len(d.keys); i++ {
-		d.keys[i].KID = strconv.Itoa(i)
+		d.keys[i].KID = d.newKID()
 		d.excepted[d.keys[i].KID] = true
 	}
 	d.plan()
 }
 
+func (d *ninetyDays) newKID() string {
+	d.made++
+	return strconv.Itoa(d.made - 1)
+}
+
+// forget drops what decides nothing any more: removed for longer than a token lives,
+// or revoked and past all that it made retire. It keeps the table small.
+func (d *ninetyDays) forget() {
+	const tokenLives = time.Hour
+	keys := slices.Clone(d.keys)
+	d.keys = slices.DeleteFunc(d.keys, func(k keyring.Key) bool {
+		switch keyring.StateAt(k, keys, d.now, d.policy) {
+		case keyring.Removed:
+			return keyring.StateAt(k, keys, d.now.Add(-tokenLives), d.policy) == keyring.Removed
+		case keyring.Revoked:
+			return d.now.Sub(k.ActivatesAt) > d.policy.Retain+2*tokenLives && d.now.Sub(k.RevokedAt) > 2*tokenLives
+		}
+		return false
+	})
+}
+
+func (d *ninetyDays) find(kid string) (keyring.Key, bool) {
+	i := slices.IndexFunc(d.keys, func(k keyring.Key) bool { return k.KID == kid })
+	if i < 0 {
+		return keyring.Key{}, false
+	}
+	return d.keys[i], true
+}
+
 func (d *ninetyDays) plan() {
 	for _, step := range keyring.Plan(d.keys, d.now, d.policy) {
-		kid := strconv.Itoa(len(d.keys))
-		d.excepted[kid] = len(d.keys) == 0
+		kid := d.newKID()
+		d.excepted[kid] = d.made == 1
 		d.keys = append(d.keys, keyring.Key{KID: kid, Alg: step.Alg, PublishedAt: d.now, ActivatesAt: step.ActivatesAt})
 	}
 }
@@ -153,7 +184,10 @@ func (d *ninetyDays) check() {
 		d.live = append(d.live, struck{kid, d.now.Add(time.Hour)})
 	}
 	for _, token := range d.live {
-		key := d.keys[slices.IndexFunc(d.keys, func(k keyring.Key) bool { return k.KID == token.kid })]
+		key, ok := d.find(token.kid)
+		if !ok {
+			d.r.Fatalf("K3: a live token is signed by %s, which is forgotten", token.kid)
+		}
 		if state := keyring.StateAt(key, d.keys, d.now, d.policy); !state.Member() && state != keyring.Revoked {
 			d.r.Fatalf("K3: a live token is signed by %s, which is %s", token.kid, state)
 		}
@@ -169,7 +203,7 @@ func (d *ninetyDays) check() {
 func (d *ninetyDays) checkRevoked() {
 	for _, replica := range d.replicas {
 		for _, read := range replica.keys {
-			if now := d.keys[slices.IndexFunc(d.keys, func(k keyring.Key) bool { return k.KID == read.KID })]; !read.RevokedAt.IsZero() && !now.RevokedAt.Equal(read.RevokedAt) {
+			if now, ok := d.find(read.KID); ok && !read.RevokedAt.IsZero() && !now.RevokedAt.Equal(read.RevokedAt) {
 				d.r.Fatalf("K6: %s was revoked at %s and now %s", read.KID, read.RevokedAt, now.RevokedAt)
 			}
 		}

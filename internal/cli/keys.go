@@ -19,7 +19,7 @@ are for when it must be sooner. All work beside a running serve: replicas follow
 seconds.`,
 		`  mintmark keys list
   mintmark keys rotate
-  mintmark keys rotate --emergency --why "the HSM is being replaced"
+  mintmark keys rotate --emergency --why "moving to another data centre"
   mintmark keys revoke NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --why "found in a backup"
   mintmark keys verify`,
 		s.newKeysList(), s.newKeysRotate(), s.newKeysRevoke(), s.newKeysVerify(), s.newKeysReseal())

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -321,13 +322,16 @@ func (k *Keyring) generate() (Stored, error) {
 	if bits == 0 {
 		bits = defaultBits
 	}
-	private, err := rsa.GenerateKey(rand.Reader, bits)
-	if err != nil {
-		return Stored{}, fmt.Errorf("generate signing key: %w", err)
-	}
-	kid, err := thumbprint(&private.PublicKey)
-	if err != nil {
-		return Stored{}, err
+	var private *rsa.PrivateKey
+	kid := "-"
+	for strings.HasPrefix(kid, "-") { // which would read as a flag wherever an operator types it
+		var err error
+		if private, err = rsa.GenerateKey(rand.Reader, bits); err != nil {
+			return Stored{}, fmt.Errorf("generate signing key: %w", err)
+		}
+		if kid, err = thumbprint(&private.PublicKey); err != nil {
+			return Stored{}, err
+		}
 	}
 	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
 	if err != nil {

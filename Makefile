@@ -38,8 +38,13 @@ WALK := go test -v -run TestWalkKeeps ./internal/session ./internal/keyring
 # A module of its own, for the libraries of others; the race detector would only slow down their cryptography.
 ZOO := cd internal/zoo && go test -count=1 -v ./...
 
+# What npm installs into a folder, anew where its lock has changed.
+NPM_CI = cmp -s $(1)/package-lock.json $(1)/node_modules/.installed || { \
+	cd $(1) && npm ci --no-progress && cp package-lock.json node_modules/.installed; }
+
 test: bin/with ## run every test with the race detector, on a Postgres and a Redis of its own
-	@$(INSTALL) postgres redis gcc curl
+	@$(INSTALL) postgres redis gcc curl node python
+	@$(call NPM_CI,internal/e2e/testdata/node)
 	exec env CGO_ENABLED=1 bin/with go test -race -timeout 15m $(PACKAGES)
 	$(if $(filter ./... ./internal/session ./internal/keyring,$(PACKAGES)),$(WALK))
 	$(if $(filter ./...,$(PACKAGES)),$(ZOO))
@@ -49,7 +54,7 @@ check: needs format vet lint build test generated tidy e2e ## all that CI asks f
 # First of all, so that nothing long ends at a missing tool.
 .PHONY: needs
 needs:
-	@$(INSTALL) git curl gcc node postgres redis
+	@$(INSTALL) git curl gcc node python postgres redis
 
 lint: $(LINTER) ## look for likely defects
 	$(LINTER) run ./...
@@ -120,8 +125,7 @@ bench: bin/with ## measure, as ratios to the raw cryptography
 
 e2e: build ## run the Postman collection against a throwaway authority
 	@$(INSTALL) node
-	@cmp -s api/e2e/package-lock.json api/e2e/node_modules/.installed || { \
-		cd api/e2e && npm ci --no-progress && cp package-lock.json node_modules/.installed; }
+	@$(call NPM_CI,api/e2e)
 	api/e2e/run.sh bin
 
 # Always asked, as only the go command knows whether it is up to date.

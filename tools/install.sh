@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need and the machine lacks: install.sh [postgres] [redis] [gcc] [node] [curl] [iproute2] [git]
+# Installs what the tests need and the machine lacks: install.sh [postgres] [redis] [gcc] [node] [python] [curl] [iproute2] [git]
 # Only as root on Debian and its children; anywhere else it says in one line what to install.
 # It starts no service, makes no database cluster, and does nothing where nothing is missing.
 set -eu
@@ -13,6 +13,13 @@ has_postgres() {
 has_redis() { [ -n "${MINTMARK_TEST_REDIS_URL:-}" ] || found redis-server || found valkey-server; }
 has_gcc() { found "${CC:-gcc}" && printf '#include <stdlib.h>\n' | "${CC:-gcc}" -E - >/dev/null 2>&1; }
 has_node() { found node && found npm; }
+# PyJWT for the interpreter on the PATH or for the system's, which Debian's package is for.
+has_python() {
+	for python in python3 /usr/bin/python3; do
+		"$python" -c 'import cryptography, jwt' >/dev/null 2>&1 && return 0
+	done
+	return 1
+}
 
 packages=''
 for need in "$@"; do
@@ -24,7 +31,8 @@ for need in "$@"; do
 	git) found git || packages="$packages git" ;;
 	iproute2) found ip || packages="$packages iproute2" ;;
 	node) has_node || packages="$packages nodejs npm" ;;
-	*) echo "install.sh: nothing is known of '$need'; choose from postgres redis gcc node curl iproute2 git" >&2; exit 2 ;;
+	python) has_python || packages="$packages python3 python3-jwt python3-cryptography" ;;
+	*) echo "install.sh: nothing is known of '$need'; choose from postgres redis gcc node python curl iproute2 git" >&2; exit 2 ;;
 	esac
 done
 [ -n "$packages" ] || exit 0

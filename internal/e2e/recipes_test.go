@@ -200,6 +200,20 @@ func (r recipe) folder(t *testing.T, until string) string {
 	return folder
 }
 
+// nodeOptions gives Node.js 18, which Debian 12 has, what later versions have by
+// themselves and the jose of the page asks for.
+func nodeOptions(t *testing.T) []string {
+	t.Helper()
+	version, err := exec.CommandContext(t.Context(), "node", "--version").Output()
+	if err != nil {
+		t.Fatalf("node --version: %v", err)
+	}
+	if strings.HasPrefix(string(version), "v18.") {
+		return []string{"NODE_OPTIONS=--experimental-global-webcrypto"}
+	}
+	return nil
+}
+
 // start runs the service in the folder and returns where it is.
 func (r recipe) start(t *testing.T, folder, issuer, audience string, more ...string) string {
 	t.Helper()
@@ -209,6 +223,9 @@ func (r recipe) start(t *testing.T, folder, issuer, audience string, more ...str
 	cmd := exec.Command(r.command[0], append(r.command[1:], r.main)...)
 	cmd.Dir = folder
 	cmd.Env = append(os.Environ(), append([]string{"ISSUER=" + issuer, "AUDIENCE=" + audience, "PORT=0", "PYTHONDONTWRITEBYTECODE=1"}, more...)...)
+	if r.command[0] == "node" {
+		cmd.Env = append(cmd.Env, nodeOptions(t)...)
+	}
 	log := &syncBuffer{}
 	cmd.Stderr = log
 	stdout, err := cmd.StdoutPipe()

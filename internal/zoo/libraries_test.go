@@ -26,11 +26,12 @@ type verify func(ctx context.Context, t ticket) error
 
 // Every library is set up as its documentation does it, with nothing but the client exchanged.
 
-func ours(_ context.Context, client *http.Client) (verify, error) {
+func ours(ctx context.Context, client *http.Client) (verify, error) {
 	v, err := verifier.New(issuer, audience, verifier.WithHTTPClient(client), verifier.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return nil, err
 	}
+	context.AfterFunc(ctx, v.Close)
 	return func(ctx context.Context, t ticket) error {
 		_, err := v.Verify(ctx, t.raw)
 		return err

@@ -252,7 +252,7 @@ func (s *story) expect() {
 func (s *story) order(at time.Time, c cause, verb func(*keyring.Keyring, keyring.Order) (keyring.Switch, error)) {
 	s.plan(at.Add(-before), func() { s.around(at) })
 	s.plan(at, func() {
-		done, err := verb(s.authority.operator(), keyring.Order{Why: "zoo", Waiting: func(keyring.Switch, time.Duration) {
+		done, err := verb(s.authority.operator(), keyring.Order{Why: "zoo", Confirm: func(keyring.Switch) error { return nil }, Waiting: func(keyring.Switch, time.Duration) {
 			s.Fatal("the story holds a standby that did not settle")
 		}})
 		if err != nil {

@@ -1,6 +1,9 @@
 package httpapi
 
 import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/revocation"
+	"github.com/mintmark-auth/mintmark/internal/token"
 )
 
 func TestPlacesAreBoundedInAllAndForOneSubscriber(t *testing.T) {
@@ -28,28 +32,72 @@ func TestPlacesAreBoundedInAllAndForOneSubscriber(t *testing.T) {
 	}
 }
 
-// TestWhoCannotWaitIsToldSo, and whoever asks a process that has read nothing yet.
+// TestWhoCannotWaitIsToldSo, but gets the list at once that it does not have; and who asks a process that has read
+// nothing yet is told that.
 func TestWhoCannotWaitIsToldSo(t *testing.T) {
 	t.Parallel()
-	s, err := New(Config{
-		Issuer: "http://localhost:1", Observer: deaf{}, Log: slog.New(slog.DiscardHandler), Lists: revocation.New(revocation.Config{}),
-	})
+	ignorant := newListing(t, revocation.New(revocation.Config{}))
+	s := newListing(t, revocation.New(revocation.Config{Store: nothingRevoked{}, Signer: newSigner(t)}))
+	if err := s.Lists.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	has := askList(t, s, "", `"1.0.x"`).Header().Get("ETag")
+	for _, c := range []struct {
+		server      *Server
+		query, etag string
+		status      int
+		says        string
+	}{
+		{s, "?wait=25", has, 503, "too many requests wait already; ask without wait, as often as the ttl of the list says"},
+		{s, "?wait=25", `"1.0.x"`, 200, ""},
+		{s, "?wait=25", "", 200, ""},
+		{s, "?wait=0", has, 304, ""},
+		{s, "", has, 304, ""},
+		{ignorant, "?wait=25", has, 503, "what was revoked is not known at the moment; try again as Retry-After says"},
+	} {
+		got := askList(t, c.server, c.query, c.etag)
+		if got.Code != c.status || !strings.Contains(got.Body.String(), c.says) || (got.Code == 503) != (got.Header().Get("Retry-After") == "1") {
+			t.Errorf("%q with %q: %d, Retry-After %q, %.99q; want %d and %q", c.query, c.etag, got.Code, got.Header().Get("Retry-After"), got.Body, c.status, c.says)
+		}
+	}
+}
+
+// newListing is a server of lists with no place to wait.
+func newListing(t *testing.T, lists *revocation.Lists) *Server {
+	t.Helper()
+	s, err := New(Config{Issuer: "http://localhost:1", Observer: deaf{}, Log: slog.New(slog.DiscardHandler), Lists: lists})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.waiters = newPlaces(0)
-	for target, want := range map[string]string{
-		"/oauth/status-lists/0?wait=25": "too many requests wait already; ask without wait, as often as the ttl of the list says",
-		"/oauth/status-lists/0?wait=0":  "what was revoked is not known at the moment; try again as Retry-After says",
-	} {
-		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
-		req.Header.Set("If-None-Match", `"1.0.x"`)
-		got := httptest.NewRecorder()
-		s.Public().ServeHTTP(got, req)
-		if got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") != "1" || !strings.Contains(got.Body.String(), want) {
-			t.Errorf("%s: %d, Retry-After %q, %s; want 503, 1 and %q", target, got.Code, got.Header().Get("Retry-After"), got.Body, want)
-		}
+	return s
+}
+
+func askList(t *testing.T, s *Server, query, etag string) *httptest.ResponseRecorder {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/oauth/status-lists/0"+query, nil)
+	if etag != "" {
+		req.Header.Set("If-None-Match", etag)
 	}
+	got := httptest.NewRecorder()
+	s.Public().ServeHTTP(got, req)
+	return got
+}
+
+type nothingRevoked struct{}
+
+func (nothingRevoked) Revoked(context.Context, time.Duration) (revocation.Reading, error) {
+	return revocation.Reading{Now: time.Now()}, nil
+}
+
+func newSigner(t *testing.T) func(time.Time) (*token.Signer, error) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := token.NewSigner("k1", key)
+	return func(time.Time) (*token.Signer, error) { return signer, err }
 }
 
 type deaf struct{}

@@ -44,15 +44,7 @@ func (s *Server) statusList(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	known := splitETags(c.GetHeader("If-None-Match"))
-	if wait > 0 && len(known) > 0 {
-		leave, err := s.enterWait(c, wait)
-		if err != nil {
-			return err
-		}
-		defer leave()
-	}
-	list, fresh, err := s.Lists.Newer(c.Request.Context(), n, known, wait)
+	list, fresh, err := s.newer(c, n, splitETags(c.GetHeader("If-None-Match")), wait)
 	switch {
 	case errors.Is(err, revocation.ErrUnknown):
 		return errNotFound
@@ -69,6 +61,21 @@ func (s *Server) statusList(c *gin.Context) error {
 	}
 	c.Data(http.StatusOK, statusListType, []byte(list.Token))
 	return nil
+}
+
+// newer returns list n unless it is known, for which it waits. Who has another list
+// gets this one at once, and so needs no place among those that wait.
+func (s *Server) newer(c *gin.Context, n int, known []string, wait time.Duration) (revocation.List, bool, error) {
+	list, fresh, err := s.Lists.Newer(c.Request.Context(), n, known, 0)
+	if err != nil || fresh || wait == 0 {
+		return list, fresh, err
+	}
+	leave, err := s.enterWait(c, wait)
+	if err != nil {
+		return revocation.List{}, false, err
+	}
+	defer leave()
+	return s.Lists.Newer(c.Request.Context(), n, known, wait)
 }
 
 // statusLists is GET /oauth/status-lists: which lists there are, for verifiers that

@@ -80,9 +80,11 @@ func (k *kit) head(change set) string { return object(k.header, change) }
 func (k *kit) body(change set) string {
 	claims := k.claims
 	if k.key != nil {
-		now := k.now().Unix()
+		now := k.now()
 		claims = maps.Clone(claims)
-		claims["iat"], claims["exp"], claims["jti"] = now, now+int64(lifetime.Seconds()), rand.Text()
+		// A minute old: of a token of this second, a service that has just read the keys cannot know whether its key was
+		// published since, and may rightly answer 503.
+		claims["iat"], claims["exp"], claims["jti"] = now.Add(-time.Minute).Unix(), now.Add(lifetime).Unix(), rand.Text()
 	}
 	return object(claims, change)
 }

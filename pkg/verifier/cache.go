@@ -11,8 +11,10 @@ import (
 const (
 	// ways is how many places a token may stand in.
 	ways = 8
-	// maxCacheSize bounds what [WithCacheSize] takes; an entry is some 2 KiB.
+	// maxCacheSize bounds what [WithCacheSize] takes.
 	maxCacheSize = 1 << 20
+	// maxRemembered bounds the text of a token that is remembered, and what an issuer says of an opaque one.
+	maxRemembered = 4 << 10
 )
 
 // cache remembers what is known of tokens, so that one that comes again costs a hash and a compare. It is bounded, takes
@@ -72,7 +74,7 @@ func (c *cache) find(raw string) *entry {
 
 // add remembers e, in place of an older entry of the same token, of one whose time is over, or of any.
 func (c *cache) add(e *entry, now time.Time) {
-	if c == nil {
+	if c == nil || len(e.raw) > maxRemembered || len(e.token.payload) > maxRemembered {
 		return
 	}
 	e.raw = strings.Clone(e.raw) // it may be part of a larger text, which must not live on

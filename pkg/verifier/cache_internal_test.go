@@ -34,3 +34,18 @@ func TestAnExpiredEntryIsReplacedFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestAnExpiredTokenThatComesAgainIsForgotten(t *testing.T) {
+	t.Parallel()
+	now, known := time.Unix(1_800_000_000, 0), new(key)
+	keys := newKeySet(settings{now: time.Now}, newLife(), nil)
+	keys.current.Store(&snapshot{keys: map[string]*key{"k": known}, fetchedAt: now, refreshAt: now.Add(time.Hour)})
+	v := &Verifier{keys: keys, cache: newCache(ways)}
+	v.cache.add(&entry{raw: "token", until: now.Add(time.Second), key: known, kid: "k"}, now)
+	if v.recall(t.Context(), "token", now) == nil {
+		t.Error("it is not remembered")
+	}
+	if v.recall(t.Context(), "token", now.Add(time.Second)) != nil || v.cache.find("token") != nil {
+		t.Error("it has expired, and is remembered")
+	}
+}

@@ -163,6 +163,21 @@ func TestTheCacheIsBounded(t *testing.T) {
 	}
 }
 
+func TestALongTokenIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	var count counted
+	v := newIssuer(firstKey()).verifier(t, atEpoch(), count.option())
+	for length, want := range map[int]verifier.Outcome{4<<10 - 1: verifier.Cached, 4<<10 + 1: verifier.Valid} {
+		raw := exactly(length)
+		mustVerify(t, v, raw)
+		count.take()
+		mustVerify(t, v, raw)
+		if got := count.take(); got[want] != 1 {
+			t.Errorf("%d bytes, the second time: %v, want %s", length, got, want)
+		}
+	}
+}
+
 func TestATokenBelongsToItsCaller(t *testing.T) {
 	t.Parallel()
 	v := newIssuer(firstKey()).verifier(t, atEpoch())

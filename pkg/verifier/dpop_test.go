@@ -102,7 +102,7 @@ func TestABoundTokenPassesWithItsProof(t *testing.T) {
 
 func TestAProofIsForTheURLAsItWasRequested(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch(), dpop(verifier.DPoPRequired), verifier.WithURL("HTTPS://API.example.com:443/v1"))
+	v := newIssuer(firstKey()).verifier(t, atEpoch(), dpop(verifier.DPoPRequired), verifier.WithURL("HTTPS://API.example.com:443/"))
 	h := newHolder(t, newEd25519(t))
 	handler := http.StripPrefix("/v1", v.Require()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 	for htu, want := range map[string]int{"https://api.example.com/v1/orders": 200, "https://api.example.com/orders": 401, audience + "/v1/orders": 401} {

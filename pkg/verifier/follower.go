@@ -12,51 +12,44 @@ import (
 	"time"
 )
 
-// pollGrace is how much longer than it was asked to wait the issuer may take for an answer.
-const pollGrace = 5 * time.Second
+// logEvery is how often a trouble is reported that goes on.
+const logEvery = time.Minute
 
 // statusList is one list, followed by a goroutine of its own that keeps a request waiting for its next version.
 type statusList struct {
-	of       *statusLists
-	uri      string
-	current  atomic.Pointer[statuses] // nil until the first is read
-	asked    atomic.Int64             // when a token last asked, in Unix seconds
-	left     atomic.Bool              // it is followed no more, and its entry in the set is gone
-	first    chan struct{}            // closes when the first attempt is over, well or not
-	patience context.Context          //nolint:containedctx // ends when callers should stop waiting for first
-	impolite context.CancelFunc       // of patience
-}
-
-func newStatusList(of *statusLists, uri string) *statusList {
-	l := &statusList{of: of, uri: uri, first: make(chan struct{})}
-	l.patience, l.impolite = context.WithTimeout(context.Background(), patience)
-	return l
+	of      *statusLists
+	uri     string
+	current atomic.Pointer[statuses] // nil until the first is read
+	asked   atomic.Int64             // when a token last asked, in Unix seconds
+	left    atomic.Bool              // it is followed no more, and its entry in the set is gone
+	first   *flight                  // the first attempt
 }
 
 // check says whether a token that was issued at issuedAt is still valid: nil, errRevoked, another defect where the list
-// cannot be about this token, or [ErrStatusUnavailable].
+// cannot be about this token, or [ErrStatusUnavailable]. It is not listed where no list says so that has not expired.
 //
 // A list that has expired still says who was revoked: no session comes back. What it says of the others is out of date.
-func (l *statusList) check(ctx context.Context, idx uint64, issuedAt, now time.Time) error {
+func (l *statusList) check(ctx context.Context, idx uint64, issuedAt, now time.Time) (listed bool, _ error) {
 	if second := now.Unix(); l.asked.Load() != second {
 		l.asked.Store(second)
 	}
 	list := l.current.Load()
 	var problem error
 	if list == nil {
-		problem = l.await(ctx)
+		problem = l.first.wait(ctx, patience, &l.of.waiters)
 		list = l.current.Load()
 	}
 	if list != nil {
 		status, known := list.at(idx)
 		switch {
 		case status != 0:
-			return errRevoked
+			return true, errRevoked
 		case known && now.Before(list.expiry):
-			return nil
-		case !known && now.Before(list.expiry) && !issuedAt.After(list.issuedAt):
-			// The list is younger than the token and does not reach as far: it says nothing of this one (§8.3).
-			return defect("its status list does not hold it (status)")
+			return true, nil
+		case !known && now.Before(list.expiry) && issuedAt.Unix() < list.issuedAt.Unix():
+			// The list is younger than the token and does not reach as far: it says nothing of this one (§8.3). Of two that
+			// were signed in one second, none knows which was first.
+			return true, defect("its status list does not hold it (status)")
 		case !known:
 			problem = errors.New("the list is older than the token")
 		default:
@@ -64,56 +57,40 @@ func (l *statusList) check(ctx context.Context, idx uint64, issuedAt, now time.T
 		}
 	}
 	if l.of.mode != StatusFailClosed {
-		return nil
+		return false, nil
 	}
 	if problem == nil {
 		problem = errors.New("the list could not be read")
 	}
-	return fmt.Errorf("%w: %w", ErrStatusUnavailable, problem)
-}
-
-// await waits for the first attempt to end, but no longer than ctx and patience allow.
-func (l *statusList) await(ctx context.Context) error {
-	select {
-	case <-l.first: // also where a crowd waits for another list
-		return nil
-	default:
-	}
-	defer l.of.waiters.Add(-1)
-	if l.of.waiters.Add(1) > maxWaiters {
-		return errCrowded
-	}
-	select {
-	case <-l.first:
-		return nil
-	case <-l.patience.Done():
-		return errSlow
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return false, fmt.Errorf("%w: %w", ErrStatusUnavailable, problem)
 }
 
 // run follows the list until nobody asks for it any more or the verifier is closed.
 func (l *statusList) run(ctx context.Context) {
-	defer l.impolite()
 	var p pace
-	for attempt := 0; ; attempt++ {
+	var told time.Time // when the trouble was last reported; zero without
+	for {
 		start := l.of.now()
 		what, err := l.poll(ctx, p.wait())
-		took := l.of.now().Sub(start)
-		if attempt == 0 {
-			close(l.first)
+		now := l.of.now()
+		if !l.first.landed() {
+			close(l.first.done)
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		l.of.metrics.fetched("status list", took, err)
-		if err != nil && p.failures == 0 {
+		l.of.metrics.fetched("status list", now.Sub(start), err)
+		switch {
+		case err != nil && now.Sub(told) >= logEvery:
+			told = now
 			l.of.log.Warn("a status list could not be read", "uri", l.uri, "error", err, "kept", l.current.Load() != nil)
+		case err == nil && p.plain == 0 && !told.IsZero(): // not where each request that waits is refused
+			told = time.Time{}
+			l.of.log.Info("a status list is followed again", "uri", l.uri)
 		}
 		var pause time.Duration
-		p, pause = p.next(what, took, rand.Float64()) //nolint:gosec // nothing depends on its being unknown
-		if !sleep(ctx, pause) || l.of.leave(l) {
+		p, pause = p.next(what, now.Sub(start), rand.Float64()) //nolint:gosec // nothing depends on its being unknown
+		if !sleep(ctx, pause) || l.of.life.dropped.Load() || l.of.leave(l) {
 			return
 		}
 	}
@@ -131,7 +108,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// poll asks the issuer for a list other than the one that is known, and waits for it.
+// poll asks the issuer for a list other than the one that is known, and has it wait that long until there is one.
 func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled, err error) {
 	defer func() {
 		// The readers of JSON and zlib read what came over the network: no defect of theirs may stop the service.
@@ -145,9 +122,16 @@ func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled,
 			etag, wait = known.etag, min(wait, left.Truncate(time.Second)+time.Second)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait+pollGrace)
+	address, enough := l.uri, fetchTimeout
+	if etag != "" { // without, the answer comes at once
+		enough = max(wait+pollGrace, patience)
+		if wait > 0 {
+			address += "?wait=" + strconv.Itoa(int(wait/time.Second))
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, enough)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.uri+"?wait="+strconv.Itoa(int(wait/time.Second)), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return failed, err
 	}
@@ -157,6 +141,7 @@ func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled,
 	}
 	found, err := ask(l.of.client, request)
 	if err != nil {
+		l.of.client.CloseIdleConnections() // they may lead to the same frozen replica
 		return failed, err
 	}
 	if found.status == http.StatusNotModified && etag != "" {
@@ -167,7 +152,7 @@ func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled,
 	}
 	list, err := l.read(ctx, found)
 	if err != nil {
-		return failed, err
+		return failed, malformed(err)
 	}
 	if known != nil && list.issuedAt.Before(known.issuedAt) {
 		// A replica that is behind: a session that was revoked must not come back with it.
@@ -187,23 +172,26 @@ func (l *statusList) read(ctx context.Context, found answer) (*statuses, error) 
 	}
 	jws, err := split(found.body)
 	if err != nil {
-		return nil, malformed(err)
+		return nil, err
 	}
 	header, err := jws.readHeader()
 	if err != nil {
-		return nil, malformed(err)
+		return nil, err
 	}
 	if err := header.check(statusListType, l.of.accepts); err != nil {
-		return nil, malformed(err)
+		return nil, err
 	}
-	key, err := l.of.keys.key(ctx, header.kid, l.of.now())
+	key, err := l.of.keys.key(ctx, header.kid, time.Time{}, l.of.now())
 	if err != nil {
-		return nil, malformed(err)
+		return nil, err
 	}
 	if err := jws.verify(key, header.alg); err != nil {
-		return nil, malformed(err)
+		return nil, err
 	}
-	list, err := readStatuses(jws.payload, l.of.issuer, l.uri, l.of.now())
+	list, err := readStatuses(jws.payload, l.of.issuer, l.uri)
+	if err == nil {
+		err = list.timely(l.of.now(), l.of.ahead)
+	}
 	if err != nil {
 		return nil, err
 	}

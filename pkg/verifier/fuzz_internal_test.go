@@ -75,17 +75,16 @@ func FuzzMetadata(f *testing.F) {
 // FuzzStatusList reads any claims of a list.
 func FuzzStatusList(f *testing.F) {
 	const issuer, uri = "https://auth.example.com", "https://auth.example.com/oauth/status-lists/3"
-	now := time.Unix(1_800_000_000, 0)
 	for _, lst := range []string{"eNrbuRgAAhcBXQ", "eNo76fITAAPfAgc", "", "AAAA"} {
 		f.Add(fmt.Sprintf(`{"iss":%q,"sub":%q,"iat":1800000000,"exp":1800003600,"ttl":30,"status_list":{"bits":1,"lst":%q}}`, issuer, uri, lst), uint64(3))
 	}
 	f.Add(`{"sub":"x","status_list":{"bits":3}}`, uint64(1<<53))
 	f.Fuzz(func(t *testing.T, payload string, idx uint64) {
-		list, err := readStatuses(b64([]byte(payload)), issuer, uri, now)
+		list, err := readStatuses(b64([]byte(payload)), issuer, uri)
 		if err != nil {
 			return
 		}
-		if !now.Before(list.expiry) || !slices.Contains([]uint64{1, 2, 4, 8}, list.bits) || len(list.packed) == 0 || len(list.packed) > maxInflated {
+		if !slices.Contains([]uint64{1, 2, 4, 8}, list.bits) || len(list.packed) == 0 || len(list.packed) > maxInflated {
 			t.Errorf("accepted %+v", list)
 		}
 		if status, ok := list.at(idx); ok != (idx < uint64(len(list.packed))*8/list.bits) || uint64(status) >= 1<<list.bits {

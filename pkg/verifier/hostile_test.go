@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mintmark-auth/mintmark/pkg/verifier"
 )
@@ -123,7 +124,7 @@ func confusedHMAC() []hostile {
 }
 
 func headers() []hostile {
-	payload := claims(epoch, nil)
+	payload := claims(epoch.Add(-time.Second), nil) // the keys are read after it was issued: an unknown kid is known to be none
 	attacker := publicJWK(&secondKey().PublicKey, "attacker")
 	var all []hostile
 	add := func(name string, key *rsa.PrivateKey, change set) {

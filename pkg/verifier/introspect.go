@@ -10,16 +10,25 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	// believed is how long the issuer's word on an opaque token is taken without asking again.
-	believed = 10 * time.Second
-	// askTimeout bounds one question.
+	// believed is how long the issuer's word on an opaque token is taken without asking again: a session that ends there is
+	// to end here within 5 s.
+	believed = 4 * time.Second
+	// askTimeout bounds one question, the time that it waits for others, and how long callers wait for its answer.
 	askTimeout = 2 * time.Second
-	// maxQuestions bounds those under way; those beyond are told at once.
+	// maxQuestions bounds those under way, maxQueue those that wait for them or are under way; those beyond are told at once.
 	maxQuestions = 64
+	maxQueue     = 1024
+	// respite is how long nothing is asked after the issuer was not to be reached.
+	respite = time.Second
+	// maxOpaque bounds an opaque token. No issuer must be made to hang up by a long one.
+	maxOpaque = 4 << 10
+	// refreshPrefix begins the refresh tokens of mintmark, which are for nobody but the authority's token endpoint.
+	refreshPrefix = "mrt_"
 	// refusalsSize is how many refused tokens are remembered, apart from the good ones: garbage must not evict them.
 	refusalsSize = 1024
 )
@@ -27,10 +36,11 @@ const (
 // credentials are those of this service as a client of the issuer.
 type credentials struct{ id, secret string }
 
-// LogValue keeps the secret out of logs.
-func (c credentials) LogValue() slog.Value { return slog.StringValue(c.id + ":REDACTED") }
-
-func (c credentials) String() string { return c.id + ":REDACTED" }
+// String and its like keep the secret out of logs.
+func (c credentials) String() string               { return c.id + ":REDACTED" }
+func (c credentials) GoString() string             { return c.String() }
+func (c credentials) LogValue() slog.Value         { return slog.StringValue(c.String()) }
+func (c credentials) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // introspector asks the issuer about tokens that cannot be checked here (RFC 7662).
 type introspector struct {
@@ -40,28 +50,35 @@ type introspector struct {
 	log         *slog.Logger
 	good        *cache
 	refused     *cache
+	places      chan struct{} // held by the questions under way
+	waiters     atomic.Int32
 
-	mu        sync.Mutex // guards questions
+	mu        sync.Mutex // guards what follows
 	questions map[string]*question
+	resumeAt  time.Time // when the issuer may be asked again
+	failing   bool      // the last answer was none
 }
+
+var errRespite = errors.New("the issuer could not be reached a moment ago")
 
 // question is one that is under way, for all who ask about the same token.
 type question struct {
-	done  chan struct{}
+	*flight
 	entry *entry
 	err   error
 }
 
 func newIntrospector(s settings, v *Verifier) *introspector {
 	return &introspector{
-		v: v, credentials: *s.introspection, client: withoutRedirects(s.client), log: s.log,
-		good: newCache(s.cacheSize), refused: newCache(min(s.cacheSize, refusalsSize)), questions: make(map[string]*question),
+		v: v, credentials: *s.introspection, client: s.client, log: s.log,
+		good: newCache(s.cacheSize), refused: newCache(min(s.cacheSize, refusalsSize)),
+		places: make(chan struct{}, maxQuestions), questions: make(map[string]*question),
 	}
 }
 
-// isOpaque says whether raw is a token (RFC 6750 §2.1) and not a JWT of whatever kind: those are for nobody but us.
+// isOpaque says whether raw may be an opaque access token (RFC 6750 §2.1): not a JWT of whatever kind, nor a refresh token.
 func isOpaque(raw string) bool {
-	if raw == "" || strings.HasPrefix(raw, "eyJ") || strings.Count(raw, ".") == 2 {
+	if raw == "" || len(raw) > maxOpaque || strings.HasPrefix(raw, "eyJ") || strings.HasPrefix(raw, refreshPrefix) || strings.Count(raw, ".") == 2 {
 		return false
 	}
 	for i := range len(raw) {
@@ -80,29 +97,30 @@ func (i *introspector) ask(ctx context.Context, raw string, now time.Time) (*ent
 			return e, e.err
 		}
 	}
-	q, err := i.pose(raw)
+	q, err := i.pose(raw, now)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrIntrospectionUnavailable, err)
 	}
-	select {
-	case <-q.done:
-		return q.entry, q.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrIntrospectionUnavailable, ctx.Err())
+	if err := q.wait(ctx, askTimeout, &i.waiters); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrIntrospectionUnavailable, err)
 	}
+	return q.entry, q.err
 }
 
 // pose returns the question about raw that is under way, or a new one. It goes on when its first caller leaves.
-func (i *introspector) pose(raw string) (*question, error) {
+func (i *introspector) pose(raw string, now time.Time) (*question, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if q := i.questions[raw]; q != nil {
 		return q, nil
 	}
-	if len(i.questions) >= maxQuestions {
+	if now.Before(i.resumeAt) {
+		return nil, errRespite
+	}
+	if len(i.questions) >= maxQueue {
 		return nil, errCrowded
 	}
-	q := &question{done: make(chan struct{})}
+	q := &question{flight: newFlight(now)}
 	if !i.v.life.start(func(ctx context.Context) { i.answer(ctx, q, raw) }) {
 		return nil, errClosed
 	}
@@ -111,23 +129,16 @@ func (i *introspector) pose(raw string) (*question, error) {
 }
 
 func (i *introspector) answer(ctx context.Context, q *question, raw string) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	start := i.v.now()
-	token, err := i.post(ctx, raw)
+	token, asked, err := i.inTurn(ctx, raw)
 	now := i.v.now()
-	e := &entry{raw: raw, until: now.Add(believed), token: token}
+	e := &entry{raw: raw, until: asked.Add(believed), token: token}
 	switch {
 	case errors.Is(err, ErrInvalidToken):
-		i.v.metrics.fetched("introspection", now.Sub(start), nil)
 		e.err = err
 		i.refused.add(e, now)
 	case err != nil:
-		i.v.metrics.fetched("introspection", now.Sub(start), err)
-		i.log.Warn("the issuer could not be asked about a token", "issuer", i.v.issuer, "error", err)
 		err = fmt.Errorf("%w: %w", ErrIntrospectionUnavailable, err)
 	default:
-		i.v.metrics.fetched("introspection", now.Sub(start), nil)
 		if token.Expiry.IsZero() {
 			e.token.Expiry = e.until
 		} else if token.Expiry.Before(e.until) {
@@ -140,6 +151,62 @@ func (i *introspector) answer(ctx context.Context, q *question, raw string) {
 	delete(i.questions, raw)
 	i.mu.Unlock()
 	close(q.done)
+}
+
+// inTurn asks the issuer as soon as there is a place, and notes how that went. The answer is of the moment of asking, if that
+// took its time.
+func (i *introspector) inTurn(ctx context.Context, raw string) (_ Token, asked time.Time, _ error) {
+	turn := time.NewTimer(askTimeout)
+	defer turn.Stop()
+	select {
+	case i.places <- struct{}{}:
+		defer func() { <-i.places }()
+	case <-turn.C:
+		return Token{}, time.Time{}, errCrowded
+	case <-ctx.Done():
+		return Token{}, time.Time{}, errClosed
+	}
+	asked = i.v.now()
+	if err := i.resting(asked); err != nil { // since it was queued
+		return Token{}, time.Time{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	token, err := i.post(ctx, raw)
+	trouble := err
+	if errors.Is(err, ErrInvalidToken) { // the issuer has answered
+		trouble = nil
+	}
+	now := i.v.now()
+	i.v.metrics.fetched("introspection", now.Sub(asked), trouble)
+	i.note(trouble, now)
+	return token, asked, err
+}
+
+func (i *introspector) resting(now time.Time) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if now.Before(i.resumeAt) {
+		return errRespite
+	}
+	return nil
+}
+
+// note keeps a run of failures from filling the log, and from keeping callers waiting for nothing.
+func (i *introspector) note(trouble error, now time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if errors.As(trouble, new(*url.Error)) { // of net/http: there is no answer
+		i.resumeAt = now.Add(respite)
+	}
+	failing := trouble != nil
+	switch {
+	case failing && !i.failing:
+		i.log.Warn("the issuer could not be asked about a token", "issuer", i.v.issuer, "error", trouble)
+	case !failing && i.failing:
+		i.log.Info("the issuer answers about tokens again", "issuer", i.v.issuer)
+	}
+	i.failing = failing
 }
 
 // post asks the issuer.
@@ -176,12 +243,20 @@ func (i *introspector) post(ctx context.Context, raw string) (_ Token, err error
 
 // readIntrospection reads an answer (RFC 7662 §2.2): an active token for our audience, or a defect.
 func (v *Verifier) readIntrospection(body string) (Token, error) {
-	token := Token{payload: body}
+	token, kind := Token{payload: body}, "Bearer"
 	members, err := parseObject(body)
 	if err != nil {
 		return Token{}, malformed(err)
 	}
-	active := slices.ContainsFunc(members, func(m member) bool { return m.name == "active" && m.value == "true" })
+	active := false
+	for _, m := range members {
+		switch m.name {
+		case "active":
+			active = m.value == "true"
+		case "token_type":
+			kind, _ = stringOf(m.value)
+		}
+	}
 	if !active {
 		return Token{}, defect("the issuer says that it is not active")
 	}
@@ -194,6 +269,8 @@ func (v *Verifier) readIntrospection(body string) (Token, error) {
 		return Token{}, defect("it was issued by another issuer (iss)")
 	case !slices.Contains(token.audience, v.audience):
 		return Token{}, defect("it was issued for another audience (aud)")
+	case !strings.EqualFold(kind, schemeBearer) && (!strings.EqualFold(kind, schemeDPoP) || token.jkt == ""):
+		return Token{}, defect("it is no access token, or not bound as its type says (token_type)") // a refresh token is active, too
 	}
 	token.Issuer = v.issuer
 	return token, nil

@@ -27,7 +27,7 @@ const (
 func parseKeys(body string, algorithms []string, log *slog.Logger) (map[string]*key, error) {
 	members, err := parseObject(body)
 	if err != nil {
-		return nil, malformed(err)
+		return nil, err
 	}
 	list := slices.IndexFunc(members, func(m member) bool { return m.name == "keys" })
 	if list < 0 {
@@ -47,7 +47,7 @@ func parseKeys(body string, algorithms []string, log *slog.Logger) (map[string]*
 			err = errors.New("an earlier key has the same kid")
 		}
 		if err != nil {
-			log.Debug("skip a key of the issuer", "index", i, "reason", err)
+			log.Debug("skip a key of the issuer", "index", i, "reason", malformed(err))
 			continue
 		}
 		keys[kid] = key
@@ -91,7 +91,7 @@ type parameters struct {
 func readParameters(text string) (parameters, error) {
 	members, err := parseObject(text)
 	if err != nil {
-		return parameters{}, malformed(err)
+		return parameters{}, err
 	}
 	var p parameters
 	for _, m := range members {

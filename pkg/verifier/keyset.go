@@ -20,21 +20,14 @@ const (
 	firstCooldown = time.Second
 	// fetchTimeout bounds one fetch, metadata included.
 	fetchTimeout = 5 * time.Second
-	// patience is how long into a fetch callers wait for it.
-	patience = 2 * time.Second
-	// briefly is how long into a fetch those wait who have a key, but one whose max-age is over.
-	briefly = 500 * time.Millisecond
-	// maxWaiters bounds the callers that wait for one fetch; those beyond are told at once.
-	maxWaiters = 1024
-	// maxAge is how long after a fetch its keys serve while later fetches fail; it is the stale-if-error of the
+	// servesFor is how long after a fetch its keys serve while later fetches fail; it is the stale-if-error of the
 	// JWKS (RFC 5861 §4).
-	maxAge = 24 * time.Hour
+	servesFor = 24 * time.Hour
 )
 
 var (
-	errSlow    = errors.New("the issuer has not answered yet")
-	errCrowded = errors.New("too many requests wait for the issuer's answer")
 	errOld     = errors.New("the keys are older than 24 h")
+	errTooSoon = errors.New("the keys were read before the token was issued, and may not be read again yet")
 )
 
 // keySet holds the issuer's keys. Readers take an immutable snapshot; no lock is held over I/O, and there is at most
@@ -56,15 +49,13 @@ type keySet struct {
 type snapshot struct {
 	keys      map[string]*key // by kid; nil until a fetch succeeds
 	metadata  metadata        // they were found by
-	fetchedAt time.Time
-	refreshAt time.Time // from here on a call starts a refresh in the background
-	expiresAt time.Time // from here on a call waits for it, unless the last fetch failed
-	retryAt   time.Time // no fetch before
-	err       error     // of the last fetch; nil if it succeeded
+	askedAt   time.Time       // when the fetch began that brought them
+	fetchedAt time.Time       // when it ended
+	refreshAt time.Time       // from here on a call starts a refresh in the background
+	expiresAt time.Time       // from here on a call waits for it, unless the last fetch failed
+	retryAt   time.Time       // no fetch before
+	err       error           // of the last fetch; nil if it succeeded
 }
-
-// flight is one fetch; done closes at its end, the others when callers should stop waiting.
-type flight struct{ done, patience, briefly <-chan struct{} }
 
 func newKeySet(s settings, life *life, source *source) *keySet {
 	set := &keySet{now: s.now, log: s.log, metrics: s.metrics, life: life, source: source}
@@ -72,9 +63,9 @@ func newKeySet(s settings, life *life, source *source) *keySet {
 	return set
 }
 
-// key returns the key named kid. Its errors are errUnknownKey, where a fetch succeeded and had no such key, and
-// [ErrKeysUnavailable], where it could not be looked up.
-func (s *keySet) key(ctx context.Context, kid string, now time.Time) (*key, error) {
+// key returns the key named kid, for a token of iat issuedAt. Its errors are errUnknownKey, where the issuer had no such
+// key after the token was issued, and [ErrKeysUnavailable], where that is not known.
+func (s *keySet) key(ctx context.Context, kid string, issuedAt, now time.Time) (*key, error) {
 	known := s.current.Load()
 	stale := known.key(kid, now)
 	if stale != nil {
@@ -86,11 +77,13 @@ func (s *keySet) key(ctx context.Context, kid string, now time.Time) (*key, erro
 			return stale, nil
 		}
 	}
+	f, enough := s.refresh(now), patience
+	if stale != nil {
+		enough = briefly
+	}
 	var problem error
-	if f := s.refresh(now); f != nil && stale != nil {
-		problem = s.wait(ctx, f, f.briefly)
-	} else if f != nil {
-		problem = s.wait(ctx, f, f.patience)
+	if f != nil {
+		problem = f.wait(ctx, enough, &s.waiters)
 	}
 
 	known = s.current.Load()
@@ -99,6 +92,12 @@ func (s *keySet) key(ctx context.Context, kid string, now time.Time) (*key, erro
 	}
 	if problem == nil {
 		problem = known.problem(now)
+	}
+	// An issuer may sign with a key from the moment that it publishes it. Who began the fetch knows that the token was there
+	// before; others have the two clocks, and of the same second on both they do not know which was first.
+	began := f != nil && !f.asked.Before(now)
+	if problem == nil && !began && known.askedAt.Unix() <= issuedAt.Unix() {
+		problem = errTooSoon
 	}
 	if problem != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, problem)
@@ -128,7 +127,7 @@ func (s *keySet) awaitReady(ctx context.Context) error {
 		return nil
 	}
 	if f := s.refresh(now); f != nil {
-		if err := s.wait(ctx, f, f.patience); err != nil {
+		if err := f.wait(ctx, patience, &s.waiters); err != nil {
 			return fmt.Errorf("%w: %w", ErrKeysUnavailable, err)
 		}
 	}
@@ -157,16 +156,12 @@ func (s *keySet) refresh(now time.Time) *flight {
 // launch starts a fetch, unless the verifier is closed. It runs under a context of its own: the caller that needed it
 // first may go, others wait.
 func (s *keySet) launch(now time.Time) *flight {
-	patient, cancel := context.WithTimeout(context.Background(), patience)
-	brief, cancelBrief := context.WithTimeout(context.Background(), briefly)
-	done := make(chan struct{})
+	f := newFlight(now)
 	started := s.life.start(func(ctx context.Context) {
-		fetching, stop := context.WithTimeout(ctx, fetchTimeout)
-		defer stop()
+		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 		defer cancel()
-		defer cancelBrief()
-		defer close(done)
-		found, err := s.source.fetch(fetching, now)
+		defer close(f.done)
+		found, err := s.source.fetch(ctx, now)
 		s.metrics.fetched("keys", s.now().Sub(now), err)
 		if err != nil {
 			s.log.Warn("the issuer's keys could not be read", "issuer", s.source.issuer, "error", err,
@@ -175,20 +170,18 @@ func (s *keySet) launch(now time.Time) *flight {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.flight = nil
-		s.publish(found, err)
+		s.publish(f, found, err)
 	})
 	if !started {
-		cancel()
-		cancelBrief()
-		s.publish(published{}, errClosed)
+		s.publish(f, published{}, errClosed)
 		return nil
 	}
-	return &flight{done: done, patience: patient.Done(), briefly: brief.Done()}
+	return f
 }
 
-// publish makes known what a fetch brought; s.mu is held. A failure keeps the keys there are, and a key that was there
+// publish makes known what f brought; s.mu is held. A failure keeps the keys there are, and a key that was there
 // before keeps its address.
-func (s *keySet) publish(found published, err error) {
+func (s *keySet) publish(f *flight, found published, err error) {
 	now := s.now()
 	next := *s.current.Load()
 	next.retryAt, next.err = now.Add(cooldown), err
@@ -201,45 +194,17 @@ func (s *keySet) publish(found published, err error) {
 				found.keys[kid] = old
 			}
 		}
-		next.keys, next.metadata, next.fetchedAt = found.keys, found.metadata, now
-		next.expiresAt = now.Add(found.maxAge)
+		next.keys, next.metadata, next.askedAt, next.fetchedAt = found.keys, found.metadata, f.asked, now
+		next.expiresAt = now.Add(found.fresh)
 		// Jitter: the replicas of a service must not ask in step for ever.
 		percent := 75 + rand.IntN(15) //nolint:gosec // nothing depends on its being unknown
-		next.refreshAt = now.Add(found.maxAge * time.Duration(percent) / 100)
+		next.refreshAt = now.Add(found.fresh * time.Duration(percent) / 100)
 	}
 	s.current.Store(&next)
 }
 
-// wait waits for f, but no longer than ctx and enough allow.
-func (s *keySet) wait(ctx context.Context, f *flight, enough <-chan struct{}) error {
-	defer s.waiters.Add(-1)
-	if s.waiters.Add(1) > maxWaiters {
-		return errCrowded
-	}
-	select {
-	case <-f.done:
-		return nil
-	case <-enough:
-		if f.landed() { // both may be over
-			return nil
-		}
-		return errSlow
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (f *flight) landed() bool {
-	select {
-	case <-f.done:
-		return true
-	default:
-		return false
-	}
-}
-
 func (s *snapshot) usable(now time.Time) bool {
-	return s.keys != nil && now.Before(s.fetchedAt.Add(maxAge))
+	return s.keys != nil && now.Before(s.fetchedAt.Add(servesFor))
 }
 
 func (s *snapshot) key(kid string, now time.Time) *key {

@@ -230,10 +230,17 @@ func TestARotatedKeyIsFoundByItsKid(t *testing.T) {
 		v := i.verifier(t)
 		mustVerify(t, v, good(firstKey(), "first", time.Now()))
 		i.answer(jwks(firstKey(), secondKey()))
-		if _, err := v.Verify(t.Context(), good(secondKey(), "second", time.Now())); !errors.Is(err, verifier.ErrInvalidToken) {
-			t.Errorf("within the cool-down: %v", err)
+		for range 9 { // seconds of the cool-down: the token may be younger than what is known
+			raw := good(secondKey(), "second", time.Now())
+			if _, err := v.Verify(t.Context(), raw); !errors.Is(err, verifier.ErrKeysUnavailable) || errors.Is(err, verifier.ErrInvalidToken) {
+				t.Errorf("within the cool-down: %v", err)
+			}
+			if _, err := v.Verify(t.Context(), good(secondKey(), "second", time.Now().Add(-10*time.Second))); !errors.Is(err, verifier.ErrInvalidToken) {
+				t.Errorf("within the cool-down, issued before the keys were read: %v", err)
+			}
+			time.Sleep(time.Second)
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(time.Second)
 		mustVerify(t, v, good(secondKey(), "second", time.Now()))
 		mustVerify(t, v, good(firstKey(), "first", time.Now()))
 		if i.metadata.Load() != 1 {
@@ -257,6 +264,8 @@ func TestARemovedKeyDiesWithTheMaxAgeOfTheKeys(t *testing.T) {
 		"too long":      {http.Header{"Cache-Control": {"max-age=31536000"}}, time.Hour},
 		"older than it": {http.Header{"Cache-Control": {"max-age=60"}, "Age": {"1000"}}, time.Minute},
 		"no-cache":      {http.Header{"Cache-Control": {"no-cache"}}, time.Minute},
+		"no-store last": {http.Header{"Cache-Control": {"max-age=600", "no-store"}}, time.Minute},
+		"no-cache last": {http.Header{"Cache-Control": {"max-age=600, no-cache"}}, time.Minute},
 		"no number":     {http.Header{"Cache-Control": {"max-age=soon"}}, 5 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -371,4 +380,28 @@ func mustVerify(t *testing.T, v *verifier.Verifier, raw string) {
 	if _, err := v.Verify(t.Context(), raw); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestAFetchThatBeganBeforeATokenSaysNothingOfItsKey: the keys may have been read a moment before its key was published.
+func TestAFetchThatBeganBeforeATokenSaysNothingOfItsKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer()
+		i.handle(func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(1500 * time.Millisecond)
+			io.WriteString(w, jwks(firstKey()))
+		})
+		v := i.verifier(t)
+		var others sync.WaitGroup
+		others.Go(func() {
+			if _, err := v.Verify(t.Context(), good(secondKey(), "second", time.Now())); !errors.Is(err, verifier.ErrInvalidToken) {
+				t.Errorf("a token that was there before the fetch: %v", err)
+			}
+		})
+		time.Sleep(time.Second)
+		if _, err := v.Verify(t.Context(), good(secondKey(), "second", time.Now())); !errors.Is(err, verifier.ErrKeysUnavailable) {
+			t.Errorf("a token that was issued meanwhile: %v", err)
+		}
+		others.Wait()
+	})
 }

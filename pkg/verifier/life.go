@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 )
 
 var errClosed = errors.New("the verifier is closed")
@@ -12,6 +13,10 @@ var errClosed = errors.New("the verifier is closed")
 type life struct {
 	ctx  context.Context //nolint:containedctx // it is the lifetime itself
 	stop context.CancelFunc
+
+	// dropped is set when nobody holds the verifier any more. What runs for long looks at it now and then: a context
+	// must not be ended by the garbage collector, which runs outside of any bubble of testing/synctest.
+	dropped atomic.Bool
 
 	mu      sync.Mutex // guards closed, and running against growing while it is waited for
 	closed  bool

@@ -106,7 +106,7 @@ func TestAVerifierThatIsDroppedIsCollected(t *testing.T) {
 	turns := time.NewTicker(time.Millisecond)
 	defer turns.Stop()
 	waiting := func(n int32, meanwhile func()) bool {
-		for range 10_000 {
+		for range 30_000 {
 			if s.waiting.Load() == n {
 				return true
 			}

@@ -12,6 +12,7 @@ type Outcome string
 const (
 	Valid       Outcome = "valid"       // checked from its signature on
 	Cached      Outcome = "cached"      // valid, and seen before
+	Unlisted    Outcome = "unlisted"    // valid but for its status list, which is absent or has expired: its session may have ended
 	Invalid     Outcome = "invalid"     // an [ErrInvalidToken]
 	Revoked     Outcome = "revoked"     // an [ErrInvalidToken]: the status list says that its session has ended
 	Unavailable Outcome = "unavailable" // nothing is known about it

@@ -42,7 +42,7 @@ func TestMetricsCountOutcomesAndFetches(t *testing.T) {
 		if diff := cmp.Diff(outcomes, want); diff != "" {
 			t.Errorf("outcomes (-got +want):\n%s", diff)
 		}
-		if diff := cmp.Diff(fetches, map[string]int{"keys": 1, "keys in vain": 1, "status list": 2}); diff != "" {
+		if diff := cmp.Diff(fetches, map[string]int{"keys": 1, "keys in vain": 1, "status list": 5}); diff != "" {
 			t.Errorf("fetches (-got +want):\n%s", diff)
 		}
 	})

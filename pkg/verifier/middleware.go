@@ -59,7 +59,7 @@ func (v *Verifier) Enforce(p Policy) func(http.Handler) http.Handler {
 				refused.write(w, v.challenger(refused.scheme))
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(withToken(r.Context(), token)))
+			next.ServeHTTP(w, r.WithContext(WithToken(r.Context(), token)))
 		})
 	}
 }
@@ -183,14 +183,10 @@ func (v *Verifier) refuse(err error) *refusal {
 			description: "the proof of possession is refused: " + string(p),
 		}
 	}
-	retryAfter := time.Second
-	if errors.Is(err, ErrKeysUnavailable) {
-		retryAfter = v.keys.retryAfter()
-	}
 	return &refusal{
 		status:      http.StatusServiceUnavailable,
 		code:        "temporarily_unavailable",
 		description: "the token could not be checked now, try again later",
-		retryAfter:  retryAfter,
+		retryAfter:  v.RetryAfter(err),
 	}
 }

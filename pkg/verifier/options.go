@@ -54,8 +54,10 @@ func WithLeeway(d time.Duration) Option {
 	return func(s *settings) { s.leeway = leeway{expiry: d, start: d} }
 }
 
-// WithHTTPClient sets the client that asks the issuer, for a proxy or a private CA. It is copied; its redirect policy is
-// not used, since no redirect is followed, and its Timeout not for status lists, whose requests are meant to wait.
+// WithHTTPClient sets the client that asks the issuer, for a proxy or a private CA. It is copied, and so is its transport if it
+// is one of net/http: the verifier has connections of its own. One of another kind, which wraps that of net/http say, must give
+// up a frozen HTTP/2 connection by itself ([http.HTTP2Config]). Its redirect policy is not used, since no redirect is followed,
+// and its Timeout not for status lists, whose requests are meant to wait.
 func WithHTTPClient(client *http.Client) Option {
 	return func(s *settings) { s.client, s.clientGiven = client, true }
 }
@@ -79,8 +81,9 @@ func WithAlgorithms(algorithms ...string) Option {
 }
 
 // WithCacheSize sets how many verified tokens are remembered, so that one which comes again costs no cryptography: 8192
-// without it, 0 for none, 2^20 at most. It is rounded up to a power of two; an entry is some 2 KiB. A token is forgotten
-// when it has expired, its key has left the issuer's set or its status list revokes it.
+// without it, 0 for none, 2^20 at most. It is rounded up to a power of two; a token of 1 KiB takes some 2 KiB, and one of
+// more than 4 KiB is not remembered. A token is forgotten when it comes again and has expired or its key has left the
+// issuer's set. One that its status list revokes is kept: to refuse it costs no RSA operation either.
 func WithCacheSize(tokens int) Option {
 	return func(s *settings) { s.cacheSize = tokens }
 }
@@ -98,13 +101,16 @@ func WithDPoP(mode DPoPMode) Option {
 }
 
 // WithURL sets the URL by which clients reach this service; the audience, where it is a URL, without it. The Host header
-// is not asked: whoever sends a request writes it.
+// is not asked: whoever sends a request writes it. With [WithDPoP] it has no path, since proofs are for that of the request
+// line: scheme, host and port of a proof's htu are those of the URL, its path is the one that was asked for, to the byte, and
+// it has no query.
 func WithURL(address string) Option {
 	return func(s *settings) { s.url = address }
 }
 
 // WithIntrospection asks the issuer (RFC 7662) about tokens that are not JWTs, with the credentials of this service as a
-// client. What it says is believed for 10 s, or as long as the token lives. A JWT is never sent there.
+// client. What it says is believed for 4 s, or as long as the token lives. What has the form of a JWT, or of a refresh token of
+// mintmark's, is never sent there.
 func WithIntrospection(clientID, clientSecret string) Option {
 	return func(s *settings) { s.introspection = &credentials{clientID, clientSecret} }
 }
@@ -181,6 +187,9 @@ func (s settings) ownURL(audience string) (*url.URL, error) {
 	here, err := checkURL(address, true) // clients decide whether they trust it
 	if err != nil {
 		return nil, fmt.Errorf("the URL %q of this service: %w; set it by WithURL", address, err)
+	}
+	if s.url != "" && s.dpop != DPoPOff && strings.Trim(here.EscapedPath(), "/") != "" {
+		return nil, fmt.Errorf("the URL %q of this service has a path, but proofs are for the path of the request line: leave it out", address)
 	}
 	here.Scheme, here.Host = strings.ToLower(here.Scheme), strings.ToLower(here.Host)
 	if port := here.Port(); (here.Scheme == "https" && port == "443") || (here.Scheme == "http" && port == "80") {

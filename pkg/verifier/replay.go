@@ -45,6 +45,8 @@ func newReplays(life time.Duration) *replays {
 
 // see remembers id, and says whether it was new.
 func (r *replays) see(id replayID, now time.Time) sighting {
+	// By the clock on the wall, by which proofs are dated: while it has gone back, nothing is forgotten.
+	now = now.Round(0)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if age := now.Sub(r.began); age >= r.life {

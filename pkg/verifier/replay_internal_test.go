@@ -37,3 +37,19 @@ func TestReplaysAreBoundedAndNeverForgottenEarly(t *testing.T) {
 		t.Errorf("%d and %d are remembered", len(r.earlier), len(r.recent))
 	}
 }
+
+// TestReplaysAreForgottenByTheClockOnTheWall: a monotonic clock goes on while that one has gone back, and then a proof could
+// outlive its memory.
+func TestReplaysAreForgottenByTheClockOnTheWall(t *testing.T) {
+	t.Parallel()
+	r, now := newReplays(time.Minute), time.Now()
+	r.see(replayOf("k", "1"), now)
+	if r.began != now.Round(0) {
+		t.Errorf("a generation began at %v", r.began)
+	}
+	for _, after := range []time.Duration{-time.Hour, -time.Minute, time.Minute, time.Minute + 59*time.Second} {
+		if got := r.see(replayOf("k", "1"), now.Add(after)); got != seenBefore {
+			t.Errorf("after %v: got %v, want before", after, got)
+		}
+	}
+}

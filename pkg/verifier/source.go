@@ -47,7 +47,7 @@ type metadata struct {
 type published struct {
 	keys     map[string]*key
 	metadata metadata
-	maxAge   time.Duration
+	fresh    time.Duration // how long they may be used without asking again
 }
 
 // fetch reads the metadata if need be, and the JWKS.
@@ -63,7 +63,7 @@ func (s *source) fetch(ctx context.Context, now time.Time) (_ published, err err
 	}()
 	if s.metadata.jwksURI == "" || now.Sub(s.readAt) > metadataAge {
 		if s.metadata, err = s.discover(ctx); err != nil {
-			return published{}, fmt.Errorf("read metadata %s: %w", s.metadataURL, err)
+			return published{}, fmt.Errorf("read metadata %s: %w", s.metadataURL, malformed(err))
 		}
 		s.readAt = now
 	}
@@ -73,9 +73,9 @@ func (s *source) fetch(ctx context.Context, now time.Time) (_ published, err err
 	}
 	keys, err := parseKeys(found.body, s.algorithms, s.log)
 	if err != nil {
-		return published{}, fmt.Errorf("read keys %s: %w", s.metadata.jwksURI, err)
+		return published{}, fmt.Errorf("read keys %s: %w", s.metadata.jwksURI, malformed(err))
 	}
-	return published{keys: keys, metadata: s.metadata, maxAge: freshness(found.header)}, nil
+	return published{keys: keys, metadata: s.metadata, fresh: freshness(found.header)}, nil
 }
 
 // discover reads the metadata, whose issuer must be ours to the byte (RFC 8414 §3.3).
@@ -90,7 +90,7 @@ func (s *source) discover(ctx context.Context) (metadata, error) {
 func (s *source) readMetadata(body string) (metadata, error) {
 	members, err := parseObject(body)
 	if err != nil {
-		return metadata{}, malformed(err)
+		return metadata{}, err
 	}
 	var issuer string
 	var m metadata
@@ -141,23 +141,23 @@ func (s *source) get(ctx context.Context, address string) (answer, error) {
 	return found, found.wantOK()
 }
 
-// freshness is how long an answer may be used without asking again (RFC 9111 §4.2), within our bounds.
+// freshness is how long an answer may be used without asking again (RFC 9111 §4.2), within our bounds. The strictest
+// directive counts.
 func freshness(header http.Header) time.Duration {
+	fresh := defaultFresh
 	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		switch strings.ToLower(name) {
 		case "no-store", "no-cache":
 			return minFresh
 		case "max-age":
-			fresh, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31)
-			if err != nil {
-				return defaultFresh
+			if seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
+				age, _ := strconv.ParseUint(header.Get("Age"), 10, 31)
+				fresh = time.Duration(seconds)*time.Second - time.Duration(age)*time.Second
 			}
-			age, _ := strconv.ParseUint(header.Get("Age"), 10, 31)
-			return min(max(time.Duration(fresh)*time.Second-time.Duration(age)*time.Second, minFresh), maxFresh)
 		}
 	}
-	return defaultFresh
+	return min(max(fresh, minFresh), maxFresh)
 }
 
 // metadataURL returns where the issuer's metadata is: the well-known part stands before the issuer's path (RFC 8414 §3.1).

@@ -38,7 +38,8 @@ type statusLists struct {
 	origin  *url.URL // of the issuer: lists are read nowhere else
 	issuer  string
 	client  *http.Client
-	accepts []string // algorithms
+	accepts []string      // algorithms
+	ahead   time.Duration // by which the issuer's clock may be in the future
 	keys    *keySet
 	life    *life
 	now     func() time.Time
@@ -46,16 +47,18 @@ type statusLists struct {
 	metrics Metrics
 	waiters atomic.Int32 // for lists that are being read for the first time
 
-	mu    sync.Mutex // guards lists and warned
+	mu    sync.Mutex // guards lists and told
 	lists map[string]*statusList
-	// warned keeps a token that names a list we do not follow from filling the log.
-	warned time.Time
+	// told is when each reason not to follow a list was last reported, so that tokens which name such lists do not fill
+	// the log. There are few reasons.
+	told map[string]time.Time
 }
 
 func newStatusLists(s settings, issuer string, origin *url.URL, life *life, keys *keySet) *statusLists {
 	return &statusLists{
-		mode: s.status, origin: origin, issuer: issuer, client: patiently(withoutRedirects(s.client)), accepts: s.algorithms,
-		keys: keys, life: life, now: s.now, log: s.log, metrics: s.metrics, lists: make(map[string]*statusList),
+		mode: s.status, origin: origin, issuer: issuer, client: patiently(s.client), accepts: s.algorithms, ahead: s.leeway.start,
+		keys: keys, life: life, now: s.now, log: s.log, metrics: s.metrics,
+		lists: make(map[string]*statusList), told: make(map[string]time.Time),
 	}
 }
 
@@ -72,13 +75,13 @@ func (s *statusLists) follow(uri string, now time.Time) *statusList {
 		err = fmt.Errorf("%d lists are followed already", maxLists)
 	}
 	if err != nil {
-		if now.Sub(s.warned) >= time.Minute {
-			s.warned = now
+		if now.Sub(s.told[err.Error()]) >= logEvery {
+			s.told[err.Error()] = now
 			s.log.Warn("a status list is not followed", "uri", fmt.Sprintf("%.200q", uri), "error", err)
 		}
 		return nil
 	}
-	list := newStatusList(s, uri)
+	list := &statusList{of: s, uri: uri, first: newFlight(now)}
 	list.asked.Store(now.Unix())
 	if !s.life.start(list.run) {
 		return nil

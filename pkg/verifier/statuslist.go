@@ -81,28 +81,43 @@ func (s *statuses) renewal() time.Time {
 }
 
 // with returns s in which everything that old revokes is revoked too, if both were issued in the same second: two
-// replicas may have signed them, and no clock says which of the two knew more.
+// replicas may have signed them, and no clock says which of the two knew more. The longer one gives the length.
 func (s *statuses) with(old *statuses) *statuses {
-	if old == nil || !old.issuedAt.Equal(s.issuedAt) || old.bits != s.bits || len(old.packed) != len(s.packed) {
+	if old == nil || !old.issuedAt.Equal(s.issuedAt) || old.bits != s.bits {
 		return s
 	}
+	longer, shorter := s.packed, old.packed
+	if len(longer) < len(shorter) {
+		longer, shorter = shorter, longer
+	}
 	merged := *s
-	merged.packed = bytes.Clone(s.packed)
-	for i, b := range old.packed {
+	merged.packed = bytes.Clone(longer)
+	for i, b := range shorter {
 		merged.packed[i] |= b
 	}
 	return &merged
 }
 
+// timely says whether s can be used now. One of the future would keep out all those of the present.
+func (s *statuses) timely(now time.Time, ahead time.Duration) error {
+	switch {
+	case !now.Before(s.expiry):
+		return errors.New("it has expired (exp)")
+	case s.issuedAt.After(now.Add(ahead)):
+		return errors.New("it was issued in the future (iat)")
+	}
+	return nil
+}
+
 // readStatuses reads the claims of a status list token of issuer that is to be found at uri (§5.1, §8.3).
-func readStatuses(payload, issuer, uri string, now time.Time) (*statuses, error) {
+func readStatuses(payload, issuer, uri string) (*statuses, error) {
 	decoded, ok := decodeSegment(payload)
 	if !ok {
-		return nil, malformed(errNotBase64)
+		return nil, errNotBase64
 	}
 	members, err := parseObject(string(decoded))
 	if err != nil {
-		return nil, malformed(err)
+		return nil, err
 	}
 	list, subject := &statuses{}, ""
 	for _, m := range members {
@@ -133,8 +148,6 @@ func readStatuses(payload, issuer, uri string, now time.Time) (*statuses, error)
 		return nil, fmt.Errorf("it is the list %.200q (sub)", subject)
 	case list.bits == 0 || list.issuedAt.IsZero() || list.expiry.IsZero():
 		return nil, errors.New("it lacks status_list, iat or exp")
-	case !now.Before(list.expiry):
-		return nil, errors.New("it has expired (exp)")
 	}
 	return list, nil
 }
@@ -143,7 +156,7 @@ func readStatuses(payload, issuer, uri string, now time.Time) (*statuses, error)
 func (s *statuses) unpack(value string) error {
 	members, err := parseObject(value)
 	if err != nil {
-		return malformed(err)
+		return err
 	}
 	var packed []byte
 	for _, m := range members {

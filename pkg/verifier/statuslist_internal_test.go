@@ -35,10 +35,11 @@ func TestListsOfOneSecondAddUp(t *testing.T) {
 		next *statuses
 		want []byte
 	}{
-		"of the same second": {&statuses{bits: 1, packed: []byte{0b0100, 1}, issuedAt: second}, []byte{0b0101, 1}},
-		"of the next":        {&statuses{bits: 1, packed: []byte{0b0100, 1}, issuedAt: second.Add(time.Second)}, []byte{0b0100, 1}},
-		"of another width":   {&statuses{bits: 2, packed: []byte{0b0100, 1}, issuedAt: second}, []byte{0b0100, 1}},
-		"of another length":  {&statuses{bits: 1, packed: []byte{0b0100}, issuedAt: second}, []byte{0b0100}},
+		"of the same second":   {&statuses{bits: 1, packed: []byte{0b0100, 1}, issuedAt: second}, []byte{0b0101, 1}},
+		"of the next":          {&statuses{bits: 1, packed: []byte{0b0100, 1}, issuedAt: second.Add(time.Second)}, []byte{0b0100, 1}},
+		"of another width":     {&statuses{bits: 2, packed: []byte{0b0100, 1}, issuedAt: second}, []byte{0b0100, 1}},
+		"of the same, shorter": {&statuses{bits: 1, packed: []byte{0b0100}, issuedAt: second}, []byte{0b0101, 0}},
+		"of the same, longer":  {&statuses{bits: 1, packed: []byte{0b0100, 0, 1}, issuedAt: second}, []byte{0b0101, 0, 1}},
 	} {
 		if got := c.next.with(old); !bytes.Equal(got.packed, c.want) {
 			t.Errorf("%s: got %08b, want %08b", name, got.packed, c.want)

@@ -229,37 +229,117 @@ func TestAServerThatDoesNotWaitIsNotHammered(t *testing.T) {
 	}
 }
 
-// TestAProxyThatCutsLongRequestsIsLivedWith: the next requests ask for less time than it allows.
-func TestAProxyThatCutsLongRequestsIsLivedWith(t *testing.T) {
+// TestAProxyThatCutsRequestsThatWaitIsLivedWith: the list is then asked for without.
+func TestAProxyThatCutsRequestsThatWaitIsLivedWith(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(firstKey())
 		s := serveList(i)
 		var cuts atomic.Int32
 		s.says(func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("If-None-Match") == "" || r.URL.Query().Get("wait") < "1" {
+			if !r.URL.Query().Has("wait") {
 				s.ServeHTTP(w, r)
 				return
 			}
-			var seconds int
-			fmt.Sscan(r.URL.Query().Get("wait"), &seconds)
-			if seconds >= 10 {
-				time.Sleep(10 * time.Second)
-				cuts.Add(1)
-				w.WriteHeader(http.StatusGatewayTimeout)
+			time.Sleep(2 * time.Second)
+			cuts.Add(1)
+			w.WriteHeader(http.StatusGatewayTimeout)
+		})
+		v := i.verifier(t)
+		defer v.Close()
+		mustVerify(t, v, s.listed(1))
+		time.Sleep(5 * time.Minute)
+		if got := cuts.Load() + s.requests.Load(); cuts.Load() == 0 || got > 5*70 {
+			t.Errorf("%d requests in 5 min, of which %d were cut", got, cuts.Load())
+		}
+		s.revoke(5)
+		time.Sleep(3200 * time.Millisecond) // a cut and a pause
+		synctest.Wait()
+		mustRefuse(t, v, s.listed(5))
+	})
+}
+
+// TestAListIsPolledWhereNobodyMayWait has an authority whose places to wait are all taken.
+func TestAListIsPolledWhereNobodyMayWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		var refused atomic.Int32
+		s.says(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Has("wait") {
+				refused.Add(1)
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(http.StatusServiceUnavailable)
 				return
 			}
 			s.ServeHTTP(w, r)
 		})
 		v := i.verifier(t)
 		defer v.Close()
-		mustVerify(t, v, s.listed(1))
-		time.Sleep(5 * time.Minute)
-		if cuts.Load() == 0 || cuts.Load() > 10 {
-			t.Errorf("%d requests were cut in 5 min", cuts.Load())
+		mustVerify(t, v, s.listed(0))
+		for idx := range 60 {
+			time.Sleep(1500 * time.Millisecond) // out of step with the verifier, whatever its step
+			s.revoke(idx + 1)
+			time.Sleep(1200 * time.Millisecond) // the longest pauses, around a refusal
+			synctest.Wait()
+			mustRefuse(t, v, s.listed(idx+1))
 		}
-		s.revoke(5)
+		if all := refused.Load() + s.requests.Load(); all > 2*162+60 {
+			t.Errorf("%d requests in 162 s, want some two a second at most, and one for each of 60 revocations", all)
+		}
+		if refused.Load() == 0 || refused.Load() > s.requests.Load()/3 {
+			t.Errorf("%d requests waited and %d did not: want a few to try", refused.Load(), s.requests.Load())
+		}
+	})
+}
+
+// TestTheFirstRequestForAListDoesNotWait: there is nothing to wait for, and an issuer that hangs is found out in five seconds.
+func TestTheFirstRequestForAListDoesNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		var queries []string
+		var took []time.Duration
+		s.says(func(_ http.ResponseWriter, r *http.Request) {
+			start := time.Now()
+			queries = append(queries, r.URL.RawQuery)
+			<-r.Context().Done()
+			took = append(took, time.Since(start))
+		})
+		v := i.verifier(t)
+		mustVerify(t, v, s.listed(1))
+		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		mustRefuse(t, v, s.listed(5))
+		v.Close()
+		if len(queries) == 0 || queries[0] != "" || took[0] != 5*time.Second {
+			t.Errorf("asked with %q for %v", queries, took)
+		}
+	})
+}
+
+// TestAListOfTheFutureKeepsOutNoLaterOne: the clock of one replica is an hour ahead.
+func TestAListOfTheFutureKeepsOutNoLaterOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		later := time.Now().Add(31 * time.Second).Unix()
+		s.answer(s.token(make([]byte, 8), nil, set{"iat": later, "exp": later + 3600}))
+		v, closed := i.verifier(t), i.verifier(t, failClosed())
+		defer v.Close()
+		defer closed.Close()
+		mustVerify(t, v, s.listed(1))
+		if _, err := closed.Verify(t.Context(), s.listed(1)); !errors.Is(err, verifier.ErrStatusUnavailable) {
+			t.Errorf("with the list of the future alone: %v", err)
+		}
+		var h http.Handler = s
+		i.lists.Store(&h)
+		s.revoke(1)
+		time.Sleep(3 * time.Second)
+		mustRefuse(t, v, s.listed(1))
+		mustRefuse(t, closed, s.listed(1))
+		mustVerify(t, closed, s.listed(2))
 	})
 }

@@ -5,13 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
-// Token is an access token that was verified. It is the caller's own. It does not hold the token's own text, so it may
-// be logged.
+// Token is an access token that was verified. It is the caller's own. It does not hold the token's own text, and where it is
+// printed or logged it tells no more than whose it is.
 type Token struct {
 	Issuer    string    // iss
 	Subject   string    // sub: the user, or the client where it acts for itself
@@ -53,7 +55,8 @@ func (t *Token) Has(scope string) bool {
 //	var mine struct{ Roles []string `json:"roles"` }
 //	err := token.Claims(&mine)
 //
-// It fails on claims that differ only in letter case, since encoding/json would not tell them apart.
+// It fails on claims that differ only in letter case, since encoding/json would not tell them apart. Within a claim it looks
+// at no names.
 func (t *Token) Claims(into any) error {
 	if t == nil {
 		return errors.New("decode claims: there is no token")
@@ -62,16 +65,43 @@ func (t *Token) Claims(into any) error {
 	if err != nil {
 		return fmt.Errorf("decode claims: %w", err)
 	}
-	for i, m := range members {
-		same := func(other member) bool { return strings.EqualFold(m.name, other.name) }
-		if slices.ContainsFunc(members[:i], same) {
+	seen := make(map[string]bool, len(members))
+	for _, m := range members {
+		name := strings.Map(folded, m.name)
+		if seen[name] {
 			return fmt.Errorf("decode claims: %.64q stands there in two spellings", m.name)
 		}
+		seen[name] = true
 	}
 	if err := json.Unmarshal([]byte(t.payload), into); err != nil {
 		return fmt.Errorf("decode claims: %w", err)
 	}
 	return nil
+}
+
+// folded is one letter for all that differ in case only, as encoding/json sees them.
+func folded(r rune) rune {
+	for {
+		next := unicode.SimpleFold(r)
+		if next <= r {
+			return next
+		}
+		r = next
+	}
+}
+
+// String names the token by what may be printed, and never its other claims.
+func (t Token) String() string {
+	return fmt.Sprintf("token %q of %q for client %q, session %q, until %s", t.ID, t.Subject, t.ClientID, t.SessionID, t.Expiry.UTC().Format(time.RFC3339))
+}
+
+// GoString is String.
+func (t Token) GoString() string { return t.String() }
+
+// LogValue names the token as String does.
+func (t Token) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("jti", t.ID), slog.String("sub", t.Subject), slog.String("client_id", t.ClientID),
+		slog.String("sid", t.SessionID), slog.Time("exp", t.Expiry))
 }
 
 type contextKey struct{}
@@ -81,8 +111,4 @@ type contextKey struct{}
 func FromContext(ctx context.Context) *Token {
 	token, _ := ctx.Value(contextKey{}).(*Token)
 	return token
-}
-
-func withToken(ctx context.Context, token *Token) context.Context {
-	return context.WithValue(ctx, contextKey{}, token)
 }

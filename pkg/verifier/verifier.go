@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,7 +23,7 @@ type Verifier struct {
 	leeway     leeway
 	now        func() time.Time
 	metrics    Metrics
-	client     *http.Client // of our own, to be closed; nil where it was given
+	client     *http.Client // whose connections are our own; nil where they are not
 	life       *life
 	keys       *keySet
 	cache      *cache
@@ -36,11 +37,13 @@ type Verifier struct {
 //
 // It does no I/O, so a service may start before its issuer. It fails only on a configuration that cannot work: an
 // issuer that is not an absolute https URL (http is for loopback, see [InsecureAllowHTTP]), an empty audience, an
-// option out of range; the error names all of them.
+// option out of range; the error names all of them. A nil option changes nothing.
 func New(issuer, audience string, opts ...Option) (*Verifier, error) {
 	s := defaults()
 	for _, opt := range opts {
-		opt(&s)
+		if opt != nil {
+			opt(&s)
+		}
 	}
 	metadata, problem := metadataURL(issuer, s.allowHTTP)
 	origin, problems := s.check(audience)
@@ -51,8 +54,8 @@ func New(issuer, audience string, opts ...Option) (*Verifier, error) {
 		issuer: issuer, audience: audience, algorithms: s.algorithms, leeway: s.leeway, now: s.now, metrics: s.metrics,
 		life: newLife(), cache: newCache(s.cacheSize),
 	}
-	if s.client == nil {
-		s.client = defaultClient()
+	var owned bool
+	if s.client, owned = ownClient(s.client); owned {
 		v.client = s.client
 	}
 	v.keys = newKeySet(s, v.life, &source{
@@ -60,7 +63,7 @@ func New(issuer, audience string, opts ...Option) (*Verifier, error) {
 		metadataURL: metadata,
 		allowHTTP:   s.allowHTTP,
 		algorithms:  s.algorithms,
-		client:      withoutRedirects(s.client),
+		client:      s.client,
 		log:         s.log,
 	})
 	if s.status != StatusOff {
@@ -78,7 +81,7 @@ func New(issuer, audience string, opts ...Option) (*Verifier, error) {
 	}
 	// What runs in the background knows nothing of v, so a verifier that is dropped without Close is collected, and this
 	// then ends it.
-	runtime.AddCleanup(v, func(stop context.CancelFunc) { stop() }, v.life.stop)
+	runtime.AddCleanup(v, func(dropped *atomic.Bool) { dropped.Store(true) }, &v.life.dropped)
 	return v, nil
 }
 
@@ -121,12 +124,16 @@ func (v *Verifier) verify(ctx context.Context, raw string, prove proving, into *
 		outcome = Valid
 		known, err = v.examine(ctx, raw, prove, now)
 	}
+	listed := true
 	if err == nil {
-		err = v.admit(ctx, known, prove, now)
+		listed, err = v.admit(ctx, known, prove, now)
 	}
 	if err != nil {
 		v.metrics.verified(outcomeOf(err))
 		return nil, err
+	}
+	if !listed {
+		outcome = Unlisted
 	}
 	v.metrics.verified(outcome)
 	*into = known.token
@@ -139,8 +146,8 @@ func (v *Verifier) recall(ctx context.Context, raw string, now time.Time) *entry
 	if known == nil {
 		return nil
 	}
-	key, err := v.keys.key(ctx, known.kid, now)
-	if err != nil || key != known.key || (known.list != nil && known.list.left.Load()) {
+	key, err := v.keys.key(ctx, known.kid, known.token.IssuedAt, now)
+	if err != nil || key != known.key || !now.Before(known.until) || (known.list != nil && known.list.left.Load()) {
 		v.cache.drop(known)
 		return nil
 	}
@@ -175,7 +182,7 @@ func (v *Verifier) examine(ctx context.Context, raw string, prove proving, now t
 	if err := v.checkClaims(&token, prove, now); err != nil {
 		return nil, err
 	}
-	key, err := v.keys.key(ctx, header.kid, now)
+	key, err := v.keys.key(ctx, header.kid, token.IssuedAt, now)
 	if err != nil {
 		return nil, err
 	}
@@ -193,24 +200,35 @@ func (v *Verifier) examine(ctx context.Context, raw string, prove proving, now t
 	return examined, nil
 }
 
-// admit checks of a token that was examined what changes with time and with the way it was presented.
-func (v *Verifier) admit(ctx context.Context, known *entry, prove proving, now time.Time) error {
+// admit checks of a token that was examined what changes with time and with the way it was presented. It is not listed where
+// a status list should have been asked, but there is none that could answer.
+func (v *Verifier) admit(ctx context.Context, known *entry, prove proving, now time.Time) (listed bool, _ error) {
 	token := &known.token
 	if err := v.checkPossession(token, prove); err != nil {
-		return err
+		return false, err
 	}
-	if known.list != nil {
-		if err := known.list.check(ctx, token.status.idx, token.IssuedAt, now); err != nil {
-			return err
-		}
-	} else if v.lists != nil && token.status.uri != "" && v.lists.mode == StatusFailClosed {
-		return fmt.Errorf("%w: its list is not followed", ErrStatusUnavailable)
+	listed, err := v.checkStatus(ctx, known, now)
+	if err != nil {
+		return false, err
 	}
 	// By the clock as it is now: waiting may have taken the last seconds of its life.
 	if err := v.leeway.check(token, v.now()); err != nil || prove == nil {
-		return err
+		return listed, err
 	}
-	return prove(token.jkt) // last, since it uses the proof up
+	return listed, prove(token.jkt) // last, since it uses the proof up
+}
+
+func (v *Verifier) checkStatus(ctx context.Context, known *entry, now time.Time) (listed bool, _ error) {
+	token := &known.token
+	switch {
+	case known.list != nil:
+		return known.list.check(ctx, token.status.idx, token.IssuedAt, now)
+	case v.lists == nil || token.status.uri == "":
+		return true, nil
+	case v.lists.mode == StatusFailClosed:
+		return false, fmt.Errorf("%w: its list is not followed", ErrStatusUnavailable)
+	}
+	return false, nil
 }
 
 // Ready says whether tokens can be checked now: nil, or an [ErrKeysUnavailable]. It never waits; without keys it

@@ -3,6 +3,8 @@ package verifier_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"math"
 	"net/http"
 	"strings"
@@ -62,16 +64,38 @@ func TestVerifyReturnsWhatTheTokenSays(t *testing.T) {
 func TestClaimsAreNotDecodedWhereTwoDifferInCaseOnly(t *testing.T) {
 	t.Parallel()
 	v := newIssuer(firstKey()).verifier(t, atEpoch())
-	payload := claims(epoch, set{"roles": []string{}, "Roles": []string{"admin"}})
-	token, err := v.Verify(t.Context(), sign(firstKey(), goodHeader, payload))
+	for _, other := range []string{"Roles", "ROLES", "role\u017f"} { // the last is a long s, which encoding/json takes for one
+		payload := claims(epoch, set{"roles": []string{}, other: []string{"admin"}})
+		token, err := v.Verify(t.Context(), sign(firstKey(), goodHeader, payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mine struct {
+			Roles []string `json:"roles"`
+		}
+		if err := token.Claims(&mine); err == nil {
+			t.Errorf("%s: Claims decoded %v", other, mine)
+		}
+	}
+}
+
+// TestAPrintedTokenTellsWhoseItIsAndNoMore: not its claims, however it is printed.
+func TestAPrintedTokenTellsWhoseItIsAndNoMore(t *testing.T) {
+	t.Parallel()
+	v := newIssuer(firstKey()).verifier(t, atEpoch())
+	token, err := v.Verify(t.Context(), sign(firstKey(), goodHeader, claims(epoch, set{"email": "CANARY"})))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var mine struct {
-		Roles []string `json:"roles"`
-	}
-	if err := token.Claims(&mine); err == nil {
-		t.Errorf("Claims decoded %v", mine)
+	var log strings.Builder
+	text, asJSON := slog.New(slog.NewTextHandler(&log, nil)), slog.New(slog.NewJSONHandler(&log, nil))
+	text.Info("", "token", token)
+	text.Info("", "token", *token)
+	asJSON.Info("", "token", token)
+	for _, printed := range []string{fmt.Sprint(token), fmt.Sprintf("%+v", *token), fmt.Sprintf("%#v", token), fmt.Sprintf("%+v", []*verifier.Token{token}), log.String()} {
+		if strings.Contains(printed, "CANARY") || !strings.Contains(printed, "0192d3a0-jti") && !strings.Contains(printed, "0x") {
+			t.Errorf("printed %s", printed)
+		}
 	}
 }
 
@@ -186,6 +210,12 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		if _, err := verifier.New(issuerURL, audience, opt); err == nil {
 			t.Errorf("New accepted a %s", name)
 		}
+	}
+	if _, err := verifier.New(issuerURL, audience, dpop(verifier.DPoPOptional), verifier.WithURL("https://api.example.com/v1")); err == nil {
+		t.Error("New accepted a path that no proof would be held against")
+	}
+	if _, err := verifier.New(issuerURL, audience, nil, verifier.WithURL("https://api.example.com/v1")); err != nil {
+		t.Errorf("with a nil option: %v", err)
 	}
 	for _, aud := range []string{"", "a\nb"} {
 		if _, err := verifier.New(issuerURL, aud); err == nil {

@@ -43,12 +43,13 @@ func Needs(scopes ...string) Rule { return Rule{bearer, slices.Clone(scopes)} }
 // read the API.
 func Open() Rule { return Rule{access: anybody} }
 
-// of is the rule of a full method name.
-func (r Rules) of(method string) Rule {
+// of is the rule of a full method name, and whether there is one.
+func (r Rules) of(method string) (Rule, bool) {
 	if rule, ok := r[method]; ok {
-		return rule
+		return rule, true
 	}
-	return r[method[:strings.LastIndex(method, "/")+1]+"*"]
+	rule, ok := r[method[:strings.LastIndex(method, "/")+1]+"*"]
+	return rule, ok
 }
 
 // mustWork panics on rules that could never apply, or that no token could meet.
@@ -71,7 +72,8 @@ func split(name string) (service, method string, ok bool) {
 }
 
 // Check compares the rules with the services that are registered, in a test or before Serve: it names the methods
-// that nobody could call, as no rule names them, and the rules that name nothing.
+// that nobody could call, as no rule names them, and the rules that name nothing. The zero Rule closes a method on
+// purpose.
 func (g *Guard) Check(server *grpc.Server) error {
 	var problems []error
 	idle := maps.Clone(g.rules)
@@ -81,8 +83,8 @@ func (g *Guard) Check(server *grpc.Server) error {
 		for _, method := range services[service].Methods {
 			name := "/" + service + "/" + method.Name
 			delete(idle, name)
-			if g.rules.of(name).access == nobody {
-				problems = append(problems, fmt.Errorf("no rule lets anybody call %s", name))
+			if _, ok := g.rules.of(name); !ok {
+				problems = append(problems, fmt.Errorf("no rule names %s", name))
 			}
 		}
 		delete(idle, all)

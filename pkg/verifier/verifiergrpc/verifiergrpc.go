@@ -80,7 +80,7 @@ func (s *admitted) Context() context.Context { return s.ctx }
 
 // admit returns the context for the handler, or the status of the refusal.
 func (g *Guard) admit(ctx context.Context, method string) (context.Context, error) {
-	rule := g.rules.of(method)
+	rule, _ := g.rules.of(method)
 	switch rule.access {
 	case nobody:
 		return nil, status.Error(codes.PermissionDenied, "this method is open to nobody: the server has no rule for it")
@@ -126,8 +126,8 @@ func (g *Guard) refuse(ctx context.Context, err error) error {
 		return status.FromContextError(ctx.Err()).Err()
 	}
 	unavailable := status.New(codes.Unavailable, "the token could not be checked now, try again later")
-	detailed, err := unavailable.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(g.verifier.RetryAfter())})
-	if err != nil {
+	detailed, wrong := unavailable.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(g.verifier.RetryAfter(err))})
+	if wrong != nil {
 		return unavailable.Err()
 	}
 	return detailed.Err()

@@ -285,6 +285,7 @@ func TestCheckNamesMethodsWithoutRuleAndRulesWithoutMethod(t *testing.T) {
 		"/grpc.reflection.v1.ServerReflection/*":      verifiergrpc.Open(),
 		"/grpc.reflection.v1alpha.ServerReflection/*": verifiergrpc.Open(),
 	}
+	complete[empty] = verifiergrpc.Rule{} // closed on purpose
 	server, guard, _ := start(t, issuer, complete)
 	if err := guard.Check(server); err != nil {
 		t.Errorf("complete rules: %v", err)

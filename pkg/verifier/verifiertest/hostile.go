@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 )
 
 // HostileTokens are forged, damaged and misused tokens, by what is wrong with each: RFC 8725 and RFC 9068 §4, and the
@@ -41,7 +42,7 @@ func (i *Issuer) forged() map[string]string {
 	stranger := strangersKey()
 	tokens := map[string]string{
 		"signed by a key that nobody publishes": i.Token(SignedByStranger()),
-		"a kid that nobody publishes":           i.Token(SignedByStranger(), Header{"kid": stranger.kid}),
+		"a kid that nobody publishes":           i.Token(SignedByStranger(), Header{"kid": stranger.kid}, i.aMinuteAgo()),
 		"the kid of another key of the issuer":  i.Token(Header{"kid": i.standby().kid}),
 		"brings its own key (jwk)":              i.Token(SignedByStranger(), Header{"jwk": stranger.jwk()}),
 		"says where its key is (jku)":           i.Token(SignedByStranger(), Header{"jku": "http://127.0.0.1:1/jwks.json"}),
@@ -113,13 +114,17 @@ func (i *Issuer) malformed() map[string]string {
 		"an audience twice":                 i.Sign(header, claims[:len(claims)-1]+`,"aud":"https://other.example.org"}`),
 		"an algorithm twice":                i.Sign(header[:len(header)-1]+`,"alg":"none"}`, claims),
 		"something after the claims":        i.Sign(header, claims+"{}"),
-		"a kid that is a path":              i.Token(Header{"kid": "../../../../dev/null"}),
+		"a kid that is a path":              i.Token(Header{"kid": "../../../../dev/null"}, i.aMinuteAgo()),
 		"crit with an unknown member":       i.Token(Header{"crit": []string{"bork"}, "bork": true}),
 		"an empty crit":                     i.Token(Header{"crit": []string{}}),
 		"b64 off":                           i.Token(Header{"b64": false, "crit": []string{"b64"}}),
 		"an algorithm it was not signed by": i.Token(Header{"alg": "RS512"}),
 	}
 }
+
+// aMinuteAgo dates a token: of one issued this second under an unknown kid, a verifier that has just read the keys cannot know
+// whether its key was published since.
+func (i *Issuer) aMinuteAgo() Claims { return Claims{"iat": i.now().Add(-time.Minute).Unix()} }
 
 func (i *Issuer) standby() signingKey {
 	i.mu.Lock()

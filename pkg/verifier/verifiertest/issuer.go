@@ -6,6 +6,8 @@
 //	good := issuer.Token(verifiertest.Claims{"sub": "ada", "scope": "orders:read"})
 //	for name, bad := range issuer.HostileTokens() { … }
 //
+// A handler that stands behind a verifier is tested without one, with a token from [Verified].
+//
 // The issuer speaks HTTP on loopback, so any verifier in any language can be held against it: metadata, JWKS and a
 // status list, as mintmark serves them. It registers nobody, renews nothing and is for tests only: who holds an
 // [Issuer] can sign whatever they like.
@@ -32,7 +34,7 @@ const (
 // Issuers of one process share their keys, as making keys is slow: what tells their tokens apart is iss alone.
 type Issuer struct {
 	tb       testing.TB
-	server   *httptest.Server
+	url      string
 	audience string
 	now      func() time.Time
 	serial   atomic.Int64 // of the tokens made
@@ -66,6 +68,18 @@ func WithClock(now func() time.Time) Option { return func(i *Issuer) { i.now = n
 // NewIssuer starts an issuer on a free port of loopback. It ends with the test.
 func NewIssuer(tb testing.TB, opts ...Option) *Issuer {
 	tb.Helper()
+	i := newIssuer(tb, opts...)
+	server := httptest.NewServer(i.reachable(i.handler()))
+	i.url = server.URL
+	tb.Cleanup(func() {
+		close(i.ended) // the long polls: Close waits for them
+		server.Close()
+	})
+	return i
+}
+
+// newIssuer makes one that nobody serves yet.
+func newIssuer(tb testing.TB, opts ...Option) *Issuer {
 	i := &Issuer{
 		tb:       tb,
 		audience: "https://service.example.com",
@@ -77,21 +91,20 @@ func NewIssuer(tb testing.TB, opts ...Option) *Issuer {
 	for _, opt := range opts {
 		opt(i)
 	}
+	return i
+}
+
+func (i *Issuer) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/oauth-authorization-server", i.metadata)
 	mux.HandleFunc("GET /.well-known/openid-configuration", i.metadata)
 	mux.HandleFunc("GET "+jwksPath, i.jwks)
 	mux.HandleFunc("GET "+statusListPath, i.serveStatusList)
-	i.server = httptest.NewServer(i.reachable(mux))
-	tb.Cleanup(func() {
-		close(i.ended) // the long polls: Close waits for them
-		i.server.Close()
-	})
-	return i
+	return mux
 }
 
 // URL is the issuer's identifier, the iss of its tokens: http://127.0.0.1:PORT.
-func (i *Issuer) URL() string { return i.server.URL }
+func (i *Issuer) URL() string { return i.url }
 
 // Audience is the aud of its tokens.
 func (i *Issuer) Audience() string { return i.audience }

@@ -23,6 +23,7 @@ type pool struct {
 	keys []signingKey // guarded by mu
 }
 
+// Both only grow, so no test sees what another has done.
 var (
 	issuersKeys  pool
 	strangersKey = sync.OnceValue(newKey)

@@ -27,7 +27,7 @@ type statusList struct {
 	mu      sync.Mutex
 	indexes map[string]int // guarded by mu: by sid
 	bits    []byte         // guarded by mu
-	changed chan struct{}  // guarded by mu: closed at the next revocation
+	changed chan struct{}  // guarded by mu: closed at the next change
 	signed  signedList     // guarded by mu: what was made of bits last
 }
 
@@ -57,7 +57,7 @@ func (l *statusList) indexOf(sid string) int {
 		l.indexes[sid] = idx
 		if idx >= 8*len(l.bits) {
 			l.bits = append(l.bits, make([]byte, len(l.bits))...)
-			l.signed = signedList{}
+			l.change()
 		}
 	}
 	return idx
@@ -68,6 +68,11 @@ func (l *statusList) revoke(sid string) {
 	defer l.mu.Unlock()
 	idx := l.indexOf(sid)
 	l.bits[idx/8] |= 1 << (idx % 8) // the least significant bit comes first
+	l.change()
+}
+
+// change has the list signed anew, and wakes who waits for that; it wants mu held.
+func (l *statusList) change() {
 	l.signed = signedList{}
 	close(l.changed)
 	l.changed = make(chan struct{})

@@ -28,6 +28,7 @@ var (
 	errSlowBody    = errors.New("request body did not arrive in time")
 	errPanic       = errors.New("handler panicked")
 	errWait        = errors.New("wait is out of bounds")
+	errIfNoneMatch = errors.New("If-None-Match too long")
 	errHistory     = errors.New("status lists of the past are not kept")
 	errWaiters     = errors.New("too many requests wait already")
 	// errBasic is a client that failed to authenticate by HTTP Basic.
@@ -139,6 +140,7 @@ func knownAnswers() []knownAnswer {
 		{errSwitchedOff, answer{status: http.StatusForbidden, message: switchedOff}},
 		{errPanic, answer{status: http.StatusInternalServerError, message: UnexpectedError, code: oauth.ServerError}},
 		{errWait, answer{status: http.StatusBadRequest, code: oauth.InvalidRequest, description: "wait is a whole number of seconds from 0 to 25, given once"}},
+		{errIfNoneMatch, answer{status: http.StatusRequestHeaderFieldsTooLarge, code: oauth.InvalidRequest, description: "If-None-Match is longer than 1 KiB; name the newest list you have"}},
 		{errHistory, answer{status: http.StatusNotImplemented, code: oauth.InvalidRequest, description: "status lists of the past are not served; leave time out"}},
 		{errWaiters, answer{status: http.StatusServiceUnavailable, code: oauth.TemporarilyUnavailable, description: "too many requests wait already; ask without wait, as often as the ttl of the list says", retryAfter: time.Second}},
 		{revocation.ErrStale, answer{status: http.StatusServiceUnavailable, code: oauth.TemporarilyUnavailable, description: "what was revoked is not known at the moment; try again as Retry-After says", retryAfter: time.Second}},

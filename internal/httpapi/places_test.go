@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,31 @@ func TestWhoCannotWaitIsToldSo(t *testing.T) {
 		if got.Code != c.status || !strings.Contains(got.Body.String(), c.says) || (got.Code == 503) != (got.Header().Get("Retry-After") == "1") {
 			t.Errorf("%q with %q: %d, Retry-After %q, %.99q; want %d and %q", c.query, c.etag, got.Code, got.Header().Get("Retry-After"), got.Body, c.status, c.says)
 		}
+	}
+}
+
+// TestALongIfNoneMatchIsRefused, in one field or in many, and is not kept by a request that waits.
+func TestALongIfNoneMatchIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newListing(t, revocation.New(revocation.Config{Store: nothingRevoked{}, Signer: newSigner(t)}))
+	if err := s.Lists.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := askList(t, s, "", strings.Repeat(`"1.0.x", `, 200)); got.Code != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("one of 1800 octets: %d, want 431", got.Code)
+	}
+	has := askList(t, s, "", "").Header().Get("ETag")
+	header := http.Header{"If-None-Match": {`"x"`, has}}
+	held, err := heldOf(header)
+	if err != nil || len(header) > 0 {
+		t.Errorf("%v, and %v is kept", err, header)
+	}
+	if _, fresh, err := s.Lists.Newer(t.Context(), 0, held, 0); fresh || err != nil {
+		t.Errorf("the tag in the second field does not count: %v", err)
+	}
+	header = http.Header{"If-None-Match": slices.Repeat([]string{has}, 40)}
+	if _, err := heldOf(header); err == nil {
+		t.Error("forty fields are read")
 	}
 }
 

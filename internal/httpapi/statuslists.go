@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -26,6 +27,9 @@ const (
 	maxWaiters  = 4000
 	// waitSlack is what the read deadline, which would end the wait, is set beyond it.
 	waitSlack = 10 * time.Second
+
+	// maxIfNoneMatch has room for a dozen tags of ours, in octets.
+	maxIfNoneMatch = 1 << 10
 )
 
 // statusList is GET /oauth/status-lists/{n}: the list, or 304 while the caller has it.
@@ -44,7 +48,11 @@ func (s *Server) statusList(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	list, fresh, err := s.newer(c, n, splitETags(c.GetHeader("If-None-Match")), wait)
+	held, err := heldOf(c.Request.Header)
+	if err != nil {
+		return err
+	}
+	list, fresh, err := s.newer(c, n, held, wait)
 	switch {
 	case errors.Is(err, revocation.ErrUnknown):
 		return errNotFound
@@ -65,8 +73,8 @@ func (s *Server) statusList(c *gin.Context) error {
 
 // newer returns list n unless it is known, for which it waits. Who has another list
 // gets this one at once, and so needs no place among those that wait.
-func (s *Server) newer(c *gin.Context, n int, known []string, wait time.Duration) (revocation.List, bool, error) {
-	list, fresh, err := s.Lists.Newer(c.Request.Context(), n, known, 0)
+func (s *Server) newer(c *gin.Context, n int, held revocation.Held, wait time.Duration) (revocation.List, bool, error) {
+	list, fresh, err := s.Lists.Newer(c.Request.Context(), n, held, 0)
 	if err != nil || fresh || wait == 0 {
 		return list, fresh, err
 	}
@@ -75,7 +83,7 @@ func (s *Server) newer(c *gin.Context, n int, known []string, wait time.Duration
 		return revocation.List{}, false, err
 	}
 	defer leave()
-	return s.Lists.Newer(c.Request.Context(), n, known, wait)
+	return s.Lists.Newer(c.Request.Context(), n, held, wait)
 }
 
 // statusLists is GET /oauth/status-lists: which lists there are, for verifiers that
@@ -108,6 +116,17 @@ func waitOf(query url.Values) (time.Duration, error) {
 		return 0, errWait
 	}
 	return time.Duration(seconds) * time.Second, nil
+}
+
+// heldOf reads which lists the caller has, and lets go of the text: requests wait for
+// long, and there may be thousands.
+func heldOf(header http.Header) (revocation.Held, error) {
+	text := strings.Join(header.Values("If-None-Match"), ",")
+	header.Del("If-None-Match")
+	if len(text) > maxIfNoneMatch {
+		return revocation.Held{}, errIfNoneMatch
+	}
+	return revocation.ParseHeld(text), nil
 }
 
 // listNumber reads the number of a list, of which there is one spelling.

@@ -140,11 +140,10 @@ func (l *Lists) Woken() <-chan struct{} { return l.wake }
 // Stop ends every wait, now and later.
 func (l *Lists) Stop() { l.stop() }
 
-// Newer returns list n unless the caller has it, or a newer one: known are the entity
-// tags it has, one of "*" matches any. Then it waits until there is another list or
-// the time is over, and false comes with the tag that the caller may keep. ErrUnknown,
-// ErrStale.
-func (l *Lists) Newer(ctx context.Context, n int, known []string, wait time.Duration) (List, bool, error) {
+// Newer returns list n unless the caller has it, or a newer one. Then it waits until
+// there is another list or the time is over, and false comes with the tag that the
+// caller may keep. ErrUnknown, ErrStale.
+func (l *Lists) Newer(ctx context.Context, n int, held Held, wait time.Duration) (List, bool, error) {
 	until := time.Now().Add(wait)
 	for {
 		s := l.snapshot.Load()
@@ -158,7 +157,7 @@ func (l *Lists) Newer(ctx context.Context, n int, known []string, wait time.Dura
 		if found == nil || !s.now.Add(age).Before(found.Expiry) {
 			return List{}, false, ErrStale
 		}
-		tag, has := found.heldAs(known)
+		tag, has := found.heldAs(held)
 		if !has {
 			return found.List, true, nil
 		}
@@ -200,13 +199,13 @@ func (l *Lists) isStopped() bool {
 
 // heldAs finds the tag by which a caller has this list or a newer one: another replica
 // may be ahead, and what it revoked must not come back to life here.
-func (x *list) heldAs(known []string) (string, bool) {
-	for _, tag := range known {
-		if tag == x.ETag || tag == "*" {
-			return x.ETag, true
-		}
-		if v, ours := parseTag(tag); ours && v.newerThan(x.version) {
-			return tag, true
+func (x *list) heldAs(held Held) (string, bool) {
+	if held.any {
+		return x.ETag, true
+	}
+	for _, v := range held.versions {
+		if v == x.version || v.newerThan(x.version) {
+			return v.tag(), true
 		}
 	}
 	return "", false

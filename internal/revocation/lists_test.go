@@ -99,12 +99,15 @@ func refresh(tb testing.TB, lists *revocation.Lists) {
 
 func fetch(tb testing.TB, lists *revocation.Lists, n int) revocation.List {
 	tb.Helper()
-	list, fresh, err := lists.Newer(tb.Context(), n, nil, 0)
+	list, fresh, err := lists.Newer(tb.Context(), n, revocation.Held{}, 0)
 	if err != nil || !fresh {
 		tb.Fatalf("list %d: fresh %v, %v", n, fresh, err)
 	}
 	return list
 }
+
+// held is what a caller has who names these tags.
+func held(tags ...string) revocation.Held { return revocation.ParseHeld(strings.Join(tags, ", ")) }
 
 // claims are what a list says, read by nothing of the code under test.
 type claims struct {
@@ -188,7 +191,7 @@ func TestAListIsAStatusListToken(t *testing.T) {
 		t.Errorf("iat %d, exp %d; want at most %d, and between %d and %d", c.Iat, c.Exp, now, least, most)
 	}
 	for _, n := range []int{-1, 3} {
-		if _, _, err := lists.Newer(t.Context(), n, nil, 0); !errors.Is(err, revocation.ErrUnknown) {
+		if _, _, err := lists.Newer(t.Context(), n, revocation.Held{}, 0); !errors.Is(err, revocation.ErrUnknown) {
 			t.Errorf("list %d: %v, want %v", n, err, revocation.ErrUnknown)
 		}
 	}
@@ -341,7 +344,7 @@ func TestAWaitEndsWithTheChange(t *testing.T) {
 		got := make(chan revocation.List)
 		begin := time.Now()
 		go func() {
-			list, fresh, err := lists.Newer(t.Context(), 0, []string{`"other"`, before.ETag}, 25*time.Second)
+			list, fresh, err := lists.Newer(t.Context(), 0, held(`"other"`, before.ETag), 25*time.Second)
 			if err != nil || !fresh {
 				t.Errorf("fresh %v, %v", fresh, err)
 			}
@@ -376,7 +379,7 @@ func TestAWaitWithoutAChangeEndsInTime(t *testing.T) {
 			}
 		})
 		begin := time.Now()
-		got, fresh, err := lists.Newer(t.Context(), 0, []string{list.ETag}, 25*time.Second)
+		got, fresh, err := lists.Newer(t.Context(), 0, held(list.ETag), 25*time.Second)
 		if err != nil || fresh || got.ETag != list.ETag || time.Since(begin).Round(time.Second) != 25*time.Second {
 			t.Errorf("%+v, fresh %v, %v after %s", got, fresh, err, time.Since(begin))
 		}
@@ -390,10 +393,10 @@ func TestAWaitEndsWithTheCallerOrTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lists := newLists(t, &rows{})
 		refresh(t, lists)
-		held := []string{fetch(t, lists, 0).ETag}
+		has := held(fetch(t, lists, 0).ETag)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, _, err := lists.Newer(ctx, 0, held, 25*time.Second); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := lists.Newer(ctx, 0, has, 25*time.Second); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a caller who left: %v", err)
 		}
 		refresh(t, lists)
@@ -404,7 +407,7 @@ func TestAWaitEndsWithTheCallerOrTheServer(t *testing.T) {
 		}()
 		begin := time.Now()
 		for range 2 { // the second finds it stopped
-			if _, fresh, err := lists.Newer(t.Context(), 0, held, 25*time.Second); fresh || err != nil {
+			if _, fresh, err := lists.Newer(t.Context(), 0, has, 25*time.Second); fresh || err != nil {
 				t.Errorf("at the end: fresh %v, %v", fresh, err)
 			}
 		}
@@ -426,13 +429,13 @@ func TestAReplicaBehindTakesNothingBack(t *testing.T) {
 		refresh(t, ahead)
 		tag := fetch(t, ahead, 0).ETag
 		for _, wait := range []time.Duration{0, time.Second} {
-			if got, fresh, err := behind.Newer(t.Context(), 0, []string{tag}, wait); fresh || err != nil || got.ETag != tag {
+			if got, fresh, err := behind.Newer(t.Context(), 0, held(tag), wait); fresh || err != nil || got.ETag != tag {
 				t.Errorf("wait %s: %+v, fresh %v, %v; want the caller's own tag", wait, got, fresh, err)
 			}
 		}
 		store.revoke(4)
 		refresh(t, behind)
-		list, fresh, err := behind.Newer(t.Context(), 0, []string{tag}, 0)
+		list, fresh, err := behind.Newer(t.Context(), 0, held(tag), 0)
 		if err != nil || !fresh {
 			t.Fatalf("after it caught up: fresh %v, %v", fresh, err)
 		}
@@ -441,7 +444,7 @@ func TestAReplicaBehindTakesNothingBack(t *testing.T) {
 		time.Sleep(revocation.Epoch)
 		refresh(t, ahead) // its epoch has turned first
 		tag = fetch(t, ahead, 0).ETag
-		if _, _, err := behind.Newer(t.Context(), 0, []string{tag}, 0); !errors.Is(err, revocation.ErrStale) {
+		if _, _, err := behind.Newer(t.Context(), 0, held(tag), 0); !errors.Is(err, revocation.ErrStale) {
 			t.Errorf("a replica that has not read for an epoch: %v, want %v", err, revocation.ErrStale)
 		}
 	})
@@ -457,7 +460,7 @@ func TestWithoutTheDatabaseTheLastListsAreServedUntilTheyExpire(t *testing.T) {
 		if err := lists.Refresh(t.Context()); !errors.Is(err, errDown) {
 			t.Errorf("refresh: %v, want %v", err, errDown)
 		}
-		if _, _, err := lists.Newer(t.Context(), 0, nil, 0); !errors.Is(err, revocation.ErrStale) {
+		if _, _, err := lists.Newer(t.Context(), 0, revocation.Held{}, 0); !errors.Is(err, revocation.ErrStale) {
 			t.Errorf("before anything was read: %v, want %v", err, revocation.ErrStale)
 		}
 		store.down = false
@@ -472,14 +475,14 @@ func TestWithoutTheDatabaseTheLastListsAreServedUntilTheyExpire(t *testing.T) {
 			if got := fetch(t, lists, 0); got != list {
 				t.Fatal("the list has changed")
 			}
-			_, _, err := lists.Newer(t.Context(), 0, []string{list.ETag}, time.Minute)
+			_, _, err := lists.Newer(t.Context(), 0, held(list.ETag), time.Minute)
 			if !errors.Is(err, revocation.ErrStale) {
 				t.Fatalf("unchanged? %v, want %v", err, revocation.ErrStale)
 			}
 			time.Sleep(5 * time.Second)
 		}
 		time.Sleep(time.Second)
-		if _, _, err := lists.Newer(t.Context(), 0, nil, 0); !errors.Is(err, revocation.ErrStale) {
+		if _, _, err := lists.Newer(t.Context(), 0, revocation.Held{}, 0); !errors.Is(err, revocation.ErrStale) {
 			t.Errorf("an expired list: %v, want %v", err, revocation.ErrStale)
 		}
 		store.down = false
@@ -525,7 +528,7 @@ func TestAClockThatIsSetBackTakesNothingBack(t *testing.T) {
 		store.revoke(4)
 		refresh(t, lists)
 		wantIndexes(t, fetch(t, lists, 0), 3, 4)
-		if list, fresh, err := lists.Newer(t.Context(), 0, []string{before.ETag}, 0); err != nil || !fresh {
+		if list, fresh, err := lists.Newer(t.Context(), 0, held(before.ETag), 0); err != nil || !fresh {
 			t.Errorf("%+v, fresh %v, %v; want the new list", list, fresh, err)
 		}
 	})
@@ -550,7 +553,7 @@ func TestAListThatCannotBeSignedIsNotSaidToBeUnchanged(t *testing.T) {
 		if err := lists.Refresh(t.Context()); !errors.Is(err, broken) {
 			t.Errorf("refresh: %v, want %v", err, broken)
 		}
-		if _, _, err := lists.Newer(t.Context(), 0, []string{before.ETag}, 0); !errors.Is(err, revocation.ErrStale) {
+		if _, _, err := lists.Newer(t.Context(), 0, held(before.ETag), 0); !errors.Is(err, revocation.ErrStale) {
 			t.Errorf("unchanged? %v, want %v", err, revocation.ErrStale)
 		}
 		if got := fetch(t, lists, 0); got != before {

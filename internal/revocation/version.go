@@ -18,8 +18,39 @@ type version struct {
 	digest string // of everything that is signed, and the key
 }
 
-// maxTag bounds what parseTag looks at; ours are far shorter.
-const maxTag = 96
+// maxTag bounds what parseTag looks at; ours are far shorter. maxTags is how many of a
+// request's are looked at: whoever follows a list has one or two.
+const (
+	maxTag  = 96
+	maxTags = 8
+)
+
+// Held is which versions of a list a caller has. The zero Held is none.
+type Held struct {
+	any      bool
+	versions []version
+}
+
+// ParseHeld reads If-None-Match (RFC 9110 §13.1.2), at most eight tags of it. A tag
+// that is none of ours is that of no list, so it is passed over. Held keeps nothing of
+// the text: it may be held for long.
+func ParseHeld(ifNoneMatch string) Held {
+	var held Held
+	for range maxTags {
+		tag, rest, more := strings.Cut(ifNoneMatch, ",") // ours have no comma
+		tag = strings.TrimPrefix(strings.Trim(tag, " \t"), "W/")
+		if v, ours := parseTag(tag); ours {
+			v.digest = strings.Clone(v.digest)
+			held.versions = append(held.versions, v)
+		}
+		held.any = held.any || tag == "*"
+		if !more {
+			break
+		}
+		ifNoneMatch = rest
+	}
+	return held
+}
 
 // tag is the version as a strong entity tag (RFC 9110 §8.8.3).
 func (v version) tag() string {
@@ -29,21 +60,25 @@ func (v version) tag() string {
 // parseTag reads a tag of ours back. Whatever is not spelled as tag spells it is
 // none, but nothing proves that a tag was ours.
 func parseTag(tag string) (version, bool) {
+	if len(tag) > maxTag {
+		return version{}, false
+	}
 	inner, quoted := strings.CutPrefix(tag, `"`)
 	inner, closed := strings.CutSuffix(inner, `"`)
-	parts := strings.Split(inner, ".")
-	if len(tag) > maxTag || !quoted || !closed || len(parts) != 3 {
+	first, rest, _ := strings.Cut(inner, ".")
+	second, digest, three := strings.Cut(rest, ".")
+	if !quoted || !closed || !three || strings.ContainsAny(digest, `."`) {
 		return version{}, false
 	}
-	epoch, err := strconv.ParseInt(parts[0], 10, 64)
+	epoch, err := strconv.ParseInt(first, 10, 64)
 	if err != nil {
 		return version{}, false
 	}
-	count, err := strconv.Atoi(parts[1])
+	count, err := strconv.Atoi(second)
 	if err != nil {
 		return version{}, false
 	}
-	v := version{epoch, count, parts[2]}
+	v := version{epoch, count, digest}
 	return v, v.tag() == tag && epoch >= 0 && count >= 0
 }
 

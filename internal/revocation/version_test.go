@@ -1,6 +1,10 @@
 package revocation
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+)
 
 func TestATagIsReadBack(t *testing.T) {
 	t.Parallel()
@@ -41,4 +45,27 @@ func FuzzParseTag(f *testing.F) {
 			t.Errorf("%q read as %+v", tag, v)
 		}
 	})
+}
+
+// TestOfManyTagsTheFirstEightCount, so that a request costs no more than ours do.
+func TestOfManyTagsTheFirstEightCount(t *testing.T) {
+	t.Parallel()
+	ours := version{epoch: 9911, count: 3, digest: "SCNu4bPkRnVh7dGhCm8nYw"}
+	for text, want := range map[string]Held{
+		"":                  {},
+		`"other"`:           {},
+		"*":                 {any: true},
+		ours.tag():          {versions: []version{ours}},
+		"W/" + ours.tag():   {versions: []version{ours}},
+		`"x",` + ours.tag(): {versions: []version{ours}},
+		strings.Repeat(`"x" , `, maxTags-1) + ours.tag(): {versions: []version{ours}},
+		strings.Repeat(`"x" , `, maxTags) + ours.tag():   {},
+		strings.Repeat(ours.tag()+",", 100):              {versions: slices.Repeat([]version{ours}, maxTags)},
+		strings.Repeat(",", maxTags) + "*":               {},
+		strings.TrimSuffix(ours.tag(), `"`):              {},
+	} {
+		if got := ParseHeld(text); got.any != want.any || !slices.Equal(got.versions, want.versions) {
+			t.Errorf("%.60q: %+v, want %+v", text, got, want)
+		}
+	}
 }

@@ -30,7 +30,6 @@ var (
 	errWait        = errors.New("wait is out of bounds")
 	errIfNoneMatch = errors.New("If-None-Match too long")
 	errHistory     = errors.New("status lists of the past are not kept")
-	errWaiters     = errors.New("too many requests wait already")
 	// errBasic is a client that failed to authenticate by HTTP Basic.
 	errBasic = errors.New("client authentication by Basic failed")
 	// errNoBearer is a request without an access token where one is needed.
@@ -142,7 +141,6 @@ func knownAnswers() []knownAnswer {
 		{errWait, answer{status: http.StatusBadRequest, code: oauth.InvalidRequest, description: "wait is a whole number of seconds from 0 to 25, given once"}},
 		{errIfNoneMatch, answer{status: http.StatusRequestHeaderFieldsTooLarge, code: oauth.InvalidRequest, description: "If-None-Match is longer than 1 KiB; name the newest list you have"}},
 		{errHistory, answer{status: http.StatusNotImplemented, code: oauth.InvalidRequest, description: "status lists of the past are not served; leave time out"}},
-		{errWaiters, answer{status: http.StatusServiceUnavailable, code: oauth.TemporarilyUnavailable, description: "too many requests wait already; ask without wait, as often as the ttl of the list says", retryAfter: time.Second}},
 		{revocation.ErrStale, answer{status: http.StatusServiceUnavailable, code: oauth.TemporarilyUnavailable, description: "what was revoked is not known at the moment; try again as Retry-After says", retryAfter: time.Second}},
 		{errBasic, answer{status: http.StatusUnauthorized, code: oauth.InvalidClient, description: "client authentication failed", challenge: basicChallenge}},
 		{errNoBearer, answer{status: http.StatusUnauthorized, message: invalidBearer, challenge: bearerChallenge}},

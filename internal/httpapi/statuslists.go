@@ -72,17 +72,23 @@ func (s *Server) statusList(c *gin.Context) error {
 }
 
 // newer returns list n unless it is known, for which it waits. Who has another list
-// gets this one at once, and so needs no place among those that wait.
+// gets this one at once, and so needs no place among those that wait. Who finds none
+// hears at once that the list is unchanged, as if it had not asked to wait: the worst
+// that many waiters can do to others is that they poll.
 func (s *Server) newer(c *gin.Context, n int, held revocation.Held, wait time.Duration) (revocation.List, bool, error) {
 	list, fresh, err := s.Lists.Newer(c.Request.Context(), n, held, 0)
 	if err != nil || fresh || wait == 0 {
 		return list, fresh, err
 	}
-	leave, err := s.enterWait(c, wait)
-	if err != nil {
+	subscriber := limitAddress(s.addressOf(c))
+	if !s.waiters.take(subscriber) {
+		return list, false, nil
+	}
+	defer s.waiters.leave(subscriber)
+	// The read deadline is meant for requests that are read, and would end this one.
+	if err := http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(wait + waitSlack)); err != nil {
 		return revocation.List{}, false, err
 	}
-	defer leave()
 	return s.Lists.Newer(c.Request.Context(), n, held, wait)
 }
 
@@ -136,20 +142,6 @@ func listNumber(text string) (int, error) {
 		return 0, errNotFound
 	}
 	return n, nil
-}
-
-// enterWait takes a place among those that wait, and has the connection wait, too:
-// its read deadline is meant for requests that are read, and would end this one.
-func (s *Server) enterWait(c *gin.Context, wait time.Duration) (leave func(), err error) {
-	subscriber := limitAddress(s.addressOf(c))
-	if !s.waiters.take(subscriber) {
-		return nil, errWaiters
-	}
-	if err := http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(wait + waitSlack)); err != nil {
-		s.waiters.leave(subscriber)
-		return nil, err
-	}
-	return func() { s.waiters.leave(subscriber) }, nil
 }
 
 // Waiting is how many requests wait for a status list to change.

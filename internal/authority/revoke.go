@@ -7,6 +7,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
@@ -52,6 +53,9 @@ func (a *Authority) end(ctx context.Context, s session.Standing, reason string, 
 	if err := a.Sessions.RevokeSession(ctx, s.ID, reason, event); err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
-	a.Lists.Wake()
+	if s.StatusIndex == nil || s.Now.Sub(s.RevokedAt) > revocation.Window && !s.RevokedAt.IsZero() {
+		return nil // no list has it, or has it any more
+	}
+	a.Lists.Wake(*s.StatusIndex)
 	return nil
 }

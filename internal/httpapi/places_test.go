@@ -111,7 +111,7 @@ func askList(t *testing.T, s *Server, query, etag string) *httptest.ResponseReco
 
 type nothingRevoked struct{}
 
-func (nothingRevoked) Revoked(context.Context, time.Duration) (revocation.Reading, error) {
+func (nothingRevoked) Revoked(context.Context, revocation.Page) (revocation.Reading, error) {
 	return revocation.Reading{Now: time.Now()}, nil
 }
 

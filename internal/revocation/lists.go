@@ -38,15 +38,6 @@ var (
 	ErrStale = errors.New("status lists are not up to date")
 )
 
-// What a Refresh reads: everything that may be in a list, once per epoch and when it
-// doesn't know what it missed, and in between only the latest. That overlaps by far
-// more than the longest transaction, whose rows are older than their commit.
-const (
-	everything = Window + Epoch
-	latest     = 2 * time.Minute
-	maxGap     = 30 * time.Second
-)
-
 // Config is what the lists are made from. Everything is required.
 type Config struct {
 	Issuer    string
@@ -64,17 +55,21 @@ type Lists struct {
 	stop     func()
 	stopped  chan struct{}
 
-	revoked []map[int64]time.Time // when, by index in the list, by list; Refresh's own
-	changed map[int]bool          // the lists that were not signed since; Refresh's own
-	read    time.Time             // database time of the last reading of everything; Refresh's own
+	mu       sync.Mutex
+	expected []int64 // indexes of sessions that were revoked here; guarded by mu
+
+	revoked []map[int64]bit // by index in the list, by list; Refresh's own
+	changed map[int]bool    // the lists that were not signed since; Refresh's own
+	walk    walk            // Refresh's own
 }
 
 // snapshot is immutable once stored.
 type snapshot struct {
-	lists   []*list      // nil: could not be signed yet
-	overdue map[int]bool // those that should be others, but could not be signed
-	now     time.Time    // the database's clock at the reading; never goes back
-	read    time.Time    // this process's clock before it, for the age alone
+	lists   []*list       // nil: could not be signed yet
+	overdue map[int]bool  // those that should be others, but could not be signed
+	now     time.Time     // the database's clock at the reading; never goes back by less than an epoch
+	lead    time.Duration // how far that is ahead of what the database said
+	read    time.Time     // this process's clock before it, for the age alone
 	revoked int
 }
 
@@ -82,6 +77,7 @@ type snapshot struct {
 type list struct {
 	List
 	version
+	n        int
 	kid      string
 	replaced chan struct{} // closed when there is another
 }
@@ -97,7 +93,7 @@ type List struct {
 func New(config Config) *Lists {
 	stopped := make(chan struct{})
 	return &Lists{
-		Config: config, wake: make(chan struct{}, 1), changed: make(map[int]bool),
+		Config: config, wake: make(chan struct{}, 1), changed: make(map[int]bool), walk: walk{whole: true},
 		stopped: stopped, stop: sync.OnceFunc(func() { close(stopped) }),
 	}
 }
@@ -126,8 +122,13 @@ func (l *Lists) URIs() ([]string, error) {
 	return uris, nil
 }
 
-// Wake asks the owner to Refresh soon: something was revoked here.
-func (l *Lists) Wake() {
+// Wake asks the owner to Refresh soon: sessions were revoked here, those that hold
+// these indexes among them. A revocation may be older than it is visible; the reading
+// goes on until it has found them.
+func (l *Lists) Wake(indexes ...int64) {
+	l.mu.Lock()
+	l.expected = append(l.expected, indexes...)
+	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
 	default: // it was asked already
@@ -157,7 +158,7 @@ func (l *Lists) Newer(ctx context.Context, n int, held Held, wait time.Duration)
 		if found == nil || !s.now.Add(age).Before(found.Expiry) {
 			return List{}, false, ErrStale
 		}
-		tag, has := found.heldAs(held)
+		tag, has := found.heldAs(held, s.now.Add(age))
 		if !has {
 			return found.List, true, nil
 		}
@@ -199,12 +200,12 @@ func (l *Lists) isStopped() bool {
 
 // heldAs finds the tag by which a caller has this list or a newer one: another replica
 // may be ahead, and what it revoked must not come back to life here.
-func (x *list) heldAs(held Held) (string, bool) {
+func (x *list) heldAs(held Held, now time.Time) (string, bool) {
 	if held.any {
 		return x.ETag, true
 	}
 	for _, v := range held.versions {
-		if v == x.version || v.newerThan(x.version) {
+		if v == x.version || v.follows(x.version, x.n, now) {
 			return v.tag(), true
 		}
 	}
@@ -227,12 +228,21 @@ func (l *Lists) Age() time.Duration {
 	return 0
 }
 
+// Lead is how far the time of the lists is ahead of the database's clock: more than
+// nothing after that was set back.
+func (l *Lists) Lead() time.Duration {
+	if s := l.snapshot.Load(); s != nil {
+		return s.lead
+	}
+	return 0
+}
+
 // Refresh reads what was revoked and signs the lists that it changes, or whose epoch
-// or key is over. When it returns an error the lists concerned stay as they were. One
-// goroutine calls it.
+// or key is over. When it returns an error the lists concerned stay as they were, and
+// the next Refresh goes on where this one ended. One goroutine calls it.
 func (l *Lists) Refresh(ctx context.Context) error {
 	next := &snapshot{read: time.Now()}
-	reading, err := l.readRevoked(ctx)
+	databaseNow, err := l.readRevoked(ctx)
 	if err != nil {
 		return err
 	}
@@ -240,12 +250,9 @@ func (l *Lists) Refresh(ctx context.Context) error {
 	if old == nil {
 		old = &snapshot{}
 	}
-	next.now = reading.Now
-	if next.now.Before(old.now) { // a database whose clock is behind that of the one before
-		next.now = old.now
-	}
-	l.note(reading, next.now)
-	signer, noSigner := l.Signer(reading.Now)
+	next.now = l.timeAt(databaseNow)
+	next.lead = next.now.Sub(databaseNow)
+	signer, noSigner := l.Signer(databaseNow)
 	replaced, err := l.renew(next, old, signer, noSigner)
 	for _, revoked := range l.revoked {
 		next.revoked += len(revoked)
@@ -257,44 +264,6 @@ func (l *Lists) Refresh(ctx context.Context) error {
 	return err
 }
 
-// readRevoked reads the latest, or everything if that would leave something out.
-func (l *Lists) readRevoked(ctx context.Context) (Reading, error) {
-	if old := l.snapshot.Load(); old != nil {
-		reading, err := l.Store.Revoked(ctx, latest)
-		gap := reading.Now.Sub(old.now)
-		if err != nil || 0 <= gap && gap <= maxGap && reading.Now.Sub(l.read) < Epoch {
-			return reading, err
-		}
-	}
-	reading, err := l.Store.Revoked(ctx, everything)
-	if err == nil {
-		l.read = reading.Now
-	}
-	return reading, err
-}
-
-// note keeps what a reading tells. There is always one list more than sessions have
-// indexes in: another replica may have opened it since.
-func (l *Lists) note(reading Reading, now time.Time) {
-	highest := reading.Highest
-	for _, r := range reading.Revoked {
-		highest = max(highest, r.Index)
-	}
-	for n := len(l.revoked); n <= int(highest/session.StatusListSize)+1; n++ {
-		l.revoked = append(l.revoked, make(map[int64]time.Time))
-	}
-	for _, r := range reading.Revoked {
-		n, i := int(r.Index/session.StatusListSize), r.Index%session.StatusListSize
-		if _, known := l.revoked[n][i]; !known && r.At.After(leftBefore(n, epochOf(n, now))) {
-			l.revoked[n][i] = r.At
-			l.changed[n] = true
-		}
-	}
-}
-
-// leftBefore is the time up to which revoked sessions have left a list in an epoch.
-func leftBefore(n int, epoch int64) time.Time { return beginOf(n, epoch).Add(-Window) }
-
 // renew fills the snapshot with the old lists, and new ones where these are due; it
 // returns the old ones that are replaced.
 func (l *Lists) renew(next, old *snapshot, signer *token.Signer, noSigner error) (replaced []*list, err error) {
@@ -303,6 +272,9 @@ func (l *Lists) renew(next, old *snapshot, signer *token.Signer, noSigner error)
 	for n, before := range next.lists {
 		if before != nil && !l.changed[n] && before.epoch == epochOf(n, next.now) && (noSigner != nil || before.kid == signer.KID()) {
 			continue
+		}
+		if before == nil || before.epoch != epochOf(n, next.now) {
+			l.forget(n, epochOf(n, next.now))
 		}
 		fresh, signErr := l.sign(n, next.now, signer, noSigner)
 		if signErr != nil {
@@ -328,14 +300,10 @@ func (l *Lists) sign(n int, now time.Time, signer *token.Signer, noSigner error)
 	begin := beginOf(n, epoch)
 	issued, expiry := begin, begin.Add(l.AccessTTL+2*Epoch).Truncate(time.Second)
 	indexes := make([]int64, 0, len(l.revoked[n]))
-	for i, at := range l.revoked[n] {
-		if !at.After(leftBefore(n, epoch)) {
-			delete(l.revoked[n], i)
-			continue
-		}
+	for i, b := range l.revoked[n] {
 		indexes = append(indexes, i)
-		if at.After(issued) {
-			issued = at.Truncate(time.Second)
+		if b.at.After(issued) {
+			issued = b.at.Truncate(time.Second)
 		}
 	}
 	slices.Sort(indexes)
@@ -348,6 +316,6 @@ func (l *Lists) sign(n int, now time.Time, signer *token.Signer, noSigner error)
 	v := version{epoch, len(indexes), digestOf(signer.KID(), issued, expiry, indexes)}
 	return &list{
 		List: List{Token: signed, ETag: v.tag(), Expiry: expiry}, version: v,
-		kid: signer.KID(), replaced: make(chan struct{}),
+		n: n, kid: signer.KID(), replaced: make(chan struct{}),
 	}, nil
 }

@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/zlib"
 	"context"
 	"crypto"
@@ -41,23 +42,41 @@ type rows struct {
 	highest int64
 	ahead   time.Duration // of this process's clock
 	down    bool
-	asked   []time.Duration
+	read    int    // rows, since the test set it to 0
+	failing func() // is called before each page
 }
 
-func (r *rows) Revoked(_ context.Context, within time.Duration) (revocation.Reading, error) {
+func (r *rows) Revoked(ctx context.Context, page revocation.Page) (revocation.Reading, error) {
+	if r.failing != nil {
+		r.failing()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.asked = append(r.asked, within)
 	if r.down {
 		return revocation.Reading{}, errDown
 	}
-	reading := revocation.Reading{Now: time.Now().Add(r.ahead).UTC(), Highest: r.highest}
-	for _, x := range r.revoked {
-		if x.At.After(reading.Now.Add(-within)) {
-			reading.Revoked = append(reading.Revoked, x)
-		}
+	if err := ctx.Err(); err != nil {
+		return revocation.Reading{}, err
 	}
+	reading := revocation.Reading{Now: time.Now().Add(r.ahead).UTC(), Highest: r.highest}
+	slices.SortFunc(r.revoked, latestFirst)
+	first := 0
+	if !page.Before.At.IsZero() {
+		first, _ = slices.BinarySearchFunc(r.revoked, page.Before, latestFirst)
+		first++
+	}
+	for _, x := range r.revoked[first:] {
+		if len(reading.Revoked) == page.Rows || !x.At.After(reading.Now.Add(-page.Within)) {
+			break
+		}
+		reading.Revoked = append(reading.Revoked, x)
+	}
+	r.read += len(reading.Revoked)
 	return reading, nil
+}
+
+func latestFirst(a, b revocation.Revoked) int {
+	return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.Index, a.Index))
 }
 
 func (r *rows) revoke(index int64) {
@@ -498,11 +517,6 @@ func TestWhatWasRevokedMeanwhileIsReadAfterAnOutage(t *testing.T) {
 		store := &rows{}
 		lists := newLists(t, store)
 		refresh(t, lists)
-		time.Sleep(revocation.PollEvery)
-		refresh(t, lists)
-		if store.asked[0] <= revocation.Window || store.asked[1] >= revocation.Window {
-			t.Errorf("asked for %v; want everything once", store.asked)
-		}
 		store.revoke(3) // by another replica
 		time.Sleep(revocation.Epoch - 10*time.Second)
 		refresh(t, lists)
@@ -532,6 +546,176 @@ func TestAClockThatIsSetBackTakesNothingBack(t *testing.T) {
 			t.Errorf("%+v, fresh %v, %v; want the new list", list, fresh, err)
 		}
 	})
+}
+
+// TestAClockThatIsAheadForAMomentHidesNoRevocation, neither one of before nor a later one.
+func TestAClockThatIsAheadForAMomentHidesNoRevocation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &rows{}
+		lists := newLists(t, store)
+		store.revoke(3)
+		refresh(t, lists)
+		for _, ahead := range []time.Duration{2 * time.Hour, 0} {
+			store.ahead = ahead
+			time.Sleep(revocation.PollEvery)
+			refresh(t, lists)
+			wantIndexes(t, fetch(t, lists, 0), 3)
+		}
+		store.revoke(4)
+		refresh(t, lists)
+		wantIndexes(t, fetch(t, lists, 0), 3, 4)
+		if left := time.Until(fetch(t, lists, 0).Expiry); left > ttl+2*revocation.Epoch || lists.Lead() != 0 {
+			t.Errorf("the list expires in %s, and leads by %s", left, lists.Lead())
+		}
+		time.Sleep(revocation.Window + revocation.Epoch)
+		refresh(t, lists)
+		wantIndexes(t, fetch(t, lists, 0))
+	})
+}
+
+// TestAProcessThatBeginsWhileTheClockIsAheadLearnsAllWhenItIsBack: many were revoked, so that it takes pages.
+func TestAProcessThatBeginsWhileTheClockIsAheadLearnsAllWhenItIsBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const many = 25_000
+		store := &rows{}
+		for i := range int64(many) {
+			store.revoke(i)
+			time.Sleep(time.Millisecond)
+		}
+		store.ahead = 2 * time.Hour
+		lists := newLists(t, store)
+		refresh(t, lists)
+		store.ahead = 0
+		refresh(t, lists)
+		if lists.Revoked() != many {
+			t.Errorf("%d are revoked, want %d", lists.Revoked(), many)
+		}
+	})
+}
+
+// TestAClockThatIsALittleBehindDoesNotTurnTheListsBack, and the difference is told.
+func TestAClockThatIsALittleBehindDoesNotTurnTheListsBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &rows{ahead: time.Minute}
+		lists := newLists(t, store)
+		store.revoke(3)
+		refresh(t, lists)
+		before := fetch(t, lists, 0)
+		store.ahead = -time.Minute
+		refresh(t, lists)
+		if got := fetch(t, lists, 0); got != before || lists.Lead() != 2*time.Minute {
+			t.Errorf("%+v became %+v, which leads by %s", before, got, lists.Lead())
+		}
+		store.revoke(4)
+		refresh(t, lists)
+		wantIndexes(t, fetch(t, lists, 0), 3, 4)
+	})
+}
+
+// revokeUnseen puts a revocation into the store whose transaction took long to commit.
+func (r *rows) revokeUnseen(index int64, ago time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.revoked = append(r.revoked, revocation.Revoked{Index: index, At: time.Now().Add(r.ahead - ago).UTC()})
+}
+
+// TestARevocationThatIsSeenLateIsSeen, at once while there are few, and when it is said again here.
+func TestARevocationThatIsSeenLateIsSeen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &rows{}
+		lists := newLists(t, store)
+		store.revoke(1)
+		refresh(t, lists)
+		time.Sleep(30 * time.Minute)
+		refresh(t, lists)
+		store.revokeUnseen(2, 29*time.Minute)
+		refresh(t, lists)
+		wantIndexes(t, fetch(t, lists, 0), 1, 2)
+
+		for i := range int64(50_000) {
+			store.revoke(100 + i)
+		}
+		refresh(t, lists)
+		refresh(t, lists)
+		store.revokeUnseen(3, 20*time.Minute)
+		lists.Wake(3)
+		refresh(t, lists)
+		if lists.Revoked() != 50_003 {
+			t.Errorf("%d are revoked after one was said again, want 50003", lists.Revoked())
+		}
+		store.revokeUnseen(4, 20*time.Minute)
+		for range 6 { // pages
+			refresh(t, lists)
+		}
+		if lists.Revoked() != 50_004 {
+			t.Errorf("%d are revoked, want 50004", lists.Revoked())
+		}
+	})
+}
+
+// TestAMassRevocationIsReadOnce, not at each reading of the hour that it stays.
+func TestAMassRevocationIsReadOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const many, page = 100_000, 10_000
+		store := &rows{}
+		lists := newLists(t, store)
+		refresh(t, lists)
+		for i := range int64(many) {
+			store.revoke(i)
+		}
+		refresh(t, lists)
+		if lists.Revoked() != many {
+			t.Fatalf("%d are revoked, want %d", lists.Revoked(), many)
+		}
+		store.read = 0
+		const readings = 10
+		for i := range int64(readings) {
+			store.revoke(many + i)
+			lists.Wake(many+i, i)
+			time.Sleep(revocation.PollEvery)
+			refresh(t, lists)
+			if lists.Revoked() != many+int(i)+1 {
+				t.Fatalf("%d are revoked, want one more each time", lists.Revoked())
+			}
+		}
+		if store.read > readings*2*page {
+			t.Errorf("%d rows were read, want two pages each time", store.read)
+		}
+	})
+}
+
+// TestAReadingThatWasCutOffGoesOn where it was, and nothing is said before it is done.
+func TestAReadingThatWasCutOffGoesOn(t *testing.T) {
+	t.Parallel()
+	const many = 50_000
+	store := &rows{}
+	for i := range int64(many) {
+		store.revoke(i)
+	}
+	pages := 0
+	ctx, cancel := context.WithCancel(t.Context())
+	store.failing = func() {
+		if pages++; pages == 4 {
+			cancel()
+		}
+	}
+	lists := newLists(t, store)
+	if err := lists.Refresh(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want it cut off", err)
+	}
+	if _, _, err := lists.Newer(t.Context(), 0, revocation.Held{}, 0); !errors.Is(err, revocation.ErrStale) {
+		t.Errorf("half a reading: %v, want %v", err, revocation.ErrStale)
+	}
+	pages = 5
+	refresh(t, lists)
+	if lists.Revoked() != many || pages > 9 {
+		t.Errorf("%d are revoked after %d more pages, want %d after the first and those that were left", lists.Revoked(), pages-5, many)
+	}
 }
 
 func TestAListThatCannotBeSignedIsNotSaidToBeUnchanged(t *testing.T) {

@@ -7,16 +7,32 @@ import (
 
 // Store is what the lists are derived from.
 type Store interface {
-	// Revoked reads, in one round trip, the sessions that hold a status index and were
-	// revoked later than within ago, by whomever and for whatever reason.
-	Revoked(ctx context.Context, within time.Duration) (Reading, error)
+	// Revoked reads, in one round trip, a page of the sessions that hold a status index
+	// and were revoked, by whomever and for whatever reason.
+	Revoked(ctx context.Context, page Page) (Reading, error)
+}
+
+// Page selects revoked sessions. They are in order of their time and their index, the
+// latest first.
+type Page struct {
+	Within time.Duration // revoked later than that ago
+	Before Revoked       // behind this one in order; the zero Revoked: from the first on
+	Rows   int           // no more than that
 }
 
 // Reading is what the durable store said at one instant.
 type Reading struct {
 	Now     time.Time // the database's clock
 	Highest int64     // the highest status index that any session holds; 0 if none does
-	Revoked []Revoked // in no order
+	Revoked []Revoked // the latest first
+}
+
+// last is the one that the next page follows on.
+func (r Reading) last() Revoked {
+	if len(r.Revoked) == 0 {
+		return Revoked{}
+	}
+	return r.Revoked[len(r.Revoked)-1]
 }
 
 // Revoked is one session that was revoked.

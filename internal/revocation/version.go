@@ -25,6 +25,9 @@ const (
 	maxTags = 8
 )
 
+// turnSlack is how long before an epoch begins here it may have begun elsewhere.
+const turnSlack = 5 * time.Second
+
 // Held is which versions of a list a caller has. The zero Held is none.
 type Held struct {
 	any      bool
@@ -82,10 +85,14 @@ func parseTag(tag string) (version, bool) {
 	return v, v.tag() == tag && epoch >= 0 && count >= 0
 }
 
-// newerThan reports whether v is a version that follows on from w. A tag from beyond
-// the next epoch is none of ours: nobody's clock is so far ahead.
-func (v version) newerThan(w version) bool {
-	return v.epoch == w.epoch && v.count > w.count || v.epoch == w.epoch+1
+// follows reports whether v is a version of list n that follows on from w at a time. A
+// tag of the next epoch is believed when that is about to begin: replicas are no
+// further apart, and whoever has one that was made by a wrong clock is to lose it.
+func (v version) follows(w version, n int, now time.Time) bool {
+	if v.epoch == w.epoch+1 {
+		return beginOf(n, v.epoch).Sub(now) <= turnSlack
+	}
+	return v.epoch == w.epoch && v.count > w.count
 }
 
 // digestOf tells two contents of a list apart.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestATagIsReadBack(t *testing.T) {
@@ -24,13 +25,27 @@ func TestATagIsReadBack(t *testing.T) {
 
 func TestVersionsAreInOrder(t *testing.T) {
 	t.Parallel()
-	now := version{epoch: 10, count: 5, digest: "x"}
-	for other, newer := range map[version]bool{
-		{10, 5, "x"}: false, {10, 5, "y"}: false, {10, 4, "x"}: false, {10, 6, "x"}: true,
-		{9, 9, "x"}: false, {11, 0, "x"}: true, {12, 0, "x"}: false,
+	here := version{epoch: 10, count: 5, digest: "x"}
+	const n = 2
+	turn := beginOf(n, 11)
+	for _, c := range []struct {
+		other  version
+		before time.Duration // the next epoch of the list
+		want   bool
+	}{
+		{version{10, 5, "x"}, time.Minute, false},
+		{version{10, 5, "y"}, time.Minute, false},
+		{version{10, 4, "x"}, time.Minute, false},
+		{version{10, 6, "x"}, time.Minute, true},
+		{version{9, 9, "x"}, time.Minute, false},
+		{version{11, 0, "x"}, time.Minute, false},
+		{version{11, 0, "x"}, turnSlack + 1, false},
+		{version{11, 0, "x"}, turnSlack, true},
+		{version{11, 0, "x"}, -time.Second, true},
+		{version{12, 0, "x"}, turnSlack, false},
 	} {
-		if got := other.newerThan(now); got != newer {
-			t.Errorf("%+v newer than %+v: %v, want %v", other, now, got, newer)
+		if got := c.other.follows(here, n, turn.Add(-c.before)); got != c.want {
+			t.Errorf("%+v follows %+v %s before the turn: %v, want %v", c.other, here, c.before, got, c.want)
 		}
 	}
 }

@@ -84,14 +84,24 @@ func insertAt(ctx context.Context, tx pgx.Tx, x *session.Session, terms session.
 	return err == nil, err
 }
 
+// endOfTime is later than whatever was revoked.
+var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // Revoked implements [revocation.Store].
-func (s *Store) Revoked(ctx context.Context, within time.Duration) (revocation.Reading, error) {
+func (s *Store) Revoked(ctx context.Context, page revocation.Page) (revocation.Reading, error) {
+	before := page.Before
+	if before.At.IsZero() {
+		before.At = endOfTime
+	}
 	reading, err := one(ctx, s, pgx.ErrNoRows, scanReading, `SELECT clock.now,
 		(SELECT coalesce(max(status_index), 0) FROM sessions WHERE status_index IS NOT NULL), r.indexes, r.times
 		FROM (SELECT clock_timestamp() AS now) clock LEFT JOIN LATERAL (
-			SELECT array_agg(status_index) AS indexes, array_agg(revoked_at) AS times FROM sessions
-			WHERE revoked_at > clock.now - $1::bigint * interval '1 microsecond' AND status_index IS NOT NULL
-		) r ON true`, within.Microseconds())
+			SELECT array_agg(p.status_index) AS indexes, array_agg(p.revoked_at) AS times FROM (
+				SELECT status_index, revoked_at FROM sessions
+				WHERE revoked_at > clock.now - $1::bigint * interval '1 microsecond' AND status_index IS NOT NULL
+				AND (revoked_at, status_index) < ($2::timestamptz, $3::bigint)
+				ORDER BY revoked_at DESC, status_index DESC LIMIT $4) p
+		) r ON true`, page.Within.Microseconds(), before.At, before.Index, page.Rows)
 	if err != nil {
 		return revocation.Reading{}, fmt.Errorf("read revoked sessions: %w", err)
 	}

@@ -41,8 +41,14 @@ func BenchmarkStatuses(b *testing.B) {
 	for name, call := range map[string]func() error{
 		"start":          start,
 		"by primary key": func() error { _, err := store.SessionByID(b.Context(), id); return err },
-		"the latest":     func() error { _, err := store.Revoked(b.Context(), 2*time.Minute); return err },
-		"everything":     func() error { _, err := store.Revoked(b.Context(), revocation.Window+revocation.Epoch); return err },
+		"the latest": func() error {
+			_, err := store.Revoked(b.Context(), revocation.Page{Within: revocation.Window + revocation.Epoch, Rows: 10_000})
+			return err
+		},
+		"everything": func() error {
+			_, err := store.Revoked(b.Context(), revocation.Page{Within: revocation.Window + revocation.Epoch, Rows: 1_000_000})
+			return err
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
+	"math"
 
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/session"
@@ -16,7 +16,8 @@ const (
 		ELSE h.absolute_expiry < ?1 OR h.last_seen_at < ?2 - coalesce(c.idle_ttl + ?3, ?4) END
 		FROM sessions h JOIN clients c ON c.id = h.client_id WHERE h.status_index = ?5`
 	selectHighest = `SELECT coalesce(max(status_index), 0) FROM sessions WHERE status_index IS NOT NULL`
-	selectRevoked = `SELECT status_index, revoked_at FROM sessions WHERE revoked_at > ? AND status_index IS NOT NULL`
+	selectRevoked = `SELECT status_index, revoked_at FROM sessions WHERE revoked_at > ? AND status_index IS NOT NULL
+		AND (revoked_at, status_index) < (?, ?) ORDER BY revoked_at DESC, status_index DESC LIMIT ?`
 )
 
 // place gives the first status index drawn that no session holds whose tokens may
@@ -42,23 +43,27 @@ func (t tx) place(ctx context.Context, terms session.Terms, highest int64) (*int
 }
 
 // Revoked implements [revocation.Store].
-func (s *Store) Revoked(ctx context.Context, within time.Duration) (revocation.Reading, error) {
+func (s *Store) Revoked(ctx context.Context, page revocation.Page) (revocation.Reading, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	reading, err := s.readRevoked(ctx, within)
+	reading, err := s.readRevoked(ctx, page)
 	if err != nil {
 		return revocation.Reading{}, fmt.Errorf("read revoked sessions: %w", err)
 	}
 	return reading, nil
 }
 
-func (s *Store) readRevoked(ctx context.Context, within time.Duration) (revocation.Reading, error) {
+func (s *Store) readRevoked(ctx context.Context, page revocation.Page) (revocation.Reading, error) {
 	reading := revocation.Reading{Now: s.now()} // before the reads: what they miss is later
 	err := s.reader.QueryRowContext(ctx, selectHighest).Scan(&reading.Highest)
 	if err != nil {
 		return reading, err
 	}
-	rows, err := s.reader.QueryContext(ctx, selectRevoked, stored(reading.Now.Add(-within)))
+	before := int64(math.MaxInt64)
+	if at := page.Before.At; !at.IsZero() {
+		before = at.UnixMicro()
+	}
+	rows, err := s.reader.QueryContext(ctx, selectRevoked, stored(reading.Now.Add(-page.Within)), before, page.Before.Index, page.Rows)
 	reading.Revoked, err = collect(rows, err, func(r row) (revocation.Revoked, error) {
 		var revoked revocation.Revoked
 		var at moment

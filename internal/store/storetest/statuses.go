@@ -1,13 +1,14 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
@@ -33,6 +34,7 @@ func Statuses(t *testing.T, open OpenAgeing) {
 		"WithoutAFreeIndexNothingStarts":  withoutAFreeIndexNothingStarts,
 		"EveryEndIsRead":                  everyEndIsRead,
 		"WhatIsReadEndsWhereAsked":        whatIsReadEndsWhereAsked,
+		"PagesHaveEachRevokedSessionOnce": pagesHaveEachOnce,
 		"AnEmptyStoreReadsAsNothing":      emptyStoreReadsAsNothing,
 		"ACancelledContextIsAnError":      cancelledStatusCalls,
 	} {
@@ -218,7 +220,7 @@ func everyEndIsRead(t *testing.T, store Durable, _ Ageing) {
 
 func read(t *testing.T, store Durable, within time.Duration) revocation.Reading {
 	t.Helper()
-	reading, err := store.Revoked(t.Context(), within)
+	reading, err := store.Revoked(t.Context(), revocation.Page{Within: within, Rows: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +237,7 @@ func wantRevoked(t *testing.T, store Durable, doing string, sessions []session.S
 		want = append(want, revocation.Revoked{Index: indexOf(t, s), At: findSession(t, store, s.ID).RevokedAt})
 	}
 	slices.SortFunc(want, func(a, b revocation.Revoked) int { return int(a.Index - b.Index) })
-	if diff := cmp.Diff(read(t, store, time.Hour).Revoked, want); diff != "" {
+	if diff := gocmp.Diff(read(t, store, time.Hour).Revoked, want); diff != "" {
 		t.Errorf("%s (-got +want):\n%s", doing, diff)
 	}
 }
@@ -265,6 +267,41 @@ func whatIsReadEndsWhereAsked(t *testing.T, store Durable, age Ageing) {
 	}
 }
 
+// pagesHaveEachOnce, the latest first, also where all were revoked in one moment.
+func pagesHaveEachOnce(t *testing.T, store Durable, age Ageing) {
+	alice, bob := createUser(t, store, "alice"), createUser(t, store, "bob")
+	for i := range 5 {
+		startSession(t, store, alice.ID)
+		s := startSession(t, store, bob.ID)
+		if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+			t.Fatal(err)
+		}
+		age(t, s.ID, time.Duration(i)*near)
+	}
+	if err := store.RevokeAll(t.Context(), alice.ID, session.ReasonOperator, audit.New(audit.SessionRevoked, "operator")); err != nil {
+		t.Fatal(err)
+	}
+	var got []revocation.Revoked
+	page := revocation.Page{Within: time.Hour, Rows: 3}
+	for {
+		reading, err := store.Revoked(t.Context(), page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got = append(got, reading.Revoked...); len(reading.Revoked) < page.Rows {
+			break
+		}
+		page.Before = got[len(got)-1]
+	}
+	inOrder := slices.IsSortedFunc(got, func(a, b revocation.Revoked) int {
+		return cmp.Or(b.At.Compare(a.At), int(b.Index-a.Index))
+	})
+	slices.SortFunc(got, func(a, b revocation.Revoked) int { return int(a.Index - b.Index) })
+	if diff := gocmp.Diff(got, read(t, store, time.Hour).Revoked); diff != "" || len(got) != 10 || !inOrder {
+		t.Errorf("in order: %v; pages of three, of ten (-got +want at once):\n%s", inOrder, diff)
+	}
+}
+
 func emptyStoreReadsAsNothing(t *testing.T, store Durable, _ Ageing) {
 	if got := read(t, store, time.Hour); got.Highest != 0 || len(got.Revoked) > 0 {
 		t.Errorf("read %+v", got)
@@ -273,6 +310,8 @@ func emptyStoreReadsAsNothing(t *testing.T, store Durable, _ Ageing) {
 
 func cancelledStatusCalls(t *testing.T, store Durable, _ Ageing) {
 	wantCancelled(t, map[string]func(context.Context) error{
-		"Revoked": func(ctx context.Context) error { return drop(store.Revoked(ctx, time.Hour)) },
+		"Revoked": func(ctx context.Context) error {
+			return drop(store.Revoked(ctx, revocation.Page{Within: time.Hour, Rows: 1}))
+		},
 	})
 }

@@ -696,9 +696,12 @@ func TestAReadingThatWasCutOffGoesOn(t *testing.T) {
 	t.Parallel()
 	const many = 50_000
 	store := &rows{}
-	for i := range int64(many) {
-		store.revoke(i)
+	revokeMany := func() {
+		for range many {
+			store.revoke(store.highest + 1)
+		}
 	}
+	revokeMany()
 	pages := 0
 	ctx, cancel := context.WithCancel(t.Context())
 	store.failing = func() {
@@ -717,6 +720,17 @@ func TestAReadingThatWasCutOffGoesOn(t *testing.T) {
 	refresh(t, lists)
 	if lists.Revoked() != many || pages > 9 {
 		t.Errorf("%d are revoked after %d more pages, want %d after the first and those that were left", lists.Revoked(), pages-5, many)
+	}
+
+	revokeMany()
+	ctx, cancel = context.WithCancel(t.Context())
+	pages = 0
+	if err := lists.Refresh(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want it cut off", err)
+	}
+	refresh(t, lists)
+	if lists.Revoked() != 2*many {
+		t.Errorf("%d are revoked after as many again, want %d", lists.Revoked(), 2*many)
 	}
 }
 

@@ -32,8 +32,8 @@ type walk struct {
 	whole bool    // it must get to the end before anything is said
 }
 
-// readRevoked reads the latest revoked sessions, and goes on to the older ones while
-// these tell anything new. It returns the database's clock.
+// readRevoked reads the latest revoked sessions and a page of the older ones, or all of
+// them when the latest tell that these were not read. It returns the database's clock.
 func (l *Lists) readRevoked(ctx context.Context) (time.Time, error) {
 	expected := l.takeExpected()
 	first, full, news, err := l.readPage(ctx, Revoked{})
@@ -52,7 +52,7 @@ func (l *Lists) readRevoked(ctx context.Context) (time.Time, error) {
 		l.walk.at = last
 	}
 	for {
-		page, full, news, err := l.readPage(ctx, l.walk.at)
+		page, full, _, err := l.readPage(ctx, l.walk.at)
 		switch {
 		case err != nil:
 			return time.Time{}, err
@@ -60,7 +60,7 @@ func (l *Lists) readRevoked(ctx context.Context) (time.Time, error) {
 			l.walk = walk{}
 			return first.Now, nil
 		}
-		if l.walk.at = page.last(); !news && !l.walk.whole {
+		if l.walk.at = page.last(); !l.walk.whole {
 			return first.Now, nil
 		}
 	}

@@ -49,6 +49,11 @@ func (c *calls) StartSession(ctx context.Context, s session.Session, terms sessi
 	return c.Store.StartSession(ctx, s, terms, event)
 }
 
+func (c *calls) PlaceSession(ctx context.Context, id string, terms session.Terms) (int64, error) {
+	c.changes++
+	return c.Store.PlaceSession(ctx, id, terms)
+}
+
 func (c *calls) RevokeSession(ctx context.Context, id, reason string, event audit.Event) error {
 	c.changes++
 	return c.Store.RevokeSession(ctx, id, reason, event)

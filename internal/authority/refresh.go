@@ -19,6 +19,9 @@ const statesKeptBeyondIdle = time.Hour
 // window, so the client's retry is still a repeat.
 const abandonAfter = 10 * time.Second
 
+// placeWithin is how long a refresh is held up for the session's status index.
+const placeWithin = time.Second
+
 // Pair is an access token, expired or not, and the refresh token of its session.
 type Pair struct {
 	AccessToken  string
@@ -134,8 +137,25 @@ func (a *Authority) rotate(ctx context.Context, p presented, from Origin) (Token
 		return Tokens{}, ErrGrant
 	}
 	a.record(p, found, from)
+	if p.standing.StatusIndex == nil {
+		p.standing.StatusIndex = a.place(ctx, p.standing.Session)
+	}
 	successor := session.Token{Family: p.Family, Generation: found.Issue, IssuedAt: found.Issued}
 	return a.issue(signer, p.standing.Session, successor, p.standing.Now)
+}
+
+// place gives a session an index that an older binary started without one, once. The
+// refresh has succeeded already: when that fails, its token has no status, as the one
+// before, and the next refresh tries again.
+func (a *Authority) place(ctx context.Context, s session.Session) *int64 {
+	ctx, cancel := context.WithTimeout(ctx, placeWithin)
+	defer cancel()
+	index, err := a.Sessions.PlaceSession(ctx, s.ID, session.Terms{Idle: a.Lifetimes.IdleTTL})
+	if err != nil {
+		a.Log.Warn("session has no place in the status lists yet; the next refresh tries again", "sid", s.ID, "err", err)
+		return nil
+	}
+	return &index
 }
 
 // finding is what the rules found, and which generation was current before; 0 where

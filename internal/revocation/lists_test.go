@@ -724,6 +724,7 @@ func TestAReadingThatWasCutOffGoesOn(t *testing.T) {
 
 	revokeMany()
 	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
 	pages = 0
 	if err := lists.Refresh(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want it cut off", err)

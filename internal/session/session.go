@@ -34,7 +34,7 @@ type Session struct {
 	UserAgent string // at most 256 bytes of it
 
 	// StatusIndex is the place of the session in the status lists, which no other
-	// session has while a token of this one may live. Nil: it has none.
+	// session has while a token of this one may live. Nil: it has none, or none yet.
 	StatusIndex *int64
 }
 

@@ -49,7 +49,8 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, terms sessi
 		if err != nil {
 			return err
 		}
-		if err := place(ctx, tx, &x, terms, highest); err != nil {
+		err = place(ctx, tx, terms, highest, func(index int64) (bool, error) { return insertAt(ctx, tx, &x, terms, index) })
+		if err != nil {
 			return err
 		}
 		return appendEvents(ctx, tx, event)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/session"
@@ -16,22 +17,40 @@ import (
 // took, in that moment, every free one that it had drawn.
 const placeTries = 8
 
-// place inserts the session at the first status index it draws that is free. An index
-// that two sessions want at once is the first one's to commit.
-func place(ctx context.Context, tx pgx.Tx, x *session.Session, terms session.Terms, highest int64) error {
+// place puts the session at the first status index it draws that is free, by means of
+// put, which tells whether it was in time: an index that two sessions want at once is
+// the first one's to commit.
+func place(ctx context.Context, tx pgx.Tx, terms session.Terms, highest int64, put func(index int64) (bool, error)) error {
 	for range placeTries {
 		free, err := freeIndexes(ctx, tx, terms, terms.StatusIndexes(highest))
 		if err != nil {
 			return err
 		}
 		for _, f := range free {
-			placed, err := insertAt(ctx, tx, x, terms, f)
-			if placed || err != nil {
+			released, err := release(ctx, tx, terms, f)
+			if err != nil {
+				return err
+			}
+			if !released {
+				continue
+			}
+			if placed, err := put(f.index); placed || err != nil {
 				return err
 			}
 		}
 	}
 	return session.ErrContended
+}
+
+// over says that no token lives of a session h of client c; overArgs are its arguments.
+const over = `(h.revoked_at < clock.now - $2::bigint * interval '1 microsecond'
+	OR h.revoked_at IS NULL AND (h.absolute_expiry < clock.now - $2::bigint * interval '1 microsecond'
+		OR h.last_seen_at < clock.now - coalesce(c.idle_ttl + $3::bigint, $4::bigint) * interval '1 microsecond'))`
+
+func overArgs(first any, terms session.Terms, more ...any) []any {
+	return append([]any{
+		first, session.StatusReuseAfter.Microseconds(), session.StatusReuseAfterIdle.Microseconds(), terms.IdleFor().Microseconds(),
+	}, more...)
 }
 
 // freeIndex is a status index and the session that it must be taken from, if any.
@@ -46,28 +65,31 @@ func freeIndexes(ctx context.Context, tx pgx.Tx, terms session.Terms, drawn []in
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS d (index, turn)
 		LEFT JOIN sessions h ON h.status_index = d.index LEFT JOIN clients c ON c.id = h.client_id
 		CROSS JOIN (SELECT clock_timestamp() AS now) clock
-		WHERE h.family IS NULL
-		OR h.revoked_at < clock.now - $2::bigint * interval '1 microsecond'
-		OR h.revoked_at IS NULL AND (h.absolute_expiry < clock.now - $2::bigint * interval '1 microsecond'
-			OR h.last_seen_at < clock.now - coalesce(c.idle_ttl + $3::bigint, $4::bigint) * interval '1 microsecond')
-		ORDER BY d.turn`, drawn, session.StatusReuseAfter.Microseconds(),
-		session.StatusReuseAfterIdle.Microseconds(), terms.IdleFor().Microseconds()) // its error comes with the rows
+		WHERE h.family IS NULL OR `+over+`
+		ORDER BY d.turn`, overArgs(drawn, terms)...) // its error comes with the rows
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (freeIndex, error) {
 		var f freeIndex
 		return f, row.Scan(&f.index, &f.holder)
 	})
 }
 
-// insertAt inserts the session at a status index, and tells whether it was in time.
-func insertAt(ctx context.Context, tx pgx.Tx, x *session.Session, terms session.Terms, at freeIndex) (bool, error) {
-	if at.holder != nil { // another session may be faster, or the holder be revoked now, which sets its bit
-		tag, err := tx.Exec(ctx, `UPDATE sessions SET status_index = NULL WHERE family = $1 AND status_index = $2
-			AND (revoked_at IS NULL OR revoked_at < clock_timestamp() - $3::bigint * interval '1 microsecond')`,
-			at.holder, at.index, session.StatusReuseAfter.Microseconds())
-		if err != nil || tag.RowsAffected() == 0 {
-			return false, err
-		}
+// release takes the index from the session that holds it, and tells whether it could:
+// another session may be faster, or the holder be revoked now, which sets its bit.
+// Nobody waits for a holder that somebody else works at.
+func release(ctx context.Context, tx pgx.Tx, terms session.Terms, f freeIndex) (bool, error) {
+	if f.holder == nil {
+		return true, nil
 	}
+	tag, err := tx.Exec(ctx, `UPDATE sessions SET status_index = NULL WHERE family IN (
+		SELECT h.family FROM sessions h JOIN clients c ON c.id = h.client_id
+		CROSS JOIN (SELECT clock_timestamp() AS now) clock
+		WHERE h.family = $5 AND h.status_index = $1::bigint AND `+over+`
+		FOR NO KEY UPDATE OF h SKIP LOCKED)`, overArgs(f.index, terms, f.holder)...)
+	return tag.RowsAffected() == 1, err
+}
+
+// insertAt inserts the session at a status index, and tells whether it was in time.
+func insertAt(ctx context.Context, tx pgx.Tx, x *session.Session, terms session.Terms, index int64) (bool, error) {
 	// never before Seen, should the clock have been set back
 	err := tx.QueryRow(ctx, `INSERT INTO sessions
 		(family, id, user_id, client_id, created_at, absolute_expiry, checkpoint, last_seen_at, address, user_agent, status_index)
@@ -75,13 +97,61 @@ func insertAt(ctx context.Context, tx pgx.Tx, x *session.Session, terms session.
 		FROM (SELECT greatest(clock_timestamp(), $9::timestamptz) AS now) clock
 		ON CONFLICT (status_index) WHERE status_index IS NOT NULL DO NOTHING
 		RETURNING created_at, absolute_expiry`,
-		x.Family[:], x.ID, x.UserID, x.ClientID, terms.Lifetime.Microseconds(), x.Checkpoint, x.Address, x.UserAgent, terms.Seen, at.index).
+		x.Family[:], x.ID, x.UserID, x.ClientID, terms.Lifetime.Microseconds(), x.Checkpoint, x.Address, x.UserAgent, terms.Seen, index).
 		Scan(&x.CreatedAt, &x.AbsoluteExpiry)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}
-	x.StatusIndex = &at.index
+	x.StatusIndex = &index
 	return err == nil, err
+}
+
+// PlaceSession implements [session.Store]. A session that somebody else works at is
+// not waited for.
+func (s *Store) PlaceSession(ctx context.Context, id string, terms session.Terms) (int64, error) {
+	if !isID(id) {
+		return 0, fmt.Errorf("place session: %w", session.ErrNotFound)
+	}
+	var placed int64
+	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
+		var index *int64
+		var highest int64
+		err := tx.QueryRow(ctx, `SELECT s.status_index, (SELECT coalesce(max(status_index), 0) FROM sessions WHERE status_index IS NOT NULL)
+			FROM sessions s WHERE s.id = $1 AND s.revoked_at IS NULL FOR NO KEY UPDATE OF s SKIP LOCKED`, id).Scan(&index, &highest)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return session.ErrNotFound
+		case err != nil:
+			return err
+		case index != nil:
+			placed = *index
+			return nil
+		}
+		return place(ctx, tx, terms, highest, func(index int64) (bool, error) {
+			placed = index
+			return moveTo(ctx, tx, id, index)
+		})
+	})
+	if err != nil {
+		return 0, fmt.Errorf("place session: %w", err)
+	}
+	return placed, nil
+}
+
+// moveTo gives the session a status index, and tells whether it was in time.
+func moveTo(ctx context.Context, tx pgx.Tx, id string, index int64) (bool, error) {
+	attempt, err := tx.Begin(ctx) // a savepoint: there is no ON CONFLICT for an update
+	if err != nil {
+		return false, err
+	}
+	_, err = attempt.Exec(ctx, `UPDATE sessions SET status_index = $2 WHERE id = $1`, id, index)
+	if err == nil {
+		return true, attempt.Commit(ctx)
+	}
+	if failed, ok := errors.AsType[*pgconn.PgError](err); ok && failed.ConstraintName == "sessions_status_index_unique" {
+		return false, attempt.Rollback(ctx)
+	}
+	return false, err
 }
 
 // endOfTime is later than whatever was revoked.

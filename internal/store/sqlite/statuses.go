@@ -42,6 +42,33 @@ func (t tx) place(ctx context.Context, terms session.Terms, highest int64) (*int
 	return nil, session.ErrContended
 }
 
+// PlaceSession implements [session.Store].
+func (s *Store) PlaceSession(ctx context.Context, id string, terms session.Terms) (int64, error) {
+	var placed int64
+	err := s.write(ctx, func(ctx context.Context, t tx) error {
+		var index *int64
+		var highest int64
+		err := t.QueryRowContext(ctx, `SELECT status_index, (`+selectHighest+`) FROM sessions WHERE id = ? AND revoked_at IS NULL`, id).Scan(&index, &highest)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return session.ErrNotFound
+		case err != nil:
+			return err
+		case index == nil:
+			if index, err = t.place(ctx, terms, highest); err != nil {
+				return err
+			}
+			_, err = t.ExecContext(ctx, `UPDATE sessions SET status_index = ? WHERE id = ?`, *index, id)
+		}
+		placed = *index
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("place session: %w", err)
+	}
+	return placed, nil
+}
+
 // Revoked implements [revocation.Store].
 func (s *Store) Revoked(ctx context.Context, page revocation.Page) (revocation.Reading, error) {
 	ctx, cancel := bounded(ctx)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -28,15 +29,16 @@ const near = time.Minute
 // Statuses is the contract of status indexes, and of [revocation.Store].
 func Statuses(t *testing.T, open OpenAgeing) {
 	for name, rule := range map[string]func(*testing.T, Durable, Ageing){
-		"R3NoTwoLiveSessionsShareAnIndex": noTwoShareAnIndex,
-		"R3OnlyTheDeadLoseTheirIndex":     onlyTheDeadLoseTheirIndex,
-		"OfManyThatTakeAnIndexOneGetsIt":  oneTakesADeadIndex,
-		"WithoutAFreeIndexNothingStarts":  withoutAFreeIndexNothingStarts,
-		"EveryEndIsRead":                  everyEndIsRead,
-		"WhatIsReadEndsWhereAsked":        whatIsReadEndsWhereAsked,
-		"PagesHaveEachRevokedSessionOnce": pagesHaveEachOnce,
-		"AnEmptyStoreReadsAsNothing":      emptyStoreReadsAsNothing,
-		"ACancelledContextIsAnError":      cancelledStatusCalls,
+		"R3NoTwoLiveSessionsShareAnIndex":     noTwoShareAnIndex,
+		"R3OnlyTheDeadLoseTheirIndex":         onlyTheDeadLoseTheirIndex,
+		"OfManyThatTakeAnIndexOneGetsIt":      oneTakesADeadIndex,
+		"WithoutAFreeIndexNothingStarts":      withoutAFreeIndexNothingStarts,
+		"R1ASessionWithoutAnIndexGetsOneOnce": placesOnce,
+		"EveryEndIsRead":                      everyEndIsRead,
+		"WhatIsReadEndsWhereAsked":            whatIsReadEndsWhereAsked,
+		"PagesHaveEachRevokedSessionOnce":     pagesHaveEachOnce,
+		"AnEmptyStoreReadsAsNothing":          emptyStoreReadsAsNothing,
+		"ACancelledContextIsAnError":          cancelledStatusCalls,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -177,6 +179,51 @@ func withoutAFreeIndexNothingStarts(t *testing.T, store Durable, _ Ageing) {
 	wantEvents(t, store, audit.Query{SessionID: x.ID})
 }
 
+// placesOnce takes the index from a session, as if a binary of before had started it.
+func placesOnce(t *testing.T, store Durable, age Ageing) {
+	alice := createUser(t, store, "alice")
+	terms := session.Terms{Lifetime: 1000 * time.Hour, Seen: alice.SessionsValidAfter, Idle: 5 * time.Hour, Draw: drawing(7)}
+	s := startSessionUnder(t, store, newSession(alice.ID), terms)
+	age(t, s.ID, 100*time.Hour)
+	startSessionUnder(t, store, newSession(alice.ID), terms) // takes it
+	if findSession(t, store, s.ID).StatusIndex != nil {
+		t.Fatal("the session still has its index")
+	}
+	dead := startSessionUnder(t, store, newSession(alice.ID), session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter, Draw: drawing(9)})
+	age(t, dead.ID, 100*time.Hour)
+	got := make([]int64, contenders)
+	wantNoErrors(t, contend(t, func(ctx context.Context, i int) (err error) {
+		got[i], err = store.PlaceSession(ctx, s.ID, session.Terms{Draw: drawing(7, 9, 10)})
+		if errors.Is(err, session.ErrNotFound) { // another is at it
+			err = nil
+		}
+		return err
+	}))
+	index := indexOf(t, findSession(t, store, s.ID))
+	if index != 9 || findSession(t, store, dead.ID).StatusIndex != nil {
+		t.Errorf("the session is at %d, want the first free one, 9", index)
+	}
+	for _, g := range got {
+		if g != 0 && g != index {
+			t.Errorf("%d was told, it is at %d", g, index)
+		}
+	}
+	if again, err := store.PlaceSession(t.Context(), s.ID, session.Terms{Draw: drawing(11)}); again != index || err != nil {
+		t.Errorf("placed again at %d: %v; want %d", again, err, index)
+	}
+	if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{s.ID, newID(), "x"} {
+		wantError(t, "place "+id, drop(store.PlaceSession(t.Context(), id, terms)), session.ErrNotFound)
+	}
+	full := startSessionUnder(t, store, newSession(alice.ID), session.Terms{Lifetime: 1000 * time.Hour, Seen: alice.SessionsValidAfter, Draw: drawing(12)})
+	age(t, full.ID, 1001*time.Hour+session.StatusReuseAfter)
+	terms.Draw = drawing(12)
+	startSessionUnder(t, store, newSession(alice.ID), terms)
+	wantError(t, "place where nothing is free", drop(store.PlaceSession(t.Context(), full.ID, terms)), session.ErrContended)
+}
+
 // everyEndIsRead ends sessions in all the ways there are; each must reach the lists.
 func everyEndIsRead(t *testing.T, store Durable, _ Ageing) {
 	ctx := t.Context()
@@ -310,6 +357,7 @@ func emptyStoreReadsAsNothing(t *testing.T, store Durable, _ Ageing) {
 
 func cancelledStatusCalls(t *testing.T, store Durable, _ Ageing) {
 	wantCancelled(t, map[string]func(context.Context) error{
+		"PlaceSession": func(ctx context.Context) error { return drop(store.PlaceSession(ctx, newID(), session.Terms{})) },
 		"Revoked": func(ctx context.Context) error {
 			return drop(store.Revoked(ctx, revocation.Page{Within: time.Hour, Rows: 1}))
 		},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/token"
 )
 
 func wantError(tb testing.TB, got, want error) {
@@ -22,11 +23,19 @@ type calls struct {
 	session.Store
 	states         session.States
 	reads, changes int
+
+	unplaced bool  // sessions are as a binary of before left them, without an index
+	placed   int   // how often one was asked for
+	place    error // what comes of that
 }
 
 func (c *calls) StandingByFamily(ctx context.Context, family session.FamilyHash) (session.Standing, error) {
 	c.reads++
-	return c.Store.StandingByFamily(ctx, family)
+	standing, err := c.Store.StandingByFamily(ctx, family)
+	if c.unplaced {
+		standing.StatusIndex = nil
+	}
+	return standing, err
 }
 
 func (c *calls) StandingByID(ctx context.Context, id string) (session.Standing, error) {
@@ -50,8 +59,41 @@ func (c *calls) StartSession(ctx context.Context, s session.Session, terms sessi
 }
 
 func (c *calls) PlaceSession(ctx context.Context, id string, terms session.Terms) (int64, error) {
-	c.changes++
+	c.placed++
+	if c.place != nil {
+		return 0, c.place
+	}
 	return c.Store.PlaceSession(ctx, id, terms)
+}
+
+// TestR1ASessionWithoutAnIndexGetsOneAtARefresh, whose success does not hang on it; one that has an index costs no more
+// than the one reading.
+func TestR1ASessionWithoutAnIndexGetsOneAtARefresh(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	tokens := b.login(t, "alice")
+	want := *b.standing(t, tokens).StatusIndex % session.StatusListSize
+	for _, step := range []struct {
+		name     string
+		unplaced bool
+		place    error
+		placed   int
+		has      bool
+	}{
+		{"has one", false, nil, 0, true},
+		{"has none, and gets none", true, session.ErrContended, 1, false},
+		{"has none", true, nil, 1, true},
+	} {
+		b.calls.unplaced, b.calls.place, b.calls.placed, b.calls.reads = step.unplaced, step.place, 0, 0
+		tokens = b.refresh(t, tokens, session.Rotated)
+		claims, err := token.Parse(tokens.AccessToken, issuer, b.Keys.Public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has := claims.Status != nil && claims.Status.Index == want; has != step.has || b.calls.placed != step.placed || b.calls.reads != 2 {
+			t.Errorf("a session that %s: %+v; asked for a place %d times, %d reads", step.name, claims.Status, b.calls.placed, b.calls.reads)
+		}
+	}
 }
 
 func (c *calls) RevokeSession(ctx context.Context, id, reason string, event audit.Event) error {

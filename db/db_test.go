@@ -365,3 +365,37 @@ func TestAnUnavailableDatabaseIsNamedWithoutItsPassword(t *testing.T) {
 		t.Errorf("got %v, want an error without the password", err)
 	}
 }
+
+// TestAMigrationDoesNotQueueBehindALock, with everybody behind it: it gives up, and has changed nothing.
+func TestAMigrationDoesNotQueueBehindALock(t *testing.T) {
+	t.Parallel()
+	d := postgres(t).up(t)
+	status, err := d.Status(t.Context())
+	if err == nil {
+		err = d.Down(t.Context(), status.Version-2)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := d.tables(t)
+	busy, err := d.sql.BeginTx(t.Context(), nil)
+	if err == nil {
+		_, err = busy.ExecContext(t.Context(), `LOCK TABLE sessions IN ROW EXCLUSIVE MODE`)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+		t.Errorf("got %v, want a lock timeout", err)
+	}
+	if err := busy.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, d.tables(t)); diff != "" {
+		t.Errorf("something was changed:\n%s", diff)
+	}
+	if err := d.Force(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	d.up(t)
+}

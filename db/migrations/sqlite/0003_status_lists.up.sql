@@ -1,7 +1,8 @@
 -- The place of a session in the status lists; NULL: it has none, because it is
 -- older than the lists, or because it was over for so long that another has its
--- place now. A binary of before leaves it NULL.
-ALTER TABLE sessions ADD COLUMN status_index INTEGER CHECK (status_index >= 0);
+-- place now. A binary of before leaves it NULL; the next refresh of such a session
+-- gives it one.
+ALTER TABLE sessions ADD COLUMN status_index INTEGER CHECK (status_index BETWEEN 0 AND 2147483647);
 
 CREATE UNIQUE INDEX sessions_status_index_unique ON sessions (status_index) WHERE status_index IS NOT NULL;
 

@@ -129,6 +129,7 @@ func (l *Lists) makeRoom(reading Reading) {
 	for _, r := range reading.Revoked {
 		highest = max(highest, r.Index)
 	}
+	highest = min(highest, session.MaxStatusIndex)
 	for n := len(l.revoked); n <= int(highest/session.StatusListSize)+1; n++ {
 		l.revoked = append(l.revoked, make(map[int64]bit))
 	}
@@ -136,6 +137,9 @@ func (l *Lists) makeRoom(reading Reading) {
 
 // note sets the bit of a session and tells whether that was new.
 func (l *Lists) note(r Revoked, now time.Time) bool {
+	if r.Index < 0 || r.Index > session.MaxStatusIndex {
+		return false
+	}
 	n, i := int(r.Index/session.StatusListSize), r.Index%session.StatusListSize
 	if _, known := l.revoked[n][i]; known || !r.At.After(leftBefore(n, epochOf(n, now))) {
 		return false

@@ -9,6 +9,9 @@ import (
 // StatusListSize is how many sessions one status list has room for.
 const StatusListSize = 1 << 17
 
+// MaxStatusIndex is the highest index there is; the stores refuse a higher one.
+const MaxStatusIndex = 1<<31 - 1
+
 // How long a session has been over before another may have its index. By then no
 // access token of it lives, its bit has left the lists, and no list that shows the
 // bit is unexpired in anybody's hands (package revocation holds its windows against
@@ -27,10 +30,13 @@ const statusDraws = 16
 // those that are. The first that is free, or whose holder is over for long enough, is
 // the session's; the list behind the highest is full only then.
 func DrawStatusIndexes(highest int64) []int64 {
-	room := (highest/StatusListSize + 1) * StatusListSize
+	room := (min(highest, MaxStatusIndex)/StatusListSize + 1) * StatusListSize
 	indexes := make([]int64, statusDraws, statusDraws+1)
 	for i := range indexes {
 		indexes[i] = draw(room)
+	}
+	if room > MaxStatusIndex {
+		return indexes
 	}
 	return append(indexes, room+draw(StatusListSize))
 }

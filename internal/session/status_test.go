@@ -42,3 +42,14 @@ func TestAnIdleLifetimeThatIsNotKnownFreesNothing(t *testing.T) {
 		t.Errorf("free after %s", got)
 	}
 }
+
+func TestNoStatusIndexIsAboveTheHighest(t *testing.T) {
+	t.Parallel()
+	for _, highest := range []int64{session.MaxStatusIndex - session.StatusListSize, session.MaxStatusIndex, 1 << 62} {
+		for _, index := range session.DrawStatusIndexes(highest) {
+			if index < 0 || index > session.MaxStatusIndex {
+				t.Errorf("highest %d: drew %d", highest, index)
+			}
+		}
+	}
+}

@@ -34,6 +34,7 @@ func Statuses(t *testing.T, open OpenAgeing) {
 		"OfManyThatTakeAnIndexOneGetsIt":      oneTakesADeadIndex,
 		"WithoutAFreeIndexNothingStarts":      withoutAFreeIndexNothingStarts,
 		"R1ASessionWithoutAnIndexGetsOneOnce": placesOnce,
+		"IndexesAreBounded":                   indexesAreBounded,
 		"EveryEndIsRead":                      everyEndIsRead,
 		"WhatIsReadEndsWhereAsked":            whatIsReadEndsWhereAsked,
 		"PagesHaveEachRevokedSessionOnce":     pagesHaveEachOnce,
@@ -222,6 +223,25 @@ func placesOnce(t *testing.T, store Durable, age Ageing) {
 	terms.Draw = drawing(12)
 	startSessionUnder(t, store, newSession(alice.ID), terms)
 	wantError(t, "place where nothing is free", drop(store.PlaceSession(t.Context(), full.ID, terms)), session.ErrContended)
+}
+
+func indexesAreBounded(t *testing.T, store Durable, _ Ageing) {
+	alice := createUser(t, store, "alice")
+	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}
+	for _, index := range []int64{-1, session.MaxStatusIndex + 1} {
+		terms.Draw = drawing(index)
+		x := newSession(alice.ID)
+		if _, err := store.StartSession(t.Context(), x, terms, aboutSession(audit.SessionStarted, x.ID)); err == nil {
+			t.Errorf("a session started at index %d", index)
+		}
+	}
+	terms.Draw = drawing(session.MaxStatusIndex)
+	startSessionUnder(t, store, newSession(alice.ID), terms)
+	if read(t, store, time.Hour).Highest != session.MaxStatusIndex {
+		t.Error("the highest index there is was not read")
+	}
+	terms.Draw = nil // draws below it
+	startSessionUnder(t, store, newSession(alice.ID), terms)
 }
 
 // everyEndIsRead ends sessions in all the ways there are; each must reach the lists.

@@ -45,7 +45,7 @@ func (s *Server) preflight(routes []route) gin.HandlerFunc {
 			return
 		}
 		c.Header("Access-Control-Allow-Methods", allowed)
-		c.Header("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+		c.Header("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, If-None-Match")
 		c.Header("Access-Control-Max-Age", preflightMaxAge)
 		c.Status(http.StatusNoContent)
 		c.Writer.WriteHeaderNow()

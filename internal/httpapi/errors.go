@@ -68,7 +68,11 @@ func (s *Server) answerError(c *gin.Context, as answers, err error) {
 		return
 	}
 	a := answerTo(err)
-	if a.status >= http.StatusInternalServerError {
+	switch {
+	case a.status == http.StatusNotImplemented: // what is not offered is no trouble
+	case errors.Is(err, revocation.ErrStale): // its cause is told once, not by each of thousands that follow a list
+		s.Log.Debug("request not served", "route", c.FullPath(), "request", requestID(c), "err", err)
+	case a.status >= http.StatusInternalServerError:
 		s.Log.Error("request not served", "route", c.FullPath(), "request", requestID(c), "err", err)
 	}
 	if c.Writer.Written() {
@@ -141,7 +145,7 @@ func knownAnswers() []knownAnswer {
 		{errWait, answer{status: http.StatusBadRequest, code: oauth.InvalidRequest, description: "wait is a whole number of seconds from 0 to 25, given once"}},
 		{errIfNoneMatch, answer{status: http.StatusRequestHeaderFieldsTooLarge, code: oauth.InvalidRequest, description: "If-None-Match is longer than 1 KiB; name the newest list you have"}},
 		{errHistory, answer{status: http.StatusNotImplemented, code: oauth.InvalidRequest, description: "status lists of the past are not served; leave time out"}},
-		{revocation.ErrStale, answer{status: http.StatusServiceUnavailable, code: oauth.TemporarilyUnavailable, description: "what was revoked is not known at the moment; try again as Retry-After says", retryAfter: time.Second}},
+		{revocation.ErrStale, answer{status: http.StatusServiceUnavailable, code: oauth.TemporarilyUnavailable, description: "what was revoked is not known at the moment; try again as Retry-After says", retryAfter: soon()}},
 		{errBasic, answer{status: http.StatusUnauthorized, code: oauth.InvalidClient, description: "client authentication failed", challenge: basicChallenge}},
 		{errNoBearer, answer{status: http.StatusUnauthorized, message: invalidBearer, challenge: bearerChallenge}},
 		{errBearers, answer{status: http.StatusBadRequest, message: InvalidRequest, challenge: bearersChallenge}},
@@ -162,4 +166,10 @@ func knownAnswers() []knownAnswer {
 // jitteredRetry spreads the return of callers that failed together over 1 to 3 s.
 func jitteredRetry() time.Duration {
 	return time.Duration(1+rand.IntN(3)) * time.Second //nolint:gosec // jitter, nothing to guess
+}
+
+// soon spreads the return of those that follow the lists over a second, within what
+// they are promised of a revocation.
+func soon() time.Duration {
+	return time.Duration(1+rand.IntN(2)) * time.Second //nolint:gosec // jitter, nothing to guess
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -56,7 +57,7 @@ func TestWithoutAPlaceToWaitTheAnswerComesAtOnce(t *testing.T) {
 		{ignorant, "?wait=25", has, 503, "what was revoked is not known at the moment; try again as Retry-After says"},
 	} {
 		got := askList(t, c.server, c.query, c.etag)
-		if got.Code != c.status || !strings.Contains(got.Body.String(), c.says) || (got.Code == 503) != (got.Header().Get("Retry-After") == "1") {
+		if got.Code != c.status || !strings.Contains(got.Body.String(), c.says) || (got.Code == 503) != isSoon(got.Header()) {
 			t.Errorf("%q with %q: %d, Retry-After %q, %.99q; want %d and %q", c.query, c.etag, got.Code, got.Header().Get("Retry-After"), got.Body, c.status, c.says)
 		}
 	}
@@ -84,6 +85,81 @@ func TestALongIfNoneMatchIsRefused(t *testing.T) {
 	header = http.Header{"If-None-Match": slices.Repeat([]string{has}, 40)}
 	if _, err := heldOf(header); err == nil {
 		t.Error("forty fields are read")
+	}
+}
+
+func isSoon(header http.Header) bool {
+	return slices.Contains([]string{"1", "2"}, header.Get("Retry-After"))
+}
+
+// TestWhoIsToldThatAListIsStaleIsSpread: they all asked in the same moment.
+func TestWhoIsToldThatAListIsStaleIsSpread(t *testing.T) {
+	t.Parallel()
+	s := newListing(t, revocation.New(revocation.Config{}))
+	said := make(map[string]bool)
+	for range 64 {
+		header := askList(t, s, "", "").Header()
+		said[header.Get("Retry-After")] = true
+		if header.Get("Connection") != "close" {
+			t.Fatal("the connection to a replica that does not know is kept")
+		}
+	}
+	if len(said) != 2 || !said["1"] || !said["2"] {
+		t.Errorf("Retry-After is one of %v, want 1 and 2", said)
+	}
+}
+
+// TestWhatIsExpectedOfAListIsNoErrorInTheLog, which thousands could fill in a second; nor does it end a connection.
+func TestWhatIsExpectedOfAListIsNoErrorInTheLog(t *testing.T) {
+	t.Parallel()
+	s := newListing(t, revocation.New(revocation.Config{Store: nothingRevoked{}, Signer: newSigner(t)}))
+	var log bytes.Buffer
+	s.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if got := askList(t, s, "", ""); got.Code != http.StatusServiceUnavailable {
+		t.Errorf("before anything was read: %d", got.Code)
+	}
+	if err := s.Lists.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for query, status := range map[string]int{"?time=1": 501, "?wait=x": 400, "?wait=1;a": 400, "?wait=%zz": 400} {
+		if got := askList(t, s, query, ""); got.Code != status || got.Header().Get("Connection") != "" {
+			t.Errorf("%s: %d, Connection %q; want %d", query, got.Code, got.Header().Get("Connection"), status)
+		}
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log says\n%s", &log)
+	}
+}
+
+// TestAListIsAskedForWithoutABody, whose octets would end a wait; the connection ends instead.
+func TestAListIsAskedForWithoutABody(t *testing.T) {
+	t.Parallel()
+	s := newListing(t, revocation.New(revocation.Config{Store: nothingRevoked{}, Signer: newSigner(t)}))
+	if err := s.Lists.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		req := httptest.NewRequestWithContext(t.Context(), method, "/oauth/status-lists/0", strings.NewReader("x"))
+		got := httptest.NewRecorder()
+		s.Public().ServeHTTP(got, req)
+		if got.Code != http.StatusBadRequest || got.Header().Get("Connection") != "close" {
+			t.Errorf("%s: %d, Connection %q; want 400 and close", method, got.Code, got.Header().Get("Connection"))
+		}
+	}
+}
+
+// TestAPageMaySayWhichListItHas: browsers ask before they send If-None-Match.
+func TestAPageMaySayWhichListItHas(t *testing.T) {
+	t.Parallel()
+	s := newListing(t, revocation.New(revocation.Config{}))
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodOptions, "/oauth/status-lists/0", nil)
+	req.Header.Set("Origin", "https://anywhere.example")
+	req.Header.Set("Access-Control-Request-Method", http.MethodGet)
+	req.Header.Set("Access-Control-Request-Headers", "if-none-match")
+	got := httptest.NewRecorder()
+	s.Public().ServeHTTP(got, req)
+	if got.Code != http.StatusNoContent || !strings.Contains(got.Header().Get("Access-Control-Allow-Headers"), "If-None-Match") {
+		t.Errorf("%d %v", got.Code, got.Header())
 	}
 }
 

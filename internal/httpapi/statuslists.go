@@ -36,7 +36,14 @@ const (
 // With ?wait the 304 comes when so many seconds are over, and a list that changes in
 // between at once.
 func (s *Server) statusList(c *gin.Context) error {
-	query := c.Request.URL.Query()
+	if c.Request.ContentLength != 0 { // a wait would end with the octets of a body that is not read
+		c.Header("Connection", "close")
+		return errRequest
+	}
+	query, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		return errRequest
+	}
 	if query.Has("time") { // history (§8.4): nobody needs to know for whom it was over when
 		return errHistory
 	}
@@ -56,8 +63,10 @@ func (s *Server) statusList(c *gin.Context) error {
 	switch {
 	case errors.Is(err, revocation.ErrUnknown):
 		return errNotFound
-	case err != nil:
+	case errors.Is(err, revocation.ErrStale):
 		c.Header("Connection", "close") // another replica may know, and the balancer choose it
+		return err
+	case err != nil:
 		return err
 	}
 	c.Header("Cache-Control", statusListCache)

@@ -97,12 +97,25 @@ func (a *App) open(ctx context.Context) error {
 	a.lists = revocation.New(revocation.Config{
 		Issuer: a.cfg.Issuer, AccessTTL: a.cfg.AccessTokenTTL, Store: a.store, Signer: a.keys.Signer,
 	})
-	if err := a.lists.Refresh(ctx); err != nil {
+	if err := a.readLists(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	a.checkpoints = session.NewCheckpoints(a.store)
 	a.events = audit.NewQueue(a.store)
 	return a.buildAPI(roots)
+}
+
+// readLists reads what was revoked. After a mass revocation that may take long: then
+// the start goes on, and whoever asks for a list is told to come back.
+func (a *App) readLists(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, tickTimeout)
+	defer cancel()
+	err := a.lists.Refresh(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		a.log.Warn("status lists are not there yet; what was revoked is still being read", "err", err)
+		return nil
+	}
+	return err
 }
 
 // listen opens both listeners first: a port in use is told before anything is

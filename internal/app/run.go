@@ -134,11 +134,11 @@ func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 	keysChanged := make(chan struct{}, 1)
 	wg.Go(func() { a.heed(ctx, a.store.AwaitSigningKeys, keysChanged) })
 	for _, task := range []task{
-		{"keys", keyring.PollEvery, keysChanged, a.tendKeys},
-		{"clients", clientsEvery, nil, a.clients.Refresh},
-		{"status lists", revocation.PollEvery, a.lists.Woken(), a.lists.Refresh},
-		{"checkpoints", flushEvery, nil, a.checkpoints.Flush},
-		{"events", flushEvery, nil, a.events.Flush},
+		{"keys", keyring.PollEvery, 0, keysChanged, a.tendKeys},
+		{"clients", clientsEvery, 0, nil, a.clients.Refresh},
+		{"status lists", revocation.PollEvery, revocation.Apart, a.lists.Woken(), a.lists.Refresh},
+		{"checkpoints", flushEvery, 0, nil, a.checkpoints.Flush},
+		{"events", flushEvery, 0, nil, a.events.Flush},
 	} {
 		wg.Go(func() { a.tick(ctx, task) })
 	}
@@ -148,6 +148,7 @@ func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 type task struct {
 	name  string
 	every time.Duration
+	apart time.Duration   // from one begin to the next at least, however often it is hinted at
 	hint  <-chan struct{} // nil: none comes
 	do    func(context.Context) error
 }
@@ -182,6 +183,7 @@ func (a *App) tick(ctx context.Context, t task) {
 	defer ticker.Stop()
 	failing := false
 	for {
+		began := time.Now()
 		bounded, cancel := context.WithTimeout(ctx, tickTimeout)
 		err := t.do(bounded)
 		cancel()
@@ -200,6 +202,7 @@ func (a *App) tick(ctx context.Context, t task) {
 		case <-t.hint:
 			pause(ctx, gatherFor)
 		}
+		pause(ctx, time.Until(began.Add(t.apart)))
 	}
 }
 

@@ -17,6 +17,9 @@ const (
 	// at which "nothing has changed" is no longer said.
 	PollEvery = 500 * time.Millisecond
 	MaxAge    = 2 * time.Second
+	// Apart is the time between two calls of Refresh at least, and so between two versions
+	// of a list: each is sent to all that follow it.
+	Apart = 250 * time.Millisecond
 	// TTL tells verifiers that poll without waiting how often.
 	TTL = 3 * time.Second
 )

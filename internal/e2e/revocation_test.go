@@ -381,7 +381,8 @@ func TestR2WhatWasRevokedStaysSoThroughAFlushAndARestart(t *testing.T) {
 	}
 }
 
-// TestR3NoTwoLiveSessionsShareAnIndex over replicas whose users all log in at once.
+// TestR3NoTwoLiveSessionsShareAnIndex over replicas whose users all log in at once. That
+// these draw apart is all it sees; the contract of the stores has them draw the same.
 func TestR3NoTwoLiveSessionsShareAnIndex(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -440,6 +441,43 @@ func TestR4AnOutageRejectsNoValidToken(t *testing.T) {
 	if a.revoked(t, at) {
 		t.Error("revoked after the outage")
 	}
+}
+
+// TestR4NobodyIsRefusedInAnOutageUntilTheTokenExpires, by a service that refuses whoever's status it doesn't know: one
+// that follows the list since before, and one that begins in the outage.
+func TestR4NobodyIsRefusedInAnOutageUntilTheTokenExpires(t *testing.T) {
+	t.Parallel()
+	servers := newOwnServers(t)
+	a := servers.startReplica(t, "MINTMARK_ACCESS_TOKEN_TTL=8s")
+	a.register(t, testUser)
+	early := verifierOf(t, a, verifier.WithStatus(verifier.StatusFailClosed))
+	p := a.login(t, testUser)
+	if _, err := early.Verify(t.Context(), p.Access); err != nil {
+		t.Fatal(err)
+	}
+	var claims struct{ Exp int64 }
+	decodePart(t, p.Access, 1, &claims)
+	expiry := time.Unix(claims.Exp, 0)
+	servers.postgresProxy.Cut()
+	servers.redisProxy.Cut()
+	late := verifierOf(t, a, verifier.WithStatus(verifier.StatusFailClosed))
+	checks := 0
+	for time.Until(expiry) > time.Second/2 { // the clock of the database is this machine's
+		for name, v := range map[string]*verifier.Verifier{"follows": early, "begins": late} {
+			if _, err := v.Verify(t.Context(), p.Access); err != nil && time.Now().Before(expiry) {
+				t.Fatalf("a service that %s, %s before the end: %v", name, time.Until(expiry), err)
+			}
+		}
+		checks++
+		<-time.After(50 * time.Millisecond)
+	}
+	if checks < 20 {
+		t.Fatalf("only %d checks in the outage", checks)
+	}
+	eventually(t, 10*time.Second, func() bool {
+		_, err := early.Verify(t.Context(), p.Access)
+		return errors.Is(err, verifier.ErrInvalidToken)
+	})
 }
 
 // TestAWaitOutlivesTheTimeToReadARequest, which is shorter.

@@ -182,7 +182,7 @@ func (a *App) tick(ctx context.Context, t task) {
 	ticker := time.NewTicker(t.every)
 	defer ticker.Stop()
 	failing := false
-	for {
+	for ctx.Err() == nil {
 		began := time.Now()
 		bounded, cancel := context.WithTimeout(ctx, tickTimeout)
 		err := t.do(bounded)

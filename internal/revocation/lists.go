@@ -50,6 +50,7 @@ type Config struct {
 // wait for it.
 type Lists struct {
 	Config
+	began    time.Time // by this process's clock
 	snapshot atomic.Pointer[snapshot]
 	wake     chan struct{}
 	stop     func()
@@ -93,7 +94,7 @@ type List struct {
 func New(config Config) *Lists {
 	stopped := make(chan struct{})
 	return &Lists{
-		Config: config, wake: make(chan struct{}, 1), changed: make(map[int]bool), walk: walk{whole: true},
+		Config: config, began: time.Now(), wake: make(chan struct{}, 1), changed: make(map[int]bool), walk: walk{whole: true},
 		stopped: stopped, stop: sync.OnceFunc(func() { close(stopped) }),
 	}
 }
@@ -302,8 +303,8 @@ func (l *Lists) sign(n int, now time.Time, signer *token.Signer, noSigner error)
 	indexes := make([]int64, 0, len(l.revoked[n]))
 	for i, b := range l.revoked[n] {
 		indexes = append(indexes, i)
-		if b.at.After(issued) {
-			issued = b.at.Truncate(time.Second)
+		if at := b.time(); at.After(issued) {
+			issued = at.Truncate(time.Second)
 		}
 	}
 	slices.Sort(indexes)

@@ -19,11 +19,13 @@ const (
 	clockSlack = 20 * time.Second
 )
 
-// bit is the set bit of one session.
+// bit is the set bit of one session; there may be millions.
 type bit struct {
-	at   time.Time // when it was revoked, by the database's clock
-	keep time.Time // until when it stays by this process's clock, whatever the database's does
+	at   int64         // when it was revoked by the database's clock, in microseconds since 1970
+	keep time.Duration // until when it stays, since began, whatever the database's clock does
 }
+
+func (b bit) time() time.Time { return time.UnixMicro(b.at).UTC() }
 
 // walk is how far the older ones were read, behind the first page, where they are too
 // many for it: a page at each Refresh, round and round.
@@ -144,7 +146,7 @@ func (l *Lists) note(r Revoked, now time.Time) bool {
 	if _, known := l.revoked[n][i]; known || !r.At.After(leftBefore(n, epochOf(n, now))) {
 		return false
 	}
-	l.revoked[n][i] = bit{at: r.At, keep: time.Now().Add(r.At.Sub(now) + Window - clockSlack)}
+	l.revoked[n][i] = bit{at: r.At.UnixMicro(), keep: time.Since(l.began) + r.At.Sub(now) + Window - clockSlack}
 	l.changed[n] = true
 	return true
 }
@@ -152,9 +154,9 @@ func (l *Lists) note(r Revoked, now time.Time) bool {
 // forget clears the bits that leave a list when an epoch of it begins: by the database's
 // clock, and by this process's too, as the first may be ahead for a moment.
 func (l *Lists) forget(n int, epoch int64) {
-	now := time.Now()
+	now := time.Since(l.began)
 	for i, b := range l.revoked[n] {
-		if !b.at.After(leftBefore(n, epoch)) && now.After(b.keep) {
+		if !b.time().After(leftBefore(n, epoch)) && now > b.keep {
 			delete(l.revoked[n], i)
 		}
 	}

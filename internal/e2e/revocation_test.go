@@ -235,6 +235,26 @@ func TestVerifiersRefuseARevokedSessionEverywhereAndForGood(t *testing.T) {
 	}
 }
 
+// TestR1ASessionOfAnOlderBinaryIsInTheListsFromItsNextRefresh on: that left it without an index.
+func TestR1ASessionOfAnOlderBinaryIsInTheListsFromItsNextRefresh(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, other := c.startReplica(t), c.startReplica(t)
+	a.register(t, testUser)
+	p := a.login(t, testUser)
+	c.exec(t, `UPDATE sessions SET status_index = NULL`)
+	p, _ = a.refresh(t, p)
+	at := placeOf(t, p.Access)
+	again, _ := other.refresh(t, p)
+	if got := placeOf(t, again.Access); got != at {
+		t.Errorf("the session is at %v, then at %v", at, got)
+	}
+	other.logout(t, again)
+	for _, replica := range []*authority{a, other} {
+		eventually(t, 5*time.Second, func() bool { return replica.revoked(t, at) })
+	}
+}
+
 // metric reads one value of /metrics.
 func metric(t testing.TB, a *authority, name string) float64 {
 	t.Helper()

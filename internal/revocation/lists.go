@@ -127,13 +127,17 @@ func (l *Lists) URIs() ([]string, error) {
 // these indexes among them. A revocation may be older than it is visible; the reading
 // goes on until it has found them.
 func (l *Lists) Wake(indexes ...int64) {
-	l.mu.Lock()
-	l.expected = append(l.expected, indexes...)
-	l.mu.Unlock()
+	l.expect(indexes)
 	select {
 	case l.wake <- struct{}{}:
 	default: // it was asked already
 	}
+}
+
+func (l *Lists) expect(indexes []int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expected = append(l.expected, indexes...)
 }
 
 // Woken is where the owner hears of Wake.

@@ -645,6 +645,17 @@ func TestARevocationThatIsSeenLateIsSeen(t *testing.T) {
 		refresh(t, lists)
 		store.revokeUnseen(3, 20*time.Minute)
 		lists.Wake(3)
+		<-lists.Woken()
+		store.down = true
+		if err := lists.Refresh(t.Context()); !errors.Is(err, errDown) {
+			t.Fatalf("refresh: %v, want %v", err, errDown)
+		}
+		select {
+		case <-lists.Woken():
+			t.Error("a database that is down is asked again at once")
+		default:
+		}
+		store.down = false
 		refresh(t, lists)
 		if lists.Revoked() != 50_003 {
 			t.Errorf("%d are revoked after one was said again, want 50003", lists.Revoked())

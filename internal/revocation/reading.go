@@ -40,7 +40,7 @@ func (l *Lists) readRevoked(ctx context.Context) (time.Time, error) {
 	expected := l.takeExpected()
 	first, full, news, err := l.readPage(ctx, Revoked{})
 	if err != nil {
-		l.Wake(expected...)
+		l.expect(expected) // at the next reading, which comes by itself
 		return time.Time{}, err
 	}
 	last := first.last()

@@ -85,9 +85,9 @@ func TestAVerifierHearsOfARevocationWhereEveryPlaceIsTaken(t *testing.T) {
 // revokedOnce is a store in which the session at index is revoked, if that is not 0.
 type revokedOnce struct{ index atomic.Int64 }
 
-func (r *revokedOnce) Revoked(context.Context, time.Duration) (revocation.Reading, error) {
+func (r *revokedOnce) Revoked(_ context.Context, page revocation.Page) (revocation.Reading, error) {
 	reading := revocation.Reading{Now: time.Now(), Highest: 7}
-	if index := r.index.Load(); index != 0 {
+	if index := r.index.Load(); index != 0 && page.Before == (revocation.Revoked{}) {
 		reading.Revoked = []revocation.Revoked{{Index: index, At: reading.Now}}
 	}
 	return reading, nil

@@ -33,7 +33,8 @@ type Config struct {
 	// refreshes; one without an expiry is used until a resource calls it invalid.
 	Token *oauth2.Token
 	// Save stores a new pair where the next start of the program finds it. It is called before the pair is used, by one
-	// goroutine at a time; an error keeps the pair back, and it is called with it again. Nil keeps pairs in memory only.
+	// goroutine at a time; an error keeps the pair back, and it is called with it again. It must return soon after its
+	// context ends, and never use the source that calls it. Nil keeps pairs in memory only.
 	Save func(context.Context, *oauth2.Token) error
 	// Grace is for how long the authority answers a repeat with the same successor: its MINTMARK_REFRESH_GRACE, or
 	// less. 5 s to 1 min; 30 s if it is zero.

@@ -104,10 +104,25 @@ func fate(err error) kind {
 type answer struct {
 	AccessToken  string  `json:"access_token"`
 	TokenType    string  `json:"token_type"`
-	ExpiresIn    float64 `json:"expires_in"` // seconds
+	ExpiresIn    seconds `json:"expires_in"`
 	RefreshToken string  `json:"refresh_token"`
 	Error        string  `json:"error"`
 	Description  string  `json:"error_description"`
+}
+
+// seconds is a number, which some authorities put into quotes.
+type seconds struct {
+	value float64
+	known bool
+}
+
+// UnmarshalJSON never fails: an expiry that makes no sense is one that is not known, and no reason to lose a pair.
+func (s *seconds) UnmarshalJSON(text []byte) error {
+	value, err := strconv.ParseFloat(strings.Trim(string(text), `"`), 64)
+	if (err == nil || errors.Is(err, strconv.ErrRange)) && value >= 0 {
+		*s = seconds{value: math.Min(value, maxLife), known: true}
+	}
+	return nil
 }
 
 // read makes sense of an answer. What makes none is as good as lost.
@@ -120,8 +135,13 @@ func read(response *http.Response, body []byte, presented oauth2.Token, started 
 		retryAfter: retryAfter(response.Header, time.Now()),
 	}
 	switch {
-	case status == http.StatusOK && problem == nil && said.AccessToken != "" && strings.EqualFold(said.TokenType, "Bearer"):
+	case status == http.StatusOK && problem == nil && said.AccessToken != "" && said.bearer():
 		return attempt{kind: granted, token: said.pair(presented, started)}
+	case status == http.StatusOK && problem == nil && said.AccessToken != "" && said.RefreshToken != "":
+		// The session goes on with the new refresh token, though nobody here can use its access tokens.
+		next := said.pair(presented, started)
+		next.TokenType = said.TokenType
+		return attempt{kind: granted, token: next}
 	case status == http.StatusTooManyRequests:
 		told.kind = untouched
 	case status >= http.StatusBadRequest && status < http.StatusInternalServerError && said.Error == "invalid_grant":
@@ -132,14 +152,17 @@ func read(response *http.Response, body []byte, presented oauth2.Token, started 
 	return told
 }
 
+// bearer says whether the access token is one to be sent alone; one without a type is meant to be.
+func (a answer) bearer() bool { return a.TokenType == "" || strings.EqualFold(a.TokenType, "Bearer") }
+
 // pair is the new pair; an authority that sends no refresh token means the old one to be used on (RFC 6749 §6).
 func (a answer) pair(presented oauth2.Token, started time.Time) *oauth2.Token {
 	next := &oauth2.Token{AccessToken: a.AccessToken, TokenType: "Bearer", RefreshToken: a.RefreshToken}
 	if next.RefreshToken == "" {
 		next.RefreshToken = presented.RefreshToken
 	}
-	if a.ExpiresIn > 0 {
-		next.Expiry = started.Add(time.Duration(math.Min(a.ExpiresIn, maxLife) * float64(time.Second)))
+	if a.ExpiresIn.known {
+		next.Expiry = started.Add(time.Duration(a.ExpiresIn.value * float64(time.Second)))
 	}
 	return next
 }

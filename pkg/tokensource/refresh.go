@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -38,6 +39,10 @@ func (s *Source) fly(f *flight, current held, unsaved *oauth2.Token) {
 	if saved {
 		s.held, s.unsaved, s.failures = hold(next, now), nil, 0
 		f.token = s.held
+		if !strings.EqualFold(next.TokenType, "Bearer") {
+			s.lastErr = fmt.Errorf("%w: %.40q", ErrTokenType, next.TokenType)
+			f.err = s.lastErr
+		}
 		return
 	}
 	s.unsaved = next
@@ -47,6 +52,23 @@ func (s *Source) fly(f *flight, current held, unsaved *oauth2.Token) {
 	if !errors.Is(err, ErrEnded) && current.lingers(now) {
 		f.token, f.err = current, nil
 	}
+}
+
+// flyLast offers a pair to Save once more, as the program ends.
+func (s *Source) flyLast(ctx context.Context, f *flight, unsaved oauth2.Token) {
+	defer close(f.done)
+	ctx, cancel := context.WithTimeout(ctx, slow)
+	defer cancel()
+	err := s.save(ctx, &unsaved)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flight = nil
+	if err != nil {
+		f.err = fmt.Errorf("save the new pair, without which the session is lost: %w", err)
+		return
+	}
+	s.unsaved = nil
 }
 
 // obtain presents the refresh token until its fate is known, or the grace is over; wait is what the last answer asked

@@ -32,6 +32,9 @@ import (
 var (
 	// ErrEnded says that the authority refused the refresh token for good: the user has to log in again.
 	ErrEnded = errors.New("the session has ended: log in again")
+	// ErrTokenType says that the authority gives out tokens that are no bearer tokens, as those bound by DPoP. The session
+	// goes on: its pair was saved.
+	ErrTokenType = errors.New("the authority's access tokens are no bearer tokens")
 	// ErrUnavailable says that there is no access token now and that a later call may get one.
 	ErrUnavailable = errors.New("no access token can be had now")
 	// ErrClosed says that Close was called before.
@@ -92,7 +95,8 @@ func (s *Source) Token() (*oauth2.Token, error) { return s.TokenContext(context.
 
 // TokenContext returns an access token that lives, without its refresh token. In the last 20 to 10 % of its life
 // (the moment is chosen at random) it starts a refresh and still returns the old one; once the old one is dead it waits
-// for the refresh, or until ctx ends. Its errors are [ErrEnded], [ErrUnavailable], [ErrClosed] and that of ctx.
+// for the refresh, or until ctx ends. Its errors are [ErrEnded],
+// [ErrTokenType], [ErrUnavailable], [ErrClosed] and that of ctx.
 func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	now := time.Now()
 	s.mu.Lock()
@@ -122,27 +126,41 @@ func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 }
 
 // Close begins no more refreshes, and waits for one under way, so that its pair is saved: a program that ends without
-// it may lose the session. When ctx ends first the refresh is given up, and Close returns the error of ctx.
+// it may lose the session. A pair that Save did not take before is offered to it once more; Close returns an error if it
+// stays unsaved, as the session is then lost with the program. When ctx ends first, what is under way is given up, and
+// the error of ctx is in the chain of what Close returns.
 func (s *Source) Close(ctx context.Context) error {
+	defer s.giveUp()
+	for {
+		flight, last := s.land(ctx)
+		if flight == nil {
+			return nil
+		}
+		select {
+		case <-flight.done:
+		case <-ctx.Done():
+			return fmt.Errorf("give up what is under way: %w", ctx.Err())
+		}
+		if last {
+			return flight.err
+		}
+	}
+}
+
+// land returns what there is to wait for before all is saved: the flight under way, the last one, or nil.
+func (s *Source) land(ctx context.Context) (f *flight, last bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !s.closed {
 		s.closed = true
 		close(s.closing)
 	}
-	flight := s.flight
-	s.mu.Unlock()
-	defer s.giveUp()
-	if flight == nil {
-		return nil
+	if s.flight != nil || s.unsaved == nil {
+		return s.flight, false
 	}
-	select {
-	case <-flight.done:
-		return nil
-	case <-ctx.Done():
-		s.giveUp()
-		<-flight.done
-		return ctx.Err()
-	}
+	s.flight = &flight{done: make(chan struct{})}
+	go s.flyLast(ctx, s.flight, *s.unsaved)
+	return s.flight, true
 }
 
 // String keeps the tokens out of logs.
@@ -156,7 +174,7 @@ func (s *Source) over() error {
 	switch {
 	case s.closed:
 		return ErrClosed
-	case errors.Is(s.lastErr, ErrEnded):
+	case errors.Is(s.lastErr, ErrEnded), errors.Is(s.lastErr, ErrTokenType):
 		return s.lastErr
 	}
 	return nil
@@ -193,26 +211,35 @@ func (s *Source) wait(ctx context.Context, f *flight) (*oauth2.Token, error) {
 }
 
 // renewed returns a token other than refused, which a resource called invalid: the one that is there by now, or that
-// of a refresh, which resources can bring about only so often.
+// of a refresh.
 func (s *Source) renewed(ctx context.Context, refused string) (*oauth2.Token, error) {
+	current, flight, err := s.renew(refused)
+	if err == nil && flight != nil {
+		current, err = s.wait(ctx, flight)
+	}
+	if err == nil && current.AccessToken == refused { // the refresh failed, and the old token lingers
+		err = ErrUnavailable
+	}
+	return current, err
+}
+
+// renew returns the token that is there by now, if it is not the one that a resource called invalid, or else a refresh,
+// which resources can bring about only so often.
+func (s *Source) renew(refused string) (*oauth2.Token, *flight, error) {
 	now := time.Now()
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.over(); err != nil {
-		s.mu.Unlock()
-		return nil, err
+		return nil, nil, err
 	}
 	if current := s.held; current.token.AccessToken != refused && current.lives(now) {
-		s.mu.Unlock()
-		return current.access(), nil
+		return current.access(), nil, nil
 	}
-	flight := s.flight
-	if flight == nil && !now.Before(s.forcedAt.Add(forceEvery)) {
+	if s.flight == nil && !now.Before(s.forcedAt.Add(forceEvery)) && s.refresh(now) != nil {
 		s.forcedAt = now
-		flight = s.refresh(now)
 	}
-	s.mu.Unlock()
-	if flight == nil {
-		return nil, ErrUnavailable
+	if s.flight == nil {
+		return nil, nil, ErrUnavailable
 	}
-	return s.wait(ctx, flight)
+	return nil, s.flight, nil
 }

@@ -101,7 +101,7 @@ func TestALostAnswerIsRepeatedWithTheSameTokenWithinTheGrace(t *testing.T) {
 		"nobody, then cut": {nobody, cut}, "503": {says(503, `{"error":"temporarily_unavailable"}`, "Retry-After", "3")},
 		"cut, then a long Retry-After": {cut, says(503, "", "Retry-After", "3600")}, "a page": {says(502, "<html>")},
 		"half an answer": {cut, says(200, `{"access_token":"a`)}, "an empty answer": {cut, says(200, "")},
-		"a wrong type": {cut, says(200, `{"access_token":"a2","token_type":"mac","refresh_token":"r9"}`)},
+		"a wrong type, without a refresh token": {cut, says(200, `{"access_token":"a2","token_type":"mac"}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -410,6 +410,79 @@ func TestCloseGivesUpWhenItsContextEnds(t *testing.T) {
 	})
 }
 
+func TestCloseSavesWhatCouldNotBeSavedBefore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, c := range []struct {
+			fails int // calls of Save
+			want  string
+		}{{3, ""}, {4, "disk is full"}} {
+			a := newAuthority()
+			saved := &saving{fails: c.fails}
+			source := a.source(t, dead, saved.to)
+			if _, err := source.TokenContext(t.Context()); !errors.Is(err, tokensource.ErrUnavailable) {
+				t.Fatalf("got %v", err)
+			}
+			err := source.Close(t.Context())
+			if c.want == "" && (err != nil || len(saved.saved()) != 1 || saved.saved()[0].RefreshToken != "r2") {
+				t.Errorf("close: %v, saved %d pairs", err, len(saved.saved()))
+			}
+			if c.want != "" {
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("close tells nothing of a lost pair: %v", err)
+				}
+				if err := source.Close(t.Context()); err != nil || len(saved.saved()) != 1 {
+					t.Errorf("close again, where Save can: %v", err)
+				}
+			}
+		}
+	})
+}
+
+func TestCloseSavesThePairOfTheRefreshUnderWayThatSaveRefuses(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAuthority(slow(time.Second))
+		saved := &saving{fails: 3}
+		source := a.source(t, saved.to)
+		time.Sleep(life * 95 / 100)
+		want(t, source, "a1")
+		synctest.Wait()
+		if err := source.Close(t.Context()); err != nil || len(saved.saved()) != 1 {
+			t.Errorf("close: %v, saved %d pairs", err, len(saved.saved()))
+		}
+	})
+}
+
+// TestCloseReturnsWhenItsContextEndsEvenIfSaveDoesNot: a program that is told to end must be able to.
+func TestCloseReturnsWhenItsContextEndsEvenIfSaveDoesNot(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for name, fails := range map[string]int{"under way": 0, "the last one": 3} {
+			a := newAuthority()
+			release, calls := make(chan struct{}), 0
+			source := a.source(t, dead, func(cfg *tokensource.Config) {
+				cfg.Save = func(context.Context, *oauth2.Token) error {
+					if calls++; calls <= fails {
+						return errors.New("the disk is full")
+					}
+					<-release
+					return nil
+				}
+			})
+			asked, cancelAsk := context.WithTimeout(t.Context(), time.Minute)
+			if _, err := source.TokenContext(asked); err == nil {
+				t.Fatalf("%s: a token was given out before it was saved", name)
+			}
+			cancelAsk()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if err := source.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v", name, err)
+			}
+			cancel()
+			close(release)
+			synctest.Wait()
+		}
+	})
+}
+
 func TestCloseDoesNotWaitForAnAuthorityThatIsDown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAuthority(nobody, nobody, nobody, nobody, nobody, nobody, nobody, nobody)
@@ -420,6 +493,43 @@ func TestCloseDoesNotWaitForAnAuthorityThatIsDown(t *testing.T) {
 		closed := time.Now()
 		if err := source.Close(t.Context()); err != nil || time.Since(closed) > 0 {
 			t.Errorf("close: %v after %v", err, time.Since(closed))
+		}
+	})
+}
+
+// TestTokensOfAnotherTypeEndTheCallsAndNotTheSession: its refresh token was rotated, so it must not be lost.
+func TestTokensOfAnotherTypeEndTheCallsAndNotTheSession(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAuthority(says(200, `{"access_token":"a2","token_type":"DPoP","refresh_token":"r2"}`))
+		saved := &saving{}
+		source := a.source(t, dead, saved.to)
+		for range 3 {
+			if _, err := source.TokenContext(t.Context()); !errors.Is(err, tokensource.ErrTokenType) || !strings.Contains(err.Error(), "DPoP") {
+				t.Errorf("got %v, want ErrTokenType", err)
+			}
+			time.Sleep(time.Minute)
+		}
+		if got := saved.saved(); len(got) != 1 || got[0].RefreshToken != "r2" || len(a.requests()) != 1 {
+			t.Errorf("saved %d pairs after %d requests", len(got), len(a.requests()))
+		}
+	})
+}
+
+func TestAnExpiryIsReadAsAuthoritiesWriteIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for text, want := range map[string]time.Duration{
+			`,"expires_in":300`: life, `,"expires_in":"300"`: life, `,"expires_in":300.0`: life, ``: 0, `,"expires_in":null`: 0,
+			`,"expires_in":"soon"`: 0, `,"expires_in":0`: -1, `,"expires_in":-5`: 0,
+		} {
+			a := newAuthority(says(200, `{"access_token":"a2","token_type":"bearer","refresh_token":"r2"`+text+`}`))
+			source, asked := a.source(t, dead), time.Now()
+			token, err := source.TokenContext(t.Context())
+			switch {
+			case err != nil:
+				t.Errorf("%s: %v", text, err)
+			case want == 0 && !token.Expiry.IsZero(), want > 0 && !token.Expiry.Equal(asked.Add(want)), want < 0 && !token.Expiry.Equal(asked):
+				t.Errorf("%s: expires at %v, want %v after %v", text, token.Expiry, want, asked)
+			}
 		}
 	})
 }

@@ -25,7 +25,8 @@ type transport struct {
 // sending, [http.DefaultTransport] if it is nil.
 //
 // When the resource calls the token invalid (401 with error="invalid_token", RFC 6750 §3.1), it gets a new one and
-// sends the request once more, if its body can be had again ([http.Request] GetBody). A resource that goes on calling
+// sends the request once more, if its body can be had again ([http.Request] GetBody); if not, the new one is for the
+// requests that follow. A resource that goes on calling
 // good tokens invalid brings about a refresh every 30 s at most; its 401 is what the caller sees.
 func (s *Source) Transport(base http.RoundTripper, origins ...string) (http.RoundTripper, error) {
 	if len(origins) == 0 {
@@ -65,8 +66,12 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	response, err := t.base.RoundTrip(authorized(r, token.AccessToken))
-	if err != nil || !callsInvalid(response) || !replayable(r) {
+	if err != nil || !callsInvalid(response) {
 		return response, err
+	}
+	if !replayable(r) {
+		_, _, _ = t.source.renew(token.AccessToken) // for those that follow
+		return response, nil
 	}
 	next, err := t.source.renewed(r.Context(), token.AccessToken)
 	if err != nil {
@@ -99,9 +104,8 @@ func callsInvalid(response *http.Response) bool {
 	if response.StatusCode != http.StatusUnauthorized {
 		return false
 	}
-	return slices.ContainsFunc(response.Header.Values("WWW-Authenticate"), func(challenge string) bool {
-		scheme, parameters, _ := strings.Cut(challenge, " ")
-		return strings.EqualFold(scheme, "Bearer") && strings.Contains(parameters, `error="invalid_token"`)
+	return slices.ContainsFunc(challenges(response.Header.Values("WWW-Authenticate")), func(c challenge) bool {
+		return strings.EqualFold(c.scheme, "Bearer") && c.parameters["error"] == "invalid_token"
 	})
 }
 

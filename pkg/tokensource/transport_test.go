@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/pkg/tokensource"
@@ -137,6 +138,48 @@ func TestACallWithATokenThatTheResourceCallsInvalidIsRepeatedOnce(t *testing.T) 
 	})
 }
 
+func TestARequestThatCannotBeReplayedRenewsTheTokenForTheNext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a, service := newAuthority(), accepting("a2")
+		c := client(t, a.source(t), service, orders)
+		for i, want := range []int{401, 200} {
+			if got := send(t, c, http.MethodPost, orders, io.NopCloser(strings.NewReader("two teapots"))); got != want {
+				t.Errorf("request %d: %d, want %d", i, got, want)
+			}
+			synctest.Wait()
+		}
+	})
+}
+
+// TestARefusedTokenIsNotSentAgain: where the refresh fails, the old token is the one that was refused.
+func TestARefusedTokenIsNotSentAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a, service := newAuthority(says(401, `{"error":"invalid_client"}`)), accepting("a2")
+		c := client(t, a.source(t), service, orders)
+		if got := send(t, c, http.MethodGet, orders, nil); got != 401 || len(service.calls) != 1 {
+			t.Errorf("%d after %d calls, want the 401 of one", got, len(service.calls))
+		}
+	})
+}
+
+// TestOnlyARefreshThatBeginsCountsAsOneThatAResourceBroughtAbout: one that is put off must not put off the next.
+func TestOnlyARefreshThatBeginsCountsAsOneThatAResourceBroughtAbout(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAuthority(says(429, "", "Retry-After", "40"))
+		c := client(t, a.source(t), accepting("a2"), orders)
+		begun := time.Now()
+		for _, call := range []struct {
+			after time.Duration
+			want  int
+		}{{0, 401}, {35 * time.Second, 401}, {41 * time.Second, 200}} {
+			time.Sleep(call.after - time.Since(begun))
+			if got := send(t, c, http.MethodGet, orders, nil); got != call.want {
+				t.Errorf("after %v: %d, want %d", call.after, got, call.want)
+			}
+		}
+	})
+}
+
 func TestFiftyRefusedCallsCauseOneRefresh(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAuthority(slow(time.Second))
@@ -172,11 +215,36 @@ func TestAResourceThatIsNeverContentCausesFewRefreshes(t *testing.T) {
 	})
 }
 
+// TestInvalidTokenIsFoundAmongAllChallenges: RFC 9110 §11.6.1 lets them be many, in one header or in several.
+func TestInvalidTokenIsFoundAmongAllChallenges(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, challenge := range []string{
+			`Bearer error="invalid_token"`, `bearer error=invalid_token`, `Bearer error = "invalid_token"`, `Bearer ERROR="invalid\_token"`,
+			`Bearer realm="a, b", error="invalid_token"`, `Basic realm="orders", Bearer error="invalid_token"`,
+			`Negotiate, Bearer realm=orders,error=invalid_token`, `Negotiate YWJj==, Bearer error="invalid_token", Basic realm="x"`,
+			`, ,Bearer   error="invalid_token"`,
+		} {
+			a := newAuthority()
+			service := &resource{answer: func(r *http.Request, token string) *http.Response {
+				if token == "a2" {
+					return response(r, 200, "")
+				}
+				return response(r, 401, "", "WWW-Authenticate", challenge)
+			}}
+			if got := send(t, client(t, a.source(t), service, orders), http.MethodGet, orders, nil); got != 200 {
+				t.Errorf("%s: %d", challenge, got)
+			}
+		}
+	})
+}
+
 func TestOtherRefusalsCauseNoRefresh(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		for challenge, status := range map[string]int{
 			`Bearer realm="orders"`: 401, `Bearer error="insufficient_scope", scope="orders:write"`: 403, `Basic realm="orders"`: 401,
-			`DPoP error="invalid_token"`: 401, "": 401, `Bearer error="invalid_token"`: 403,
+			`Bearer error="invalid_token_format"`: 401, `Bearer realm="error=\"invalid_token\""`: 401, `Bearer realm="x", DPoP error="invalid_token"`: 401,
+			`Bearer error_description="error=\"invalid_token\", or so"`: 401,
+			`DPoP error="invalid_token"`:                                401, "": 401, `Bearer error="invalid_token"`: 403,
 		} {
 			a := newAuthority()
 			service := &resource{answer: func(r *http.Request, _ string) *http.Response {

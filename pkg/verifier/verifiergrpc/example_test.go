@@ -7,7 +7,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/mintmark-auth/mintmark/pkg/verifier"
 	"github.com/mintmark-auth/mintmark/pkg/verifier/verifiergrpc"
@@ -34,13 +34,20 @@ func Example() {
 	// the rule for /orders.v1.Orders/Place is for no method of this server
 }
 
-// What a streaming handler sends ends with the token that it was begun with.
+// A streaming handler that waits looks at the context, which ends with the token that the stream was begun with.
 func ExampleGuard_Stream() {
+	news := make(chan string)
 	watch := func(stream grpc.ServerStream) error {
-		ctx, cancel := context.WithDeadline(stream.Context(), verifier.FromContext(stream.Context()).Expiry)
-		defer cancel()
-		<-ctx.Done() // instead of this, send something now and then
-		return status.FromContextError(ctx.Err()).Err()
+		for {
+			select {
+			case text := <-news:
+				if err := stream.SendMsg(wrapperspb.String(text)); err != nil {
+					return err
+				}
+			case <-stream.Context().Done():
+				return context.Cause(stream.Context()) // a status that says so
+			}
+		}
 	}
 	_ = watch
 }

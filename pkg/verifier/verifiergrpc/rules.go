@@ -21,10 +21,10 @@ import (
 // one added later is not open by accident.
 type Rules map[string]Rule
 
-// Rule is what a call needs: [Needs] or [Open]. The zero Rule refuses every call.
+// Rule is what a call needs: [Needs], [Enforce] or [Open]. The zero Rule refuses every call.
 type Rule struct {
 	access access
-	scopes []string
+	policy verifier.Policy
 }
 
 // access is who may call.
@@ -37,7 +37,12 @@ const (
 )
 
 // Needs asks for a valid token that grants all scopes; without a scope, for any valid token.
-func Needs(scopes ...string) Rule { return Rule{bearer, slices.Clone(scopes)} }
+func Needs(scopes ...string) Rule { return Enforce(verifier.Policy{Scopes: scopes}) }
+
+// Enforce asks for more than scopes: a user who was authenticated in one of these ways, or not too long ago.
+func Enforce(p verifier.Policy) Rule {
+	return Rule{bearer, verifier.Policy{Scopes: slices.Clone(p.Scopes), ACR: slices.Clone(p.ACR), MaxAge: p.MaxAge}}
+}
 
 // Open lets everybody call, and does not look at a token: for health checks, and for reflection where the world may
 // read the API.
@@ -59,7 +64,7 @@ func (r Rules) mustWork(v *verifier.Verifier) {
 		if !ok || service == "" || method == "" || strings.Contains(method, "/") {
 			panic(fmt.Sprintf("verifiergrpc: %q is no method: want one like /orders.v1.Orders/List or /orders.v1.Orders/*", name))
 		}
-		v.Require(r[name].scopes...) // for its panic
+		v.Enforce(r[name].policy) // for its panic
 	}
 }
 

@@ -10,15 +10,17 @@
 // It protects one invariant: a handler runs only for a method that a rule names, and, but for open ones, only with a
 // token in its context that was verified and grants the rule's scopes ([verifier.FromContext]).
 //
-// The token comes from the metadata "authorization: Bearer …" alone. A stream is checked when it begins: one that may
-// outlive its token should end at token.Expiry. Proofs of possession are not understood over gRPC.
+// The token comes from the metadata "authorization: Bearer …" alone. A stream is checked when it begins, and its
+// context ends when its token expires. Proofs of possession are not understood over gRPC.
 package verifiergrpc
 
 import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -50,6 +52,7 @@ func New(v *verifier.Verifier, rules Rules) *Guard {
 // Unary is a [grpc.UnaryServerInterceptor]. What may not pass gets a status, with never a word from the request:
 //
 //	no token, one that is broken, foreign, expired …, several   UNAUTHENTICATED
+//	another authentication of the user is needed                UNAUTHENTICATED
 //	a scope is missing, or no rule names the method             PERMISSION_DENIED
 //	the token could not be checked                              UNAVAILABLE with RetryInfo
 func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
@@ -60,14 +63,22 @@ func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 	return handler(ctx, request)
 }
 
-// Stream is a [grpc.StreamServerInterceptor] with the statuses of [Guard.Unary].
+// Stream is a [grpc.StreamServerInterceptor] with the statuses of [Guard.Unary]. The stream's context ends when the token
+// expires, and from then on its messages fail with UNAUTHENTICATED.
 func (g *Guard) Stream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	ctx, err := g.admit(stream.Context(), info.FullMethod)
 	if err != nil {
 		return err
 	}
+	if token := verifier.FromContext(ctx); token != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, token.Expiry, errExpired)
+		defer cancel()
+	}
 	return handler(server, &admitted{stream, ctx})
 }
+
+var errExpired = status.Error(codes.Unauthenticated, "the access token has expired: begin the stream again with another")
 
 // admitted is a stream whose context holds the token.
 type admitted struct {
@@ -77,6 +88,29 @@ type admitted struct {
 
 // Context is that of the stream, with the token.
 func (s *admitted) Context() context.Context { return s.ctx }
+
+// RecvMsg and SendMsg carry nothing for a token that has expired.
+func (s *admitted) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	return s.expired()
+}
+
+// SendMsg is like RecvMsg.
+func (s *admitted) SendMsg(m any) error {
+	if err := s.expired(); err != nil {
+		return err
+	}
+	return s.ServerStream.SendMsg(m)
+}
+
+func (s *admitted) expired() error {
+	if errors.Is(context.Cause(s.ctx), errExpired) {
+		return errExpired
+	}
+	return nil
+}
 
 // admit returns the context for the handler, or the status of the refusal.
 func (g *Guard) admit(ctx context.Context, method string) (context.Context, error) {
@@ -95,12 +129,26 @@ func (g *Guard) admit(ctx context.Context, method string) (context.Context, erro
 	if err != nil {
 		return nil, g.refuse(ctx, err)
 	}
-	for _, scope := range rule.scopes {
-		if !token.Has(scope) {
-			return nil, status.Error(codes.PermissionDenied, "the token does not grant the scope that this needs: "+strings.Join(rule.scopes, " "))
-		}
+	if err := authorize(token, rule.policy); err != nil {
+		return nil, err
 	}
 	return verifier.WithToken(ctx, token), nil
+}
+
+// authorize holds a valid token against a policy.
+func authorize(token *verifier.Token, p verifier.Policy) error {
+	for _, scope := range p.Scopes {
+		if !token.Has(scope) {
+			return status.Error(codes.PermissionDenied, "the token does not grant the scope that this needs: "+strings.Join(p.Scopes, " "))
+		}
+	}
+	switch {
+	case len(p.ACR) > 0 && !slices.Contains(p.ACR, token.ACR):
+		return status.Error(codes.Unauthenticated, "this needs another authentication of the user: "+strings.Join(p.ACR, " "))
+	case p.MaxAge > 0 && (token.AuthTime.IsZero() || time.Since(token.AuthTime) > p.MaxAge):
+		return status.Error(codes.Unauthenticated, "this needs a more recent authentication of the user: of the last "+p.MaxAge.String())
+	}
+	return nil
 }
 
 // tokenOf returns the token of the metadata. Whatever follows the scheme is the token, for Verify to judge.

@@ -276,6 +276,67 @@ func TestUnavailableKeysAreUnavailableWithRetryInfo(t *testing.T) {
 	}
 }
 
+func TestAPolicyAsksForTheAuthenticationOfTheUser(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	rule := verifiergrpc.Enforce(verifier.Policy{Scopes: []string{"orders:write"}, ACR: []string{"mfa"}, MaxAge: time.Hour})
+	_, _, conn := start(t, issuer, verifiergrpc.Rules{unary: rule, duplex: rule})
+	now := time.Now().Unix()
+	for name, c := range map[string]struct {
+		claims verifiertest.Claims
+		want   codes.Code
+	}{
+		"as it asks":  {verifiertest.Claims{"scope": "orders:write", "acr": "mfa", "auth_time": now}, codes.OK},
+		"another way": {verifiertest.Claims{"scope": "orders:write", "acr": "pwd", "auth_time": now}, codes.Unauthenticated},
+		"too old":     {verifiertest.Claims{"scope": "orders:write", "acr": "mfa", "auth_time": now - 7200}, codes.Unauthenticated},
+		"never":       {verifiertest.Claims{"scope": "orders:write", "acr": "mfa", "auth_time": nil}, codes.Unauthenticated},
+		"no scope":    {verifiertest.Claims{"acr": "mfa", "auth_time": now}, codes.PermissionDenied},
+	} {
+		for kind, call := range kinds {
+			if _, err := call(with(t, "Bearer "+issuer.Token(c.claims)), conn); status.Code(err) != c.want {
+				t.Errorf("%s, %s: %v, want %v", name, kind, err, c.want)
+			}
+		}
+	}
+}
+
+// TestAStreamEndsWithItsToken: the verifier's clock is behind, so that it admits one that has expired by now.
+func TestAStreamEndsWithItsToken(t *testing.T) {
+	t.Parallel()
+	late := func() time.Time { return time.Now().Add(-time.Minute) }
+	issuer := verifiertest.NewIssuer(t, verifiertest.WithClock(late))
+	v, err := verifier.New(issuer.URL(), issuer.Audience(), verifier.WithClock(late), verifier.WithStatus(verifier.StatusOff))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	guard := verifiergrpc.New(v, verifiergrpc.Rules{duplex: verifiergrpc.Needs()})
+	for name, c := range map[string]struct {
+		expiry time.Time
+		want   codes.Code
+	}{"living": {time.Now().Add(time.Hour), codes.OK}, "expired": {time.Now().Add(-2 * time.Second), codes.Unauthenticated}} {
+		ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+issuer.Token(verifiertest.Claims{"exp": c.expiry.Unix()})))
+		ended := false
+		err := guard.Stream(nil, silent{ctx: ctx}, &grpc.StreamServerInfo{FullMethod: duplex}, func(_ any, stream grpc.ServerStream) error {
+			ended = stream.Context().Err() != nil
+			return errors.Join(stream.RecvMsg(nil), stream.SendMsg(nil))
+		})
+		if status.Code(err) != c.want || ended != (c.want != codes.OK) {
+			t.Errorf("%s: %v, the context ended %t; want %v", name, err, ended, c.want)
+		}
+	}
+}
+
+// silent is a stream that takes and gives messages without any.
+type silent struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s silent) Context() context.Context { return s.ctx }
+func (silent) RecvMsg(any) error          { return nil }
+func (silent) SendMsg(any) error          { return nil }
+
 func TestCheckNamesMethodsWithoutRuleAndRulesWithoutMethod(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)

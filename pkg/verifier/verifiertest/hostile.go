@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"iter"
+	"maps"
 	"strings"
 	"time"
 )
@@ -32,6 +33,15 @@ func (i *Issuer) HostileTokens() iter.Seq2[string, string] {
 			}
 		}
 	}
+}
+
+// DoubtfulTokens are tokens that a careful service refuses, and that the standards let it accept: pkg/verifier refuses them all.
+func (i *Issuer) DoubtfulTokens() iter.Seq2[string, string] {
+	return maps.All(map[string]string{
+		"no subject":                        i.Token(Claims{"sub": nil}),
+		"bound to a key, without its proof": i.Token(Claims{"cnf": map[string]string{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}),
+		"an empty crit":                     i.Token(Header{"crit": []string{}}),
+	})
 }
 
 // forged tokens lack the signature of the key that the issuer publishes under their kid.
@@ -74,11 +84,9 @@ func (i *Issuer) misused() map[string]string {
 		"an audience that begins like the one": i.Token(Claims{"aud": i.audience + ".example.org"}),
 		"no audience":                          i.Token(Claims{"aud": nil}),
 		"an empty list of audiences":           i.Token(Claims{"aud": []string{}}),
-		"no subject":                           i.Token(Claims{"sub": nil}),
 		"an ID token":                          i.Token(Header{"typ": "JWT"}),
 		"a logout token":                       i.Token(Header{"typ": "logout+jwt"}),
 		"no typ":                               i.Token(Header{"typ": nil}),
-		"bound to a key, without its proof":    i.Token(Claims{"cnf": map[string]string{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}),
 	}
 }
 
@@ -116,7 +124,6 @@ func (i *Issuer) malformed() map[string]string {
 		"something after the claims":        i.Sign(header, claims+"{}"),
 		"a kid that is a path":              i.Token(Header{"kid": "../../../../dev/null"}, i.aMinuteAgo()),
 		"crit with an unknown member":       i.Token(Header{"crit": []string{"bork"}, "bork": true}),
-		"an empty crit":                     i.Token(Header{"crit": []string{}}),
 		"b64 off":                           i.Token(Header{"b64": false, "crit": []string{"b64"}}),
 		"an algorithm it was not signed by": i.Token(Header{"alg": "RS512"}),
 	}
@@ -129,7 +136,7 @@ func (i *Issuer) aMinuteAgo() Claims { return Claims{"iat": i.now().Add(-time.Mi
 func (i *Issuer) standby() signingKey {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return issuersKeys.key(i.current + 1)
+	return issuersKeys.key(i.next())
 }
 
 // publicKeyTexts are the forms of the public key that a confused verifier might take for an HMAC secret.

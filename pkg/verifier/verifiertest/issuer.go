@@ -41,11 +41,16 @@ type Issuer struct {
 	statuses *statusList
 	ended    chan struct{} // closed when the test is over
 
-	mu      sync.Mutex
-	current int           // guarded by mu: the key that signs, by its number in the pool
-	state   state         // guarded by mu
-	moved   chan struct{} // guarded by mu: closed when state changes
+	mu        sync.Mutex
+	current   int             // guarded by mu: the key that signs, by its number in the pool
+	withdrawn map[string]bool // guarded by mu: by kid
+	state     state           // guarded by mu
+	moved     chan struct{}   // guarded by mu: closed when state changes
 }
+
+// published is how many keys an issuer has, all of them published from the beginning: verifiers ask for a kid that they
+// don't know at most once in a while, and a test must not wait for that.
+const published = 8
 
 // state is what becomes of a request.
 type state int
@@ -87,6 +92,8 @@ func newIssuer(tb testing.TB, opts ...Option) *Issuer {
 		statuses: newStatusList(),
 		ended:    make(chan struct{}),
 		moved:    make(chan struct{}),
+
+		withdrawn: map[string]bool{},
 	}
 	for _, opt := range opts {
 		opt(i)
@@ -113,17 +120,36 @@ func (i *Issuer) Audience() string { return i.audience }
 func (i *Issuer) KID() string { return i.signing().kid }
 
 // Rotate makes the next key sign, as mintmark does it: the key was published from the beginning, so that verifiers
-// know it, and the ones before it stay published.
+// know it, and the one before it stays published. After eight keys the first is next.
 func (i *Issuer) Rotate() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.current++
+	i.current = i.next()
+}
+
+// Withdraw takes the key of this name out of the published ones, as in an emergency: verifiers refuse its tokens from
+// when they next read the keys. If it is the one that signs, it goes on to do so until [Issuer.Rotate].
+func (i *Issuer) Withdraw(kid string) {
+	i.mu.Lock()
+	i.withdrawn[kid] = true
+	i.mu.Unlock()
+	i.statuses.wake() // a key that is still published has to sign the list
+}
+
+// next is the published key after the one that signs; it wants mu held.
+func (i *Issuer) next() int {
+	for n := i.current + 1; n < i.current+published; n++ {
+		if !i.withdrawn[issuersKeys.key(n%published).kid] {
+			return n % published
+		}
+	}
+	panic("verifiertest: every other key is withdrawn")
 }
 
 // Revoke ends a session: its bit in the status list is set, and long polls are answered.
 func (i *Issuer) Revoke(sid string) { i.statuses.revoke(sid) }
 
-// Down makes the issuer cut every connection without an answer, until [Issuer.Up]. Tokens can still be made.
+// Down makes the issuer cut every connection without an answer, also those that wait for another status list, until [Issuer.Up]. Tokens can still be made.
 func (i *Issuer) Down() { i.become(down) }
 
 // Stall makes the issuer take requests and answer none, until [Issuer.Up] or [Issuer.Down].
@@ -146,13 +172,15 @@ func (i *Issuer) signing() signingKey {
 	return issuersKeys.key(i.current)
 }
 
-// published are the keys up to the one that signs, and the standby after it.
-func (i *Issuer) published() []jwk {
+// keys are what the JWKS holds.
+func (i *Issuer) keys() []jwk {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	var keys []jwk
-	for n := range i.current + 2 {
-		keys = append(keys, issuersKeys.key(n).jwk())
+	keys := []jwk{}
+	for n := range published {
+		if key := issuersKeys.key(n); !i.withdrawn[key.kid] {
+			keys = append(keys, key.jwk())
+		}
 	}
 	return keys
 }
@@ -160,27 +188,33 @@ func (i *Issuer) published() []jwk {
 // reachable does to requests what the state says.
 func (i *Issuer) reachable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for {
-			i.mu.Lock()
-			now, moved := i.state, i.moved
-			i.mu.Unlock()
-			switch now {
-			case up:
-				next.ServeHTTP(w, r)
-				return
-			case down:
-				panic(http.ErrAbortHandler) // which net/http takes as the wish to cut the connection
-			case stalled:
-				select {
-				case <-moved:
-				case <-r.Context().Done():
-					return
-				case <-i.ended:
-					return
-				}
-			}
+		if _, ok := i.await(r); ok {
+			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// await waits until requests are answered, and cuts the connection where the issuer is down. moved closes when that
+// changes; ok is false when the request is over.
+func (i *Issuer) await(r *http.Request) (moved <-chan struct{}, ok bool) {
+	for {
+		i.mu.Lock()
+		now, moved := i.state, i.moved
+		i.mu.Unlock()
+		switch now {
+		case up:
+			return moved, true
+		case down:
+			panic(http.ErrAbortHandler) // which net/http takes as the wish to cut the connection
+		}
+		select {
+		case <-moved:
+		case <-r.Context().Done():
+			return nil, false
+		case <-i.ended:
+			return nil, false
+		}
+	}
 }
 
 func (i *Issuer) metadata(w http.ResponseWriter, _ *http.Request) {
@@ -193,7 +227,7 @@ func (i *Issuer) metadata(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (i *Issuer) jwks(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, map[string]any{"keys": i.published()})
+	writeJSON(w, map[string]any{"keys": i.keys()})
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

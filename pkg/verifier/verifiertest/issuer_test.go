@@ -56,6 +56,27 @@ func TestATokenIsGoodAndSaysWhatItWasTold(t *testing.T) {
 	}
 }
 
+func TestEveryDoubtfulTokenIsRefusedByOurVerifier(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	v := newVerifier(t, issuer)
+	count := 0
+	for name, token := range issuer.DoubtfulTokens() {
+		count++
+		if _, err := v.Verify(t.Context(), token); !errors.Is(err, verifier.ErrInvalidToken) {
+			t.Errorf("%s: %v, want ErrInvalidToken", name, err)
+		}
+		for hostile := range issuer.HostileTokens() {
+			if hostile == name {
+				t.Errorf("%s breaks no rule that leaves no choice", name)
+			}
+		}
+	}
+	if count < 3 {
+		t.Errorf("%d tokens", count)
+	}
+}
+
 func TestEveryHostileTokenIsRefusedAsInvalid(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)
@@ -155,6 +176,72 @@ func TestDownAndStalledIssuersAreUnavailableUntilUp(t *testing.T) {
 				t.Errorf("up again: %v", err)
 			}
 		})
+	}
+}
+
+// TestManyRotationsInARowAreFollowed: with the clock standing still, a verifier asks for no key again.
+func TestManyRotationsInARowAreFollowed(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	start := time.Now()
+	v := newVerifier(t, issuer, verifier.WithClock(func() time.Time { return start }), verifier.WithStatus(verifier.StatusOff))
+	kids := map[string]bool{}
+	for range 20 {
+		kids[issuer.KID()] = true
+		if err := verify(v, issuer.Token()); err != nil {
+			t.Fatalf("after %d keys: %v", len(kids), err)
+		}
+		issuer.Rotate()
+	}
+	if len(kids) != 8 {
+		t.Errorf("%d keys signed, want 8", len(kids))
+	}
+}
+
+func TestAWithdrawnKeyIsNobodysAndTheNextSigns(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	withdrawn := issuer.KID()
+	token := issuer.Token()
+	issuer.Withdraw(withdrawn)
+	late := issuer.Token() // whoever stole it goes on
+	issuer.Rotate()
+	v := newVerifier(t, issuer)
+	for _, bad := range []string{token, late} {
+		if err := verify(v, bad); err == nil {
+			t.Error("a token of the withdrawn key was accepted")
+		}
+	}
+	if err := verify(v, issuer.Token()); err != nil {
+		t.Errorf("a token of the next: %v", err)
+	}
+	for range 8 {
+		issuer.Rotate()
+		if issuer.KID() == withdrawn {
+			t.Error("the withdrawn key signs again")
+		}
+	}
+}
+
+func TestDownCutsWhoWaitsForAnotherList(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	list := issuer.URL() + "/oauth/status-lists/0"
+	before, err := get(t.Context(), http.DefaultClient, list, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, cut := make(chan struct{}), make(chan error, 1)
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { close(asked) }})
+	go func() {
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		_, err := get(ctx, client, list+"?wait=25", before.Header.Get("ETag"))
+		cut <- err
+	}()
+	<-asked
+	issuer.Down()
+	if err := <-cut; err == nil {
+		t.Error("who waits was answered by an issuer that is down")
 	}
 }
 

@@ -71,6 +71,13 @@ func (l *statusList) revoke(sid string) {
 	l.change()
 }
 
+// wake has the list signed anew.
+func (l *statusList) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.change()
+}
+
 // change has the list signed anew, and wakes who waits for that; it wants mu held.
 func (l *statusList) change() {
 	l.signed = signedList{}
@@ -105,13 +112,23 @@ func (i *Issuer) statusURI() string { return i.URL() + statusListPath }
 
 // statusToken is a Status List Token (draft-ietf-oauth-status-list §5.1).
 func (i *Issuer) statusToken(now time.Time, zipped []byte) string {
-	key := i.signing()
+	key := i.trusted()
 	return sign(key.PrivateKey,
 		i.encodeJSON(map[string]any{"alg": "RS256", "typ": "statuslist+jwt", "kid": key.kid}),
 		i.encodeJSON(map[string]any{
 			"iss": i.URL(), "sub": i.statusURI(), "iat": now.Unix(), "exp": now.Add(listLifetime).Unix(), "ttl": listTTL,
 			"status_list": map[string]any{"bits": 1, "lst": encode(zipped)},
 		}))
+}
+
+// trusted is the key that signs, or the next if that one was withdrawn.
+func (i *Issuer) trusted() signingKey {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if key := issuersKeys.key(i.current); !i.withdrawn[key.kid] {
+		return key
+	}
+	return issuersKeys.key(i.next())
 }
 
 // serveStatusList answers with the list, or with 304 where the caller has it already; ?wait=N makes it wait up to N
@@ -125,6 +142,10 @@ func (i *Issuer) serveStatusList(w http.ResponseWriter, r *http.Request) {
 	patience := time.NewTimer(time.Duration(min(wait, maxWait)) * time.Second)
 	defer patience.Stop()
 	for {
+		moved, ok := i.await(r)
+		if !ok {
+			return
+		}
 		now := i.now()
 		list, changed := i.statuses.current(now, func(zipped []byte) string { return i.statusToken(now, zipped) })
 		w.Header().Set("ETag", list.etag)
@@ -136,6 +157,7 @@ func (i *Issuer) serveStatusList(w http.ResponseWriter, r *http.Request) {
 		}
 		select {
 		case <-changed:
+		case <-moved:
 		case <-patience.C:
 			w.WriteHeader(http.StatusNotModified)
 			return

@@ -73,7 +73,7 @@ func TestEveryErrorHasItsExitCode(t *testing.T) {
 		{&authority.InvalidRegistration{Problems: []user.Problem{"No."}}, 4},
 		{app.ErrUnavailable, 5},
 		{torture.ErrUnreachable, 5},
-		{fmt.Errorf("%w: %w", torture.ErrListen, refused), 1},
+		{fmt.Errorf("%w: %w", torture.ErrListen, refused), 5},
 		{db.ErrUnavailable, 5},
 		{db.ErrUnusable, 2},
 		{refused, 5},

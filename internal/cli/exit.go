@@ -77,7 +77,8 @@ func knownExits() []knownExit {
 		{app.ErrRootSecret, exitUsage, ""},
 		{keyring.ErrUnsealable, exitUsage, "give back the root secret and the MINTMARK_ISSUER it was sealed under"},
 		{app.ErrListen, exitFailed, ""},
-		{torture.ErrListen, exitFailed, "choose another address"},
+		{torture.ErrListen, exitUnavailable, "choose another address"},
+		{torture.ErrUnusable, exitUsage, ""},
 		{app.ErrDataDirInUse, exitRefused, ""},
 
 		{user.ErrNotFound, exitNotFound, "`mintmark users list` shows who there is"},

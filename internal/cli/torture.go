@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -31,7 +32,9 @@ type tortureFlags struct {
 	testKey, kid, ownIssuer     string
 
 	trap                                             string
-	only                                             []string
+	only, skip                                       []string
+	yes                                              bool
+	within                                           time.Duration
 	timeout, wait, leeway, keysWithin, revokedWithin time.Duration
 	list                                             bool
 }
@@ -52,7 +55,8 @@ need one of these, and are listed as not tried without:
   --test-key @FILE   an RSA key in PEM that the service already trusts
 
 Never point a service at --own-issuer that holds anything of worth. One request is in
-flight at a time, a few hundred in all, to the URL and the issuer only. Tokens are never
+flight at a time, a few hundred in all, to the URL and the issuer only. Good requests are
+carried out, some 20 times: name an endpoint where that does no harm. Tokens are never
 printed. A token or secret may be - for standard input or @FILE.`,
 		Example: `  mintmark torture https://orders.example.com/orders --issuer https://auth.example.com \
     --audience https://orders.example.com --token @token.txt
@@ -98,6 +102,9 @@ func (f *tortureFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.body, "body", "", "the `body` of a good request, or @file")
 	flags.StringVar(&f.trap, "trap", "127.0.0.1:0", "the `address` that forged key URLs point to, to see whether anybody comes")
 	flags.StringSliceVar(&f.only, "only", nil, "play these cases only, by `id`")
+	flags.StringSliceVar(&f.skip, "skip", nil, "leave these cases out, by `id`")
+	flags.BoolVar(&f.yes, "yes", false, "send a good request by another method than GET and HEAD, some 20 times")
+	flags.DurationVar(&f.within, "within", 10*time.Minute, "end early if it takes longer, and tell what was found out")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "a request without an answer for so long hung")
 	flags.DurationVar(&f.wait, "wait", time.Minute, "with --own-issuer: how long the service has to come to trust it")
 	flags.DurationVar(&f.leeway, "leeway", time.Minute, "how far the service may let clocks differ")
@@ -125,13 +132,18 @@ func (f *tortureFlags) check() error {
 		return usagef("--claims go into tokens of our own making; they need --own-issuer or --test-key")
 	case f.revokedWithin > 0 && f.ownIssuer == "":
 		return usagef("--revoked-within needs --own-issuer: only an issuer can end a session")
-	case f.timeout <= 0, f.wait <= 0, f.keysWithin <= 0:
-		return usagef("--timeout, --wait and --keys-within are out of range at 0 and below; give times like 10s")
+	case f.only != nil && len(f.only) == 0:
+		return usagef("--only names no case; `mintmark torture --list` shows which there are")
+	case f.timeout <= 0, f.wait <= 0, f.keysWithin <= 0, f.within <= 0:
+		return usagef("--timeout, --wait, --keys-within and --within are out of range at 0 and below; give times like 10s")
 	case f.leeway < 0, f.revokedWithin < 0:
 		return usagef("--leeway and --revoked-within can't be negative; give times like 30s")
 	}
 	return nil
 }
+
+// headerName is a field name (RFC 9110 §5.1).
+var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 
 // errTortured says that the service failed. The report has said how.
 var errTortured = errors.New("the service failed")
@@ -173,7 +185,7 @@ func (s *shell) torture(ctx context.Context, url string, f tortureFlags) error {
 func (s *shell) tortureConfig(ctx context.Context, url string, f tortureFlags) (torture.Config, error) {
 	cfg := torture.Config{
 		Issuer: f.issuer, Audience: f.audience, Scope: f.scope, Typ: f.typ,
-		OwnIssuer: f.ownIssuer, TestKeyKID: f.kid, Trap: f.trap, Only: f.only,
+		OwnIssuer: f.ownIssuer, TestKeyKID: f.kid, Trap: f.trap, Only: f.only, Skip: f.skip, Within: f.within,
 		Timeout: f.timeout, Leeway: f.leeway, KeysWithin: f.keysWithin, RevokedWithin: f.revokedWithin,
 	}
 	if f.ownIssuer != "" {
@@ -196,9 +208,12 @@ func (s *shell) tortureTarget(ctx context.Context, url string, f tortureFlags) (
 	if _, err := http.NewRequestWithContext(ctx, f.method, "http://localhost", nil); err != nil {
 		return target, usagef("--method %q is no method; give one like POST", f.method)
 	}
+	if f.method != http.MethodGet && f.method != http.MethodHead && !f.yes {
+		return target, usagef("a good %s is carried out some 20 times, whatever it does; name an endpoint where that does no harm, and give --yes", f.method)
+	}
 	for _, header := range f.headers {
 		name, value, ok := strings.Cut(header, ":")
-		if !ok || strings.TrimSpace(name) == "" || strings.ContainsAny(header, "\r\n\x00") {
+		if !ok || !headerName.MatchString(strings.TrimSpace(name)) || strings.ContainsAny(header, "\r\n\x00") {
 			return target, usagef("a --header is no header; give it as \"Name: value\"")
 		}
 		target.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))

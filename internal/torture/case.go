@@ -75,12 +75,17 @@ type Case struct {
 type shot struct {
 	sent  string // the variant, in words that hold nothing of the token
 	token string
+	first string                      // a good token, sent before: a service may remember it, and must not take this one for it
 	place func(*http.Request, string) // where the token goes; nil: where the user said
 	trap  string                      // the path on our listener that nobody may fetch
+	pad   int                         // so many bytes in a header beside the token
 	want  int                         // the status that RFC 6750 asks of a refusal; 0: 401
-	bulky bool                        // so large that a closed connection is a refusal
 	moot  bool                        // by another method than the user's: an endpoint that knows only that one says nothing
 }
+
+// bulky says whether the token is so large that many a service reads no further and closes the connection, as it may.
+// All that are in use take a header of 8 KiB.
+func (s shot) bulky() bool { return len(s.token) > 8<<10 }
 
 // Catalogue returns all cases, in the order in which they are played.
 func Catalogue() []Case {

@@ -1,7 +1,9 @@
 package torture
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -34,6 +36,7 @@ func partyCases() []Case {
 				change{"upper case", set{"iss": strings.ToUpper(k.issuer)}},
 				change{"a NUL behind it", set{"iss": k.issuer + "\x00"}},
 				change{"a list with it", set{"iss": []string{"https://issuer.example", k.issuer}}},
+				change{"a list of it alone", set{"iss": []string{k.issuer}}},
 			)
 		}},
 		{ID: "aud-other", Name: "another audience: the token of another service", Source: "RFC 9068 §4, CVE-2020-26160, CVE-2026-55669", Needs: NeedKey,
@@ -50,6 +53,7 @@ func partyCases() []Case {
 					change{"two names in one text", set{"aud": "https://other.example " + k.audience}},
 					change{"an object with its name", set{"aud": set{k.audience: true}}},
 					change{"a list in a list", set{"aud": [][]string{{k.audience}}}},
+					change{"the other case", set{"aud": swapCase(k.audience)}},
 				)
 			}},
 		{ID: "aud-list", Name: "a list of audiences with the right one", Source: "RFC 7519 §4.1.3", Must: Accept, Needs: NeedKey, shots: func(k *kit) []shot {
@@ -90,12 +94,16 @@ func timeCases() []Case {
 				change{"since before 1970", set{"exp": -1}},
 			)
 		}},
+		{ID: "exp-cached", Name: "a token that was accepted, when it has expired", Source: "RFC 7519 §4.1.4", Needs: NeedKey, play: expCached},
 		{ID: "exp-absent", Name: "a token that never expires", Source: "RFC 9068 §2.2", Needs: NeedKey, shots: func(k *kit) []shot {
 			return minted(k, change{"no exp", set{"exp": nil}}, change{"null", set{"exp": null}}, change{"an empty text", set{"exp": ""}},
 				change{"false", set{"exp": false}}, change{"an object", set{"exp": set{}}})
 		}},
 		{ID: "exp-text", Name: "an exp that is no number", Source: "RFC 7519 §2", Needs: NeedKey, shots: func(k *kit) []shot {
 			return minted(k, change{"digits in quotes", set{"exp": "9999999999"}}, change{"a list", set{"exp": []int{9999999999}}}, change{"true", set{"exp": true}})
+		}},
+		{ID: "exp-fraction", Name: "an exp with a fraction", Source: "RFC 7519 §2", Must: Accept, Needs: NeedKey, shots: func(k *kit) []shot {
+			return minted(k, change{"half a second more", set{"exp": json.RawMessage(fmt.Sprintf("%d.5", k.now().Add(lifetime).Unix()))}})
 		}},
 		{ID: "exp-huge", Name: "an exp beyond all machines", Source: "RFC 7519 §2", Must: Either, Needs: NeedKey,
 			Remark: "it takes a lifetime without end; that is the issuer's business", shots: func(k *kit) []shot {
@@ -114,6 +122,35 @@ func timeCases() []Case {
 				at := k.now().Add(24 * time.Hour)
 				return minted(k, change{"in a day", set{"iat": at.Unix(), "exp": at.Add(lifetime).Unix()}})
 			}},
+	}
+}
+
+// expCached is for services that remember tokens longer than these live.
+func expCached(ctx context.Context, r *round) []*Outcome {
+	const brief = 2 * time.Second
+	var token string
+	var end time.Time
+	before := &Outcome{}
+	for life := brief; life <= 16*brief; life *= 2 { // on its way to a slow service it may expire
+		end = r.cfg.Now().Add(life).Truncate(time.Second)
+		token = r.kit.mint(nil, set{"exp": end.Unix()})
+		before = r.fire(ctx, Accept, shot{sent: "before", token: token})
+		if before.Verdict == Passed || before.Verdict != WronglyRefused || r.cfg.Now().Before(end) {
+			break
+		}
+	}
+	if before.Verdict != Passed {
+		return []*Outcome{before}
+	}
+	for end = end.Add(r.kit.leeway + time.Second); ; {
+		late := !r.cfg.Now().Before(end)
+		after := r.fire(ctx, Refuse, shot{sent: "after it, and the leeway", token: token})
+		if !after.Verdict.Failed() || late {
+			return []*Outcome{before, after}
+		}
+		if err := sleep(ctx, time.Second/4); err != nil {
+			return []*Outcome{before, after}
+		}
 	}
 }
 

@@ -27,19 +27,38 @@ var (
 
 func rotationCases() []Case {
 	return []Case{
-		{ID: "keys-down", Name: "a good token while the issuer is down", Source: "RFC 5861 §4", Must: Accept, Needs: NeedIssuer, play: keysDown},
+		{ID: "keys-down", Name: "a good token while the issuer is in trouble", Source: "RFC 5861 §4", Must: Accept, Needs: NeedIssuer, play: keysDown},
 		{ID: "keys-flood", Name: "tokens under many unknown kids", Source: "RFC 8725 §3.10", Needs: NeedIssuer, play: keysFlood},
 		{ID: "keys-new", Name: "a token under a key that was just published", Source: "RFC 7517 §5, OpenID Connect Core §10.1.1", Must: Accept,
 			Needs: NeedIssuer, play: keysNew},
-		{ID: "keys-strange", Name: "a new key among keys of unknown kinds", Source: "RFC 7517 §5", Must: Accept, Needs: NeedIssuer, play: keysStrange},
+		{ID: "keys-strange", Name: "a new key beside one of an unknown kind", Source: "RFC 7517 §5", Must: Accept, Needs: NeedIssuer, play: keysStrange},
+		{ID: "keys-broken", Name: "a new key beside one that is broken", Source: "RFC 7517 §5", Must: Either, Needs: NeedIssuer, play: keysBroken},
 		{ID: "keys-removed", Name: "a token under a key that the issuer has removed", Source: "OpenID Connect Core §10.1.1", Needs: NeedIssuer, play: keysRemoved},
 	}
 }
 
+// keysDown has the service ask for the keys while the issuer is in trouble: by a token of a kid that it has not seen.
+// Whatever it makes of that one, the keys that it had must stay.
 func keysDown(ctx context.Context, r *round) []*Outcome {
-	r.own.publish(func(i *issuer) { i.down = true })
-	defer r.own.publish(func(i *issuer) { i.down = false })
-	return []*Outcome{r.fire(ctx, Accept, shot{sent: "keys that it has seen", token: r.kit.good()})}
+	defer r.own.get(calm)
+	troubles := []trouble{down, empty, truncated, moving, stalled}
+	all := []*Outcome{}
+	for n, t := range troubles {
+		r.own.get(t)
+		before := r.own.fetched()
+		// A service asks for unknown keys once in a while only: long enough for most, and no longer for all of them
+		// than for one change of keys.
+		end := time.Now().Add(r.cfg.KeysWithin / time.Duration(len(troubles)))
+		for try := 0; ; try++ {
+			unknown := r.kit.forge(set{"kid": fmt.Sprintf("unseen-%d-%d", n, try)}, nil)
+			_, _, _ = r.attempt(ctx, shot{token: unknown}) // not again where it is busy: it may say that of a kid that it can't look up
+			if r.own.fetched() > before || time.Now().After(end) || sleep(ctx, min(r.cfg.KeysWithin/50, time.Second)) != nil {
+				break
+			}
+		}
+		all = append(all, r.fire(ctx, Accept, shot{sent: "the issuer " + string(t), token: r.kit.good()}))
+	}
+	return all
 }
 
 // flood is how many tokens of unknown kids are sent: enough to tell a service that fetches for each from others.
@@ -97,12 +116,30 @@ func keysNew(ctx context.Context, r *round) []*Outcome {
 	return []*Outcome{r.rotate(ctx, "beside the old keys", keep)}
 }
 
-func keysStrange(ctx context.Context, r *round) []*Outcome {
-	defer r.own.publish(func(i *issuer) { i.strange = false })
-	return []*Outcome{r.rotate(ctx, "beside kty MOON, Ed25519, a broken EC key and an empty RSA key", func(i *issuer, old pair) {
-		keep(i, old)
-		i.strange = true
-	})}
+func keysStrange(ctx context.Context, r *round) []*Outcome { return r.besides(ctx, unknownKeys) }
+
+// keysBroken is the service's choice: it may refuse a set of which a part is broken.
+func keysBroken(ctx context.Context, r *round) []*Outcome {
+	all := r.besides(ctx, brokenKeys)
+	for _, o := range all {
+		if o.Verdict == WronglyRefused {
+			o.Verdict, o.Remark = Passed, "one broken key in the set makes it lose the others"
+		}
+	}
+	return all
+}
+
+// besides publishes a new key beside each of others.
+func (r *round) besides(ctx context.Context, others []strangeKey) []*Outcome {
+	defer r.own.publish(func(i *issuer) { i.strange = nil })
+	var all []*Outcome
+	for _, one := range others {
+		all = append(all, r.rotate(ctx, one.sent, func(i *issuer, old pair) {
+			keep(i, old)
+			i.strange = one.key
+		}))
+	}
+	return all
 }
 
 // keysRemoved changes the signing key, so that a service that accepts the new one has seen a set without the old one.
@@ -125,17 +162,15 @@ func revocationCases() []Case {
 // sessionRevoked ends one of two sessions whose places in the list are neighbours.
 func sessionRevoked(ctx context.Context, r *round) []*Outcome {
 	const ended, neighbour = 9, 10
-	token := func(index int, sent string) func() shot {
-		return func() shot { return shot{sent: sent, token: r.kit.mint(nil, set{"status": r.own.status(index)})} }
-	}
-	before := r.fire(ctx, Accept, token(ended, "before its end")())
+	once := r.kit.mint(nil, set{"status": r.own.status(ended)}) // the service may remember it, and must not take that for good
+	before := r.fire(ctx, Accept, shot{sent: "before its end", token: once})
 	if before.Verdict != Passed {
 		return []*Outcome{before}
 	}
 	r.own.revoke(ended)
 	return []*Outcome{
-		r.until(ctx, r.cfg.RevokedWithin, Refuse, token(ended, "after its end")),
-		r.fire(ctx, Accept, token(neighbour, "of its neighbour in the list")()),
+		r.until(ctx, r.cfg.RevokedWithin, Refuse, func() shot { return shot{sent: "after its end", token: once} }),
+		r.fire(ctx, Accept, shot{sent: "of its neighbour in the list", token: r.kit.mint(nil, set{"status": r.own.status(neighbour)})}),
 	}
 }
 

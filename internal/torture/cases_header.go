@@ -13,6 +13,15 @@ func headerCases() []Case {
 			} {
 				all = append(all, shot{sent: one.sent, token: b64(one.header) + "." + b64(k.body(nil)) + "."})
 			}
+			if k.key == nil {
+				return all
+			}
+			good := k.head(nil)
+			for _, one := range []struct{ sent, header string }{
+				{"text behind it, signed", good + "x"}, {"twice, signed", good + good}, {"a list, signed", "[" + good + "]"},
+			} {
+				all = append(all, shot{sent: one.sent, token: k.signed(one.header, k.body(nil))})
+			}
 			return all
 		}},
 		{ID: "header-duplicates", Name: "a header that names alg twice", Source: "RFC 7515 §4", shots: func(k *kit) []shot {
@@ -27,7 +36,13 @@ func headerCases() []Case {
 			return all
 		}},
 		{ID: "crit", Name: "an extension that must be understood and can't be (crit)", Source: "RFC 7515 §4.1.11, CVE-2025-59420",
-			Needs: NeedKey, shots: crit},
+			Needs: NeedKey, shots: func(k *kit) []shot {
+				return critical(k, []string{"bork"}, []string{"exp"}, []string{"absent"}, []string{"bork", "bork"})
+			}},
+		{ID: "crit-malformed", Name: "a crit that no issuer may write, and that names no extension", Source: "RFC 7515 §4.1.11", Must: Either, Needs: NeedKey,
+			Remark: "it lets a malformed crit pass", shots: func(k *kit) []shot {
+				return critical(k, []string{"alg"}, []string{}, "bork", null)
+			}},
 		{ID: "b64", Name: "a payload that says it is not encoded (b64)", Source: "RFC 7797 §7", Needs: NeedKey, shots: func(k *kit) []shot {
 			return []shot{{sent: "b64 false, critical", token: k.mint(set{"b64": false, "crit": []string{"b64"}}, nil)}}
 		}},
@@ -38,16 +53,11 @@ func headerCases() []Case {
 	}
 }
 
-func crit(k *kit) []shot {
-	var all []shot
-	for _, one := range []struct {
-		sent string
-		crit any
-	}{
-		{"an unknown name", []string{"bork"}}, {"the name of a claim", []string{"exp"}}, {"the name of a standard member", []string{"alg"}},
-		{"an absent member", []string{"absent"}}, {"an empty list", []string{}}, {"a text", "bork"}, {"null", null},
-	} {
-		all = append(all, shot{sent: one.sent, token: k.mint(set{"crit": one.crit, "bork": 1, "exp": 1}, nil)})
+// critical signs a token for each value of crit.
+func critical(k *kit, all ...any) []shot {
+	var shots []shot
+	for _, one := range all {
+		shots = append(shots, shot{sent: "crit " + encode(one), token: k.mint(set{"crit": one, "bork": 1, "exp": 1}, nil)})
 	}
-	return all
+	return shots
 }

@@ -25,6 +25,7 @@ func broughtKeyCases() []Case {
 		{ID: "x5c", Name: "the forger's certificate in the header (x5c)", Source: "RFC 8725 §3.10, RFC 7515 §4.1.6", shots: func(k *kit) []shot {
 			return underBothNames(k, func(string) (set, string) { return set{"x5c": []string{k.trap.certificate()}}, "" })
 		}},
+		{ID: "iss-forged", Name: "an issuer of the forger's, whose keys are there to be found (iss)", Source: "RFC 9068 §4, RFC 8725 §3.8", shots: issForged},
 	}
 }
 
@@ -41,6 +42,19 @@ func underBothNames(k *kit, bring func(kid string) (header set, trap string)) []
 		header, path := bring(name)
 		header["kid"] = kid.kid
 		all = append(all, shot{sent: kid.sent, token: k.forge(header, nil), trap: path})
+	}
+	return all
+}
+
+// issForged is for services that look for the keys where the token says that its issuer is.
+func issForged(k *kit) []shot {
+	var all []shot
+	for _, kid := range []struct {
+		sent string
+		kid  any
+	}{{"under the kid of the issuer's key", k.header["kid"]}, {"under a kid of its own", attackerKid}} {
+		path := k.trap.path("iss")
+		all = append(all, shot{sent: kid.sent, token: k.forge(set{"kid": kid.kid}, set{"iss": k.trap.url + path}), trap: path})
 	}
 	return all
 }
@@ -79,7 +93,7 @@ func kidInjection(k *kit) []shot {
 		{"control characters", "k\r\nSet-Cookie: a=b\x1b[2J"},
 		{"a format", "%s%n${jndi:x}{{7*7}}"},
 	} {
-		all = append(all, shot{sent: one.sent, token: k.forge(set{"kid": one.kid}, nil), bulky: len(one.kid) > 1024})
+		all = append(all, shot{sent: one.sent, token: k.forge(set{"kid": one.kid}, nil)})
 	}
 	path := k.trap.path("jwks")
 	return append(all, shot{sent: "a URL of the forger's", token: k.forge(set{"kid": k.trap.url + path}, nil), trap: path})

@@ -15,8 +15,8 @@ func shapeCases() []Case {
 			return []shot{
 				{sent: "two", token: ".."},
 				{sent: "four", token: "...."},
-				{sent: "5,000", token: strings.Repeat(".", 5_000), bulky: true},
-				{sent: "100,000", token: strings.Repeat(".", 100_000), bulky: true},
+				{sent: "5,000", token: strings.Repeat(".", 5_000)},
+				{sent: "100,000", token: strings.Repeat(".", 100_000)},
 			}
 		}},
 		{ID: "garbage", Name: "text that is no token", Source: "RFC 6750 §3.1", shots: func(*kit) []shot {
@@ -33,24 +33,24 @@ func shapeCases() []Case {
 		{ID: "huge", Name: "a forged token of great size", Source: "CVE-2025-61920", shots: func(k *kit) []shot {
 			header, payload, _ := parts(k.forge(nil, nil))
 			return []shot{
-				{sent: "a header of 24 KiB", token: k.forge(set{"x": strings.Repeat("a", 24<<10)}, nil), bulky: true},
-				{sent: "a payload of 24 KiB", token: k.forge(nil, set{"x": strings.Repeat("a", 24<<10)}), bulky: true},
-				{sent: "a payload of 300 KiB", token: k.forge(nil, set{"x": strings.Repeat("a", 300<<10)}), bulky: true},
-				{sent: "a signature of 64 KiB", token: header + "." + payload + "." + strings.Repeat("A", 64<<10), bulky: true},
+				{sent: "a header of 24 KiB", token: k.forge(set{"x": strings.Repeat("a", 24<<10)}, nil)},
+				{sent: "a payload of 24 KiB", token: k.forge(nil, set{"x": strings.Repeat("a", 24<<10)})},
+				{sent: "a payload of 300 KiB", token: k.forge(nil, set{"x": strings.Repeat("a", 300<<10)})},
+				{sent: "a signature of 64 KiB", token: header + "." + payload + "." + strings.Repeat("A", 64<<10)},
 			}
 		}},
 		{ID: "nested-json", Name: "a forged token of deeply nested JSON", Source: "CVE-2025-53864, CVE-2025-59043", shots: func(k *kit) []shot {
 			return []shot{
-				{sent: "a header 2,500 deep", token: k.forge(set{"x": nested(2_500)}, nil), bulky: true},
-				{sent: "a payload 2,500 deep", token: k.forge(nil, set{"x": nested(2_500)}), bulky: true},
-				{sent: "a payload that never ends", token: k.forged(k.head(nil), strings.Repeat("[", 5_000)), bulky: true},
+				{sent: "a header 2,500 deep", token: k.forge(set{"x": nested(2_500)}, nil)},
+				{sent: "a payload 2,500 deep", token: k.forge(nil, set{"x": nested(2_500)})},
+				{sent: "a payload that never ends", token: k.forged(k.head(nil), strings.Repeat("[", 5_000))},
 			}
 		}},
 		{ID: "large-claims", Name: "a good token with large claims", Source: "CVE-2025-53864, CVE-2025-61920", Must: Either, Needs: NeedKey, shots: func(k *kit) []shot {
 			return []shot{
-				{sent: "nested 1,000 deep", token: k.mint(nil, set{"x": nested(1_000)}), bulky: true},
-				{sent: "2,000 members", token: k.mint(nil, manyMembers(2_000)), bulky: true},
-				{sent: "a text of 24 KiB", token: k.mint(nil, set{"x": strings.Repeat("a", 24<<10)}), bulky: true},
+				{sent: "nested 1,000 deep", token: k.mint(nil, set{"x": nested(1_000)})},
+				{sent: "2,000 members", token: k.mint(nil, manyMembers(2_000))},
+				{sent: "a text of 24 KiB", token: k.mint(nil, set{"x": strings.Repeat("a", 24<<10)})},
 			}
 		}},
 	}

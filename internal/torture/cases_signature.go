@@ -11,10 +11,11 @@ import (
 func signatureCases() []Case {
 	return []Case{
 		{ID: "signature-absent", Name: "no signature", Source: "RFC 7515 §5.2", shots: func(k *kit) []shot {
-			header, payload, _ := parts(k.good())
+			good := k.good()
+			header, payload, _ := parts(good)
 			return []shot{
-				{sent: "nothing behind the second dot", token: header + "." + payload + "."},
-				{sent: "no second dot", token: header + "." + payload},
+				{sent: "nothing behind the second dot", token: header + "." + payload + ".", first: good},
+				{sent: "no second dot", token: header + "." + payload, first: good},
 			}
 		}},
 		{ID: "signature-damaged", Name: "a damaged signature", Source: "RFC 8017 §8.2.2, CVE-2026-27840", shots: signatureDamaged},
@@ -23,8 +24,9 @@ func signatureCases() []Case {
 		}},
 		{ID: "payload-edited", Name: "a good token with another payload", Source: "RFC 7515 §5.2", shots: payloadEdited},
 		{ID: "header-edited", Name: "a good token with another header", Source: "RFC 7515 §5.2", shots: func(k *kit) []shot {
-			_, payload, signature := parts(k.good())
-			return []shot{{sent: "one member more", token: b64(k.head(set{"x": 1})) + "." + payload + "." + signature}}
+			good := k.good()
+			_, payload, signature := parts(good)
+			return []shot{{sent: "one member more", token: b64(k.head(set{"x": 1})) + "." + payload + "." + signature, first: good}}
 		}},
 		{ID: "signature-padding", Name: "a signature whose padding RFC 8017 does not allow", Source: "RFC 8017 §9.2, CVE-2006-4339",
 			Needs: NeedKey, shots: signaturePadding},
@@ -32,7 +34,8 @@ func signatureCases() []Case {
 }
 
 func signatureDamaged(k *kit) []shot {
-	signed, signature := cutSignature(k.good())
+	good := k.good()
+	signed, signature := cutSignature(good)
 	flip := func(at int) []byte {
 		flipped := slices.Clone(signature)
 		flipped[at] ^= 1
@@ -54,13 +57,14 @@ func signatureDamaged(k *kit) []shot {
 		{"zeros", make([]byte, len(signature))},
 		{"ones", bytes.Repeat([]byte{0xff}, len(signature))},
 	} {
-		all = append(all, shot{sent: one.sent, token: signed + "." + b64(one.text)})
+		all = append(all, shot{sent: one.sent, token: signed + "." + b64(one.text), first: good})
 	}
 	return all
 }
 
 func payloadEdited(k *kit) []shot {
-	header, _, signature := parts(k.good())
+	good := k.good()
+	header, _, signature := parts(good)
 	var all []shot
 	for _, one := range []struct {
 		sent   string
@@ -70,7 +74,7 @@ func payloadEdited(k *kit) []shot {
 		{"a later exp", set{"exp": k.now().Add(240 * lifetime).Unix()}},
 		{"another scope", set{"scope": "admin"}},
 	} {
-		all = append(all, shot{sent: one.sent, token: header + "." + b64(k.body(one.change)) + "." + signature})
+		all = append(all, shot{sent: one.sent, token: header + "." + b64(k.body(one.change)) + "." + signature, first: good})
 	}
 	return all
 }

@@ -1,6 +1,7 @@
 package torture_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -50,7 +51,7 @@ func TestTheRunStopsWhereTheGoodTokenIsRefused(t *testing.T) {
 
 func TestTheGoodTokenIsTriedAgainAtTheEnd(t *testing.T) {
 	t.Parallel()
-	report := tortured(t, func(c *torture.Config) { c.Only = []string{"signature-damaged", "payload-edited"} }, locksOutSoon)
+	report := tortured(t, func(c *torture.Config) { c.Only = []string{"signature-damaged"} }, locksOutSoon)
 	if got := failures(report); !slices.Equal(got, []string{"good-token-after: wrongly refused"}) {
 		t.Errorf("got %v, stopped %q", got, report.Stopped)
 	}
@@ -164,5 +165,62 @@ func TestAFetchAfterTheAnswerIsFound(t *testing.T) {
 	outcomes := resultOf(t, report, "jku").Outcomes
 	if last := outcomes[len(outcomes)-1]; last.Verdict != torture.Fetched {
 		t.Errorf("%+v", last)
+	}
+}
+
+// TestACaseEndsAtItsFirstSilenceAndTheRunAfterThree: whoever does not answer would keep us for an hour.
+func TestACaseEndsAtItsFirstSilenceAndTheRunAfterThree(t *testing.T) {
+	t.Parallel()
+	report := tortured(t, func(c *torture.Config) { c.Timeout = 200 * time.Millisecond }, hangsOnBad)
+	if !strings.HasPrefix(report.Stopped, "3 cases in a row") {
+		t.Errorf("stopped: %q", report.Stopped)
+	}
+	if got := report.Count(torture.Hung); got != 3 || report.Requests > 10 {
+		t.Errorf("%d cases hung, %d requests", got, report.Requests)
+	}
+	if outcomes := resultOf(t, report, "alg-none").Outcomes; len(outcomes) != 1 {
+		t.Errorf("%d variants were tried after silence", len(outcomes)-1)
+	}
+}
+
+// TestAnInterruptedRunTellsWhatItFoundOut, and one that takes too long is one.
+func TestAnInterruptedRunTellsWhatItFoundOut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		within  time.Duration
+		stopped string
+	}{"interrupted": {0, "it was interrupted"}, "too long": {time.Second, "the run took longer than 1s"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasPrefix(r.Header.Get("Authorization"), "Basic") { // of scheme-other
+					if c.within == 0 {
+						interrupt()
+					}
+					<-r.Context().Done()
+				}
+			}))
+			t.Cleanup(server.Close)
+			report, err := torture.Run(ctx, torture.Config{
+				Target: torture.Target{URL: server.URL}, OwnIssuer: "127.0.0.1:0", Audience: audience, Only: []string{"no-token", "scheme-other", "token-in-query"},
+				Within: c.within,
+			}.WithKeys(fromPool()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if report.Stopped != c.stopped || !report.Failed() {
+				t.Errorf("stopped: %q", report.Stopped)
+			}
+			if got := resultOf(t, report, "no-token").Verdict; got != torture.WronglyAccepted {
+				t.Errorf("what was found before: %s", got)
+			}
+			for _, id := range []string{"scheme-other", "token-in-query", "good-token-after"} {
+				if got := resultOf(t, report, id); got.Verdict != torture.NotTried || got.Why != "the run had stopped" {
+					t.Errorf("%s: %s, %s", id, got.Verdict, got.Why)
+				}
+			}
+		})
 	}
 }

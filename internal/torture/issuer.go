@@ -6,14 +6,18 @@ import (
 	"context"
 	"crypto/rsa"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -49,23 +53,66 @@ type issuer struct {
 	mu      sync.Mutex
 	signing pair
 	others  []pair // published too
-	strange bool   // publish keys of unknown kinds as well
-	down    bool   // answer 500 to everything
-	fetches int    // of the keys
+	strange set    // a key to publish beside them that makes no sense to readers
+	trouble trouble
+	calmed  chan struct{} // closed when trouble changes
+	fetches int           // of the keys
 	bits    [statusSize / 8]byte
 	changed chan struct{} // closed when bits change
 }
 
+// trouble is what an issuer does to all requests.
+type trouble string
+
+const (
+	calm      trouble = ""
+	down      trouble = "down: 500"
+	empty     trouble = "answering with nothing"
+	truncated trouble = "answering half"
+	moving    trouble = "redirecting elsewhere"
+	stalled   trouble = "answering nobody"
+)
+
+// get makes trouble, or ends it.
+func (i *issuer) get(into trouble) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.trouble = into
+	close(i.calmed)
+	i.calmed = make(chan struct{})
+}
+
+// suffer answers a request as an issuer in trouble does.
+func suffer(w http.ResponseWriter, r *http.Request, t trouble, calmed <-chan struct{}) {
+	switch t {
+	case empty:
+		w.Header().Set("Content-Type", "application/json")
+	case truncated:
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"keys":[{"kty":"RSA","kid":"`)
+	case moving:
+		http.Redirect(w, r, "/moved", http.StatusFound)
+	case stalled:
+		select {
+		case <-calmed:
+		case <-r.Context().Done():
+		}
+		panic(http.ErrAbortHandler) // which cuts the connection
+	default:
+		http.Error(w, "down", http.StatusInternalServerError)
+	}
+}
+
 // openIssuer listens at address, as the issuer named by name or else by the address.
 func openIssuer(ctx context.Context, address, name string, signing, other pair, now func() time.Time) (*issuer, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	listener, err := listenAt(ctx, address, "as an issuer")
 	if err != nil {
-		return nil, fmt.Errorf("%w as an issuer: %w", ErrListen, err)
+		return nil, err
 	}
 	if name == "" {
-		name = "http://" + listener.Addr().String()
+		name = urlOf(address, listener)
 	}
-	i := &issuer{url: name, now: now, signing: signing, others: []pair{other}, changed: make(chan struct{})}
+	i := &issuer{url: name, now: now, signing: signing, others: []pair{other}, changed: make(chan struct{}), calmed: make(chan struct{})}
 	i.server = listen(listener, i)
 	return i, nil
 }
@@ -95,15 +142,23 @@ func (i *issuer) status(index int) set {
 
 func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
-	down := i.down
+	trouble, calmed := i.trouble, i.calmed
+	if strings.HasSuffix(r.URL.Path, statusPath) {
+		trouble = calm // what a service makes of a list that it can't have is its own choice
+	}
+	if trouble != calm && strings.HasSuffix(r.URL.Path, "/.well-known/jwks.json") {
+		i.fetches++
+	}
 	i.mu.Unlock()
 	switch path := r.URL.Path; {
-	case down:
-		http.Error(w, "down", http.StatusInternalServerError)
+	case trouble != calm && path == "/moved":
+		http.NotFound(w, r)
+	case trouble != calm:
+		suffer(w, r, trouble, calmed)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		http.Error(w, "GET, please", http.StatusMethodNotAllowed)
 	case strings.Contains(path, "/.well-known/oauth-authorization-server"), strings.HasSuffix(path, "/.well-known/openid-configuration"):
-		i.serveMetadata(w)
+		writeMetadata(w, i.url)
 	case strings.HasSuffix(path, "/.well-known/jwks.json"):
 		i.serveKeys(w)
 	case strings.HasSuffix(path, statusPath):
@@ -113,31 +168,42 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (i *issuer) serveMetadata(w http.ResponseWriter) {
-	base := strings.TrimSuffix(i.url, "/")
+// writeMetadata describes an issuer as RFC 8414 and OpenID Connect Discovery do.
+func writeMetadata(w http.ResponseWriter, issuer string) {
+	base := strings.TrimSuffix(issuer, "/")
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, encode(set{
-		"issuer": i.url, "jwks_uri": base + "/.well-known/jwks.json",
+		"issuer": issuer, "jwks_uri": base + "/.well-known/jwks.json",
 		"authorization_endpoint": base + "/oauth/authorize", "token_endpoint": base + "/oauth/token", // libraries insist on them
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 	}))
 }
 
-// strangeKeys are of kinds that a reader must skip (RFC 7517 §5).
-var strangeKeys = []set{
-	{"kty": "MOON", "kid": "moon", "alg": "MS256", "x": "AQAB"},
-	{"kty": "OKP", "crv": "Ed25519", "kid": "okp", "alg": "EdDSA", "use": "sig", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
-	{"kty": "EC", "crv": "P-256", "kid": "broken", "alg": "ES256", "use": "sig", "x": "AA", "y": "AA"},
-	{"kty": "RSA", "kid": "empty"},
+// strangeKey is one that a reader can't use.
+type strangeKey struct {
+	sent string
+	key  set
+}
+
+// unknownKeys are of kinds that a reader must skip (RFC 7517 §5).
+var unknownKeys = []strangeKey{
+	{"beside kty MOON", set{"kty": "MOON", "kid": "moon", "alg": "MS256", "x": "AQAB"}},
+	{"beside Ed25519", set{"kty": "OKP", "crv": "Ed25519", "kid": "okp", "alg": "EdDSA", "use": "sig", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}},
+}
+
+// brokenKeys are of known kinds, and no keys.
+var brokenKeys = []strangeKey{
+	{"beside a broken EC key", set{"kty": "EC", "crv": "P-256", "kid": "broken", "alg": "ES256", "use": "sig", "x": "AA", "y": "AA"}},
+	{"beside an empty RSA key", set{"kty": "RSA", "kid": "empty"}},
 }
 
 func (i *issuer) serveKeys(w http.ResponseWriter) {
 	i.mu.Lock()
 	i.fetches++
 	var keys []set
-	if i.strange {
-		keys = append(keys, strangeKeys...)
+	if i.strange != nil {
+		keys = append(keys, i.strange)
 	}
 	for _, p := range append([]pair{i.signing}, i.others...) {
 		keys = append(keys, publicJWK(&p.key.PublicKey, p.kid))
@@ -189,11 +255,50 @@ func (i *issuer) statusToken(bits []byte, signing pair) string {
 	})), signing.key)
 }
 
-// checkURL wants what can be called.
+// listenAt opens a port of ours. ErrListen, ErrUnusable.
+func listenAt(ctx context.Context, address, purpose string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%w %s: %w", ErrListen, purpose, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: can't listen %s: %w", ErrUnusable, purpose, err)
+	}
+	return listener, nil
+}
+
+// urlOf is the URL of who listens at an address, by the name that was given.
+func urlOf(address string, listener net.Listener) string {
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	host, _, _ := net.SplitHostPort(address)
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// checkURL wants what can be called, and shown.
 func checkURL(what, raw string) error {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return fmt.Errorf("%s %q is not a URL like https://orders.example.com/orders", what, raw)
+	switch {
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		return fmt.Errorf("%s %q is not a URL like https://orders.example.com/orders", what, masked(raw))
+	case u.User != nil:
+		return fmt.Errorf("%s %q has a user in it, which would be shown: send it in a header", what, masked(raw))
 	}
 	return nil
+}
+
+// masked is a URL without what may be secret in it: the user and the values of the query.
+func masked(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(no URL)"
+	}
+	if u.User != nil {
+		u.User = url.User("***")
+	}
+	var query []string
+	for _, name := range slices.Sorted(maps.Keys(u.Query())) {
+		query = append(query, url.QueryEscape(name)+"=***")
+	}
+	u.RawQuery, u.Fragment = strings.Join(query, "&"), ""
+	return u.String()
 }

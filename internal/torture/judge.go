@@ -35,9 +35,10 @@ func judge(must Must, s shot, a answer) *Outcome {
 	switch {
 	case a.hung:
 		o.Verdict = Hung
-	case a.lost != nil && s.bulky && must != Accept: // it read no further, as it may
 	case a.lost != nil, a.status >= 500:
 		o.Verdict = Crashed
+	case a.status == http.StatusTooManyRequests && must == Accept:
+		o.Verdict = Unclear
 	case must == Accept && !a.success():
 		o.Verdict = WronglyRefused
 	case must == Refuse && a.success():
@@ -64,7 +65,7 @@ func refusalRemark(s shot, a answer) string {
 		return "401 without WWW-Authenticate: Bearer (RFC 6750 §3)"
 	case a.status == want, a.status == http.StatusBadRequest:
 		return ""
-	case s.bulky && (a.status == http.StatusRequestHeaderFieldsTooLarge || a.status == http.StatusRequestEntityTooLarge || a.status == http.StatusRequestURITooLong):
+	case s.bulky() && (a.status == http.StatusRequestHeaderFieldsTooLarge || a.status == http.StatusRequestEntityTooLarge || a.status == http.StatusRequestURITooLong):
 		return ""
 	}
 	return fmt.Sprintf("refused with %d where RFC 6750 §3.1 has %d", a.status, want)

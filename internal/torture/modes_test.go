@@ -112,6 +112,36 @@ func TestHolesAreFoundWithAGoodTokenAlone(t *testing.T) {
 	}
 }
 
+// TestALongTokenThatCutsTheConnectionIsUnclearWhereNoneCanBeSigned: a good one of that size might have passed.
+func TestALongTokenThatCutsTheConnectionIsUnclearWhereNoneCanBeSigned(t *testing.T) {
+	t.Parallel()
+	a := startAuthority(t)
+	cfg := torture.Config{
+		Target: torture.Target{URL: a.service(t, cutsLong)}, Issuer: a.URL, Token: a.token(time.Now().Add(time.Minute)), Only: []string{"huge"},
+	}
+	report, err := run(t, cfg)
+	if err != nil || !slices.Equal(failures(report), []string{"huge: unclear"}) {
+		t.Errorf("%v, %v", err, failures(report))
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		size := 0
+		for _, values := range r.Header {
+			size += len(values[0])
+		}
+		switch {
+		case size > 8<<10:
+			panic(http.ErrAbortHandler)
+		case r.Header.Get("Authorization") != "Bearer "+cfg.Token:
+			w.WriteHeader(401)
+		}
+	}))
+	t.Cleanup(s.Close)
+	cfg.Target.URL = s.URL
+	if report, err = run(t, cfg); err != nil || report.Failed() {
+		t.Errorf("a service that cuts whatever is long: %v, %v", err, failures(report))
+	}
+}
+
 func TestATestKeyIsEnoughForAllButChangesOfTheIssuer(t *testing.T) {
 	t.Parallel()
 	a := startAuthority(t)

@@ -94,11 +94,14 @@ func (r *round) obtain(ctx context.Context) (err error) {
 	if k.header, k.claims, err = readToken(k.token); err != nil {
 		return fmt.Errorf("the good token: %w", err)
 	}
-	if iss := k.claims["iss"]; iss != r.cfg.Issuer {
-		return fmt.Errorf("the good token is of the issuer %q, not %q; name that one", fmt.Sprint(iss), r.cfg.Issuer)
-	}
-	if aud := k.claims["aud"]; r.cfg.Audience != "" && !names(aud, r.cfg.Audience) {
-		return fmt.Errorf("the good token is for the audience %q, not %q; name that one", fmt.Sprint(aud), r.cfg.Audience)
+	iss, aud := k.claims["iss"], k.claims["aud"]
+	switch {
+	case iss != r.cfg.Issuer:
+		return fmt.Errorf("%w: the good token is of the issuer %q, not %q; name that one", ErrUnusable, fmt.Sprint(iss), r.cfg.Issuer)
+	case r.cfg.Audience != "" && !names(aud, r.cfg.Audience):
+		return fmt.Errorf("%w: the good token is for the audience %q, not %q; name that one", ErrUnusable, fmt.Sprint(aud), r.cfg.Audience)
+	case expired(k.claims, r.cfg.Now()):
+		return fmt.Errorf("%w: the good token has expired; give a fresh one", ErrUnusable)
 	}
 	k.public, err = issuer.publicKey(ctx, k.kid())
 	return err

@@ -21,7 +21,10 @@ import (
 // ErrUnreachable is in the chain of every error that says that the service or its issuer can't be reached.
 var ErrUnreachable = errors.New("can't be reached")
 
-// ErrListen is in the chain of every error that says that an address of ours can't be listened at.
+// ErrUnusable is in the chain of every error that says that what was given can't be used.
+var ErrUnusable = errors.New("unusable")
+
+// ErrListen is in the chain of every error that says that somebody else listens at an address of ours.
 var ErrListen = errors.New("can't listen")
 
 // maxAnswer bounds what is read of an issuer's answer.

@@ -71,7 +71,30 @@ func (r *round) fire(ctx context.Context, must Must, s shot) *Outcome {
 	if err != nil {
 		return &Outcome{Sent: s.sent, Got: "it could not be sent", Verdict: NotTried, trap: s.trap}
 	}
-	return judge(must, s, a)
+	o := judge(must, s, a)
+	if a.lost != nil && s.bulky() && must != Accept {
+		r.findBlame(ctx, s, o)
+	}
+	return o
+}
+
+// findBlame tells a service that closes the connection on a large request, as it may, from one that fell over what is in
+// it: it sends a good request of the same size.
+func (r *round) findBlame(ctx context.Context, s shot, o *Outcome) {
+	missing := len(s.token) - len(r.kit.good())
+	padded := shot{token: r.kit.good(), place: s.place, pad: missing}
+	if r.kit.key != nil {
+		padded = shot{token: r.kit.mint(nil, set{"x": strings.Repeat("a", missing*3/4)}), place: s.place}
+	}
+	a, err := r.send(ctx, padded)
+	switch {
+	case err == nil && a.lost != nil:
+		o.Verdict = Passed
+		o.Got += ", as for a good token of this size"
+	case r.kit.key == nil:
+		o.Verdict = Unclear // a header beside the token may have another limit
+		o.Got += ", maybe for its size"
+	}
 }
 
 // send sends a shot, again where the service says that it is too busy.
@@ -139,6 +162,9 @@ func (r *round) request(ctx context.Context, s shot) (*http.Request, error) {
 		s.place(request, s.token)
 	case s.token != "" && !target.carriesToken():
 		request.Header["Authorization"] = []string{"Bearer " + s.token}
+	}
+	if s.pad > 0 {
+		request.Header.Set("X-Padding", strings.Repeat("a", s.pad))
 	}
 	if host := request.Header.Get("Host"); host != "" {
 		request.Host = host

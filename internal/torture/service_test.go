@@ -16,6 +16,7 @@ import (
 	"io"
 	"math/big"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -36,6 +37,7 @@ type service struct {
 	keys    map[string]*rsa.PublicKey
 	refused int
 	later   string // what looksLater is yet to fetch
+	known   map[string]bool
 }
 
 func (s *service) has(f fault) bool { return slices.Contains(s.faults, f) }
@@ -69,6 +71,8 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 		io.WriteString(w, "welcome")
+	case s.has(hangsOnBad):
+		<-r.Context().Done()
 	case s.has(answers500):
 		w.WriteHeader(500)
 	case s.has(answers404):
@@ -95,15 +99,51 @@ func (s *service) admit(r *http.Request) error {
 		return err
 	case s.has(acceptsAnything):
 		return nil
+	case len(raw) > 8<<10 && s.has(cutsLong):
+		panic(http.ErrAbortHandler)
 	}
-	return s.verify(r, raw)
+	name := s.cacheName(raw)
+	s.mu.Lock()
+	known := s.known[name]
+	s.mu.Unlock()
+	if known && name != "" {
+		return nil
+	}
+	if err = s.verify(r, raw); err == nil {
+		s.mu.Lock()
+		if s.known == nil {
+			s.known = map[string]bool{}
+		}
+		s.known[name] = true
+		s.mu.Unlock()
+	}
+	if err != nil && len(raw) > 8<<10 && s.has(panicsOnLong) {
+		panic(http.ErrAbortHandler)
+	}
+	return err
+}
+
+// cacheName is what a service that remembers tokens remembers of one.
+func (s *service) cacheName(raw string) string {
+	dot := strings.LastIndexByte(raw, '.')
+	switch {
+	case dot < 0, strings.Count(raw, ".") != 2:
+		return ""
+	case s.has(cachesForEver):
+		return raw
+	case s.has(cachesBySigned):
+		return raw[:dot]
+	case s.has(cachesBySig) && len(raw)-dot > 43:
+		return raw[dot+1:]
+	}
+	return ""
 }
 
 func (s *service) bearer(r *http.Request) (string, error) {
 	if token := r.URL.Query().Get("access_token"); s.has(tokenInQuery) && token != "" {
 		return token, nil
 	}
-	if s.has(tokenInForm) && r.PostFormValue("access_token") != "" {
+	if (s.has(tokenInForm) || s.has(lenient)) && r.PostFormValue("access_token") != "" {
 		return r.PostFormValue("access_token"), nil
 	}
 	values := r.Header["Authorization"]
@@ -135,14 +175,14 @@ func (s *service) verify(r *http.Request, raw string) error {
 	if s.has(trimsToken) {
 		raw, _, _ = strings.Cut(strings.Trim(raw, `".`), ",")
 	}
-	if len(raw) > 16<<10 && !s.has(decodesOnly) {
+	if len(raw) > 16<<10 && !s.has(decodesOnly) && !s.has(panicsOnLong) {
 		return errBad
 	}
 	if s.has(jsonJWS) && strings.HasPrefix(raw, "{") {
 		return s.verifyJSON(r, raw)
 	}
 	p := strings.Split(raw, ".")
-	if len(p) == 5 && s.has(hangsOnJWE) {
+	if header, _ := s.decode(p[0]); len(p) == 5 && bytes.Contains(header, []byte(`"enc"`)) && s.has(hangsOnJWE) {
 		<-r.Context().Done()
 	}
 	switch {
@@ -273,7 +313,9 @@ func firstOfTwo(text []byte, into *claims) error {
 }
 
 func (s *service) checkHeader(header claims) error {
-	if _, there := header["crit"]; there && !s.has(ignoresCrit) {
+	_, strange := header["crit"].([]any)
+	malformed := !strange || fmt.Sprint(header["crit"]) == "[alg]" || fmt.Sprint(header["crit"]) == "[]"
+	if _, there := header["crit"]; there && !s.has(ignoresCrit) && (!malformed || !s.has(lenient)) {
 		return errBad
 	}
 	if _, there := header["b64"]; there && !s.has(lenient) && !s.has(ignoresCrit) {
@@ -289,6 +331,9 @@ func (s *service) checkHeader(header claims) error {
 func (s *service) checkSignature(header claims, p []string) error {
 	alg, _ := header["alg"].(string)
 	signed := p[0] + "." + p[1]
+	if s.has(lenient) {
+		p[2] = strings.NewReplacer(" ", "", "\t", "", "=", "").Replace(p[2])
+	}
 	signature, err := s.decode(p[2])
 	if err != nil {
 		return err
@@ -318,8 +363,12 @@ func (s *service) checkSignature(header claims, p []string) error {
 	if !known {
 		return errBad
 	}
-	for _, key := range s.candidates(header, kid) {
-		if s.matches(key, alg, signed, signature) {
+	candidates := s.candidates(header, kid)
+	if keys, foreign := s.discovered(p[1]); foreign {
+		candidates = append([]*rsa.PublicKey{}, keys[kid])
+	}
+	for _, key := range candidates {
+		if key != nil && s.matches(key, alg, signed, signature) {
 			return nil
 		}
 	}
@@ -353,6 +402,39 @@ func (s *service) secrets(kid string) [][]byte {
 		}
 	}
 	return all
+}
+
+// discovered are the keys of the issuer that the token names, where that is another and the service asks it.
+func (s *service) discovered(payload string) (keys map[string]*rsa.PublicKey, foreign bool) {
+	var named struct{ Iss string }
+	text, _ := s.decode(payload)
+	_ = json.Unmarshal(text, &named)
+	if named.Iss == s.issuer() || !s.has(followsIssuer) && !s.has(looksAtIssuer) {
+		return nil, false
+	}
+	var described struct {
+		Issuer  string
+		JWKSURI string `json:"jwks_uri"`
+	}
+	for _, place := range []string{named.Iss + "/.well-known/openid-configuration", metadataBefore(named.Iss)} {
+		if !strings.HasPrefix(named.Iss, "http://127.0.0.1:") || json.Unmarshal(fetch(place), &described) != nil || described.Issuer != named.Iss {
+			return nil, true
+		}
+	}
+	if s.has(looksAtIssuer) {
+		return nil, true
+	}
+	return fetchKeys(described.JWKSURI), true
+}
+
+// metadataBefore is where RFC 8414 §3.1 has the metadata of an issuer with a path.
+func metadataBefore(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return ""
+	}
+	u.Path = "/.well-known/oauth-authorization-server" + u.Path
+	return u.String()
 }
 
 // candidates are the keys that the service tries.
@@ -470,7 +552,7 @@ func (s *service) checkClaims(c claims) error {
 
 func (s *service) checkParties(c claims) error {
 	iss, _ := c["iss"].(string)
-	ours := iss == s.issuer() || s.has(skipsIssuer) || s.has(issuerPrefix) && strings.HasPrefix(iss, s.issuer())
+	ours := iss == s.issuer() || s.has(followsIssuer) || s.has(skipsIssuer) || s.has(issuerPrefix) && strings.HasPrefix(iss, s.issuer())
 	if !ours {
 		return errBad
 	}
@@ -494,6 +576,10 @@ func (s *service) checkTimes(c claims) error {
 	}
 	switch {
 	case s.has(skipsExpiry), s.has(expiryIfAny) && !isNumber:
+	case isNumber && s.has(expiryWhole) && exp != float64(int64(exp)):
+		return errBad
+	case isNumber && s.has(wantsLife) && exp-now < 60:
+		return errBad
 	case !isNumber, now >= exp, exp > 1<<53 && !s.has(lenient):
 		return errBad
 	}
@@ -544,10 +630,19 @@ func (s *service) published(again bool) map[string]*rsa.PublicKey {
 		return s.keys
 	}
 	found := fetchKeys(s.issuer() + "/.well-known/jwks.json")
-	_, strange := found["moon"]
+	strange := false
+	for _, key := range found {
+		strange = strange || key == nil
+	}
+	_, broken := found["broken"]
+	if _, empty := found["empty"]; s.has(panicsOnKeys) && (broken || empty) {
+		panic(http.ErrAbortHandler)
+	}
 	switch {
 	case s.has(fetchesAlways):
 		return found
+	case found == nil && s.has(forgetsKeys):
+		s.keys = map[string]*rsa.PublicKey{}
 	case found == nil, strange && s.has(strictKeySet):
 	case s.has(keepsKeys) && s.keys != nil:
 		for kid, key := range found {
@@ -559,8 +654,11 @@ func (s *service) published(again bool) map[string]*rsa.PublicKey {
 	return s.keys
 }
 
+// patient waits no longer than a service may whose callers wait.
+var patient = &http.Client{Timeout: 200 * time.Millisecond}
+
 func fetch(address string) []byte {
-	response, err := http.Get(address)
+	response, err := patient.Get(address)
 	if err != nil {
 		return nil
 	}

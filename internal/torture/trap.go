@@ -42,11 +42,11 @@ func setTrap(ctx context.Context, address string, attacker *rsa.PrivateKey, kid 
 	if err != nil {
 		return nil, fmt.Errorf("make the forger's certificate: %w", err)
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	listener, err := listenAt(ctx, address, "for who fetches forged keys")
 	if err != nil {
-		return nil, fmt.Errorf("%w for who fetches forged keys: %w", ErrListen, err)
+		return nil, err
 	}
-	t := &trap{url: "http://" + listener.Addr().String(), cert: cert, hits: map[string]int{}}
+	t := &trap{url: urlOf(address, listener), cert: cert, hits: map[string]int{}}
 	keys := []set{publicJWK(&attacker.PublicKey, attackerKid)}
 	if kid != "" {
 		keys = append(keys, publicJWK(&attacker.PublicKey, kid))
@@ -66,7 +66,8 @@ func listen(listener net.Listener, handler http.Handler) *http.Server {
 	return server
 }
 
-// path is a new one that answers with the forger's keys (jwks) or certificate (cert).
+// path is a new one that answers with the forger's keys (jwks) or certificate (cert), or is an issuer with metadata and
+// keys (iss).
 func (t *trap) path(kind string) string { return "/" + kind + "/" + rand.Text() }
 
 // certificate is the forger's, as x5c has it.
@@ -79,15 +80,29 @@ func (t *trap) fetched(path string) bool {
 	return t.hits[path] > 0
 }
 
+// pathOf is what path returned, whatever of an issuer's was asked for: metadata stands before its path or behind it
+// (RFC 8414 §3.1), keys behind it.
+func pathOf(asked string) string {
+	asked = strings.TrimPrefix(asked, "/.well-known/oauth-authorization-server")
+	asked = strings.TrimPrefix(asked, "/.well-known/openid-configuration")
+	path, _, _ := strings.Cut(asked, "/.well-known/")
+	return path
+}
+
 func (t *trap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := pathOf(r.URL.Path)
 	t.mu.Lock()
 	if len(t.hits) < 10_000 {
-		t.hits[r.URL.Path]++
+		t.hits[path]++
 	}
 	t.mu.Unlock()
-	if strings.HasPrefix(r.URL.Path, "/cert/") {
+	switch {
+	case strings.HasPrefix(path, "/cert/"):
 		w.Header().Set("Content-Type", "application/x-pem-file")
 		_ = pem.Encode(w, &pem.Block{Type: "CERTIFICATE", Bytes: t.cert})
+		return
+	case strings.HasPrefix(path, "/iss/") && !strings.HasSuffix(r.URL.Path, "/.well-known/jwks.json"):
+		writeMetadata(w, t.url+path)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

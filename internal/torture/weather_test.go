@@ -44,7 +44,7 @@ func TestTheWeatherServicePasses(t *testing.T) {
 	now := fast()
 	report, err := torture.Run(t.Context(), torture.Config{
 		Target:    torture.Target{URL: startWeather(t, issuer.name, now)},
-		OwnIssuer: "127.0.0.1:0", Audience: audience, Wait: 10 * time.Second, KeysWithin: 30 * time.Second, Now: now,
+		OwnIssuer: "127.0.0.1:0", Audience: audience, Wait: 10 * time.Second, KeysWithin: 15 * time.Second, Now: now,
 		Leeway:        5 * time.Minute, // by this clock: a token for the future must not become good on its way
 		RevokedWithin: 5 * time.Second,
 		Ready:         issuer.is,

@@ -1,0 +1,131 @@
+package e2e_test
+
+import (
+	"bufio"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/pkg/verifier/verifiertest"
+)
+
+// goService is the service around the blocks of docs/verify/go.md.
+const goService = `package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/pkg/verifier"
+)
+
+func main() {
+	mux := http.NewServeMux()
+	orders := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		HANDLER
+		fmt.Fprint(w, "orders of ", token.Subject)
+	})
+	pay := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "paid") })
+	VERIFIER
+	POLICY
+	if err != nil {
+		panic(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(listener.Addr())
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}
+	fmt.Fprintln(os.Stderr, server.Serve(listener))
+}
+`
+
+// TestTheGoPageIsRunAsPrinted makes a service of the page's own lines and asks it.
+func TestTheGoPageIsRunAsPrinted(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	service := startGoPage(t, issuer.URL(), issuer.Audience())
+	now := time.Now().Unix()
+	for name, c := range map[string]struct {
+		method, path, token string
+		want                int
+	}{
+		"a good token":            {"GET", "/orders", issuer.Token(verifiertest.Claims{"scope": "orders:read"}), 200},
+		"without the scope":       {"GET", "/orders", issuer.Token(verifiertest.Claims{"scope": "orders:write"}), 403},
+		"expired":                 {"GET", "/orders", issuer.ExpiredToken(), 401},
+		"none":                    {"GET", "/orders", "", 401},
+		"a second factor":         {"POST", "/payments", issuer.Token(verifiertest.Claims{"scope": "orders:pay", "acr": "urn:example:mfa", "auth_time": now}), 200},
+		"without a second factor": {"POST", "/payments", issuer.Token(verifiertest.Claims{"scope": "orders:pay", "auth_time": now}), 401},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), c.method, service+c.path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.token != "" {
+			request.Header.Set("Authorization", "Bearer "+c.token)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != c.want {
+			t.Errorf("%s: %d, want %d", name, response.StatusCode, c.want)
+		}
+	}
+}
+
+// startGoPage builds and starts the service and returns where it is.
+func startGoPage(t *testing.T, issuer, audience string) string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/verify/go.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(page), "```go\n")[1:]
+	if len(blocks) != 2 {
+		t.Fatalf("the page has %d blocks of Go, want 2", len(blocks))
+	}
+	for i := range blocks {
+		blocks[i], _, _ = strings.Cut(blocks[i], "```")
+	}
+	lines := strings.SplitAfter(blocks[0], "\n") // two to set up, one of a handler
+	program := strings.NewReplacer(
+		"HANDLER", lines[2], "VERIFIER", lines[0]+lines[1], "POLICY", blocks[1],
+	).Replace(goService)
+	program = strings.NewReplacer("https://auth.example.com", issuer, "https://orders.example.com", audience).Replace(program)
+
+	folder := t.TempDir()
+	source, binary := filepath.Join(folder, "main.go"), filepath.Join(folder, "orders")
+	if err := os.WriteFile(source, []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, source).CombinedOutput(); err != nil {
+		t.Fatalf("build what the page says: %v\n%s\n%s", err, out, program)
+	}
+	cmd := exec.Command(binary)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()
+	})
+	address, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the service ended before it listened: %v", err)
+	}
+	return "http://" + strings.TrimSpace(address)
+}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"path"
 	"runtime"
@@ -39,7 +40,11 @@ func (s *Server) observe(c *gin.Context) {
 	}
 	took := time.Since(begun)
 	s.Observer.Served(route, knownMethod(c.Request.Method), c.Writer.Status(), took)
-	s.Log.Info("served", "method", knownMethod(c.Request.Method), "route", route, "status", c.Writer.Status(),
+	level := slog.LevelInfo
+	if c.Writer.Status() == http.StatusNotModified { // nothing new: whoever follows a list asks every few seconds
+		level = slog.LevelDebug
+	}
+	s.Log.Log(c.Request.Context(), level, "served", "method", knownMethod(c.Request.Method), "route", route, "status", c.Writer.Status(),
 		"took_ms", float64(took.Microseconds())/1000, "address", s.addressOf(c), "request", requestID(c))
 }
 

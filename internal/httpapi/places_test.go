@@ -174,6 +174,26 @@ func newListing(t *testing.T, lists *revocation.Lists) *Server {
 	return s
 }
 
+// TestWhatIsNotModifiedIsNoLineOfTheLog: followers of lists would fill it.
+func TestWhatIsNotModifiedIsNoLineOfTheLog(t *testing.T) {
+	t.Parallel()
+	lists := revocation.New(revocation.Config{Issuer: "http://localhost:1", Store: nothingRevoked{}, Signer: newSigner(t)})
+	s := newListing(t, lists)
+	var log bytes.Buffer
+	s.Log = slog.New(slog.NewTextHandler(&log, nil))
+	if err := s.Lists.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first := askList(t, s, "", "")
+	if first.Code != http.StatusOK || !strings.Contains(log.String(), "served") {
+		t.Fatalf("%d, log %q; want a list, and a line", first.Code, &log)
+	}
+	log.Reset()
+	if again := askList(t, s, "", first.Header().Get("ETag")); again.Code != http.StatusNotModified || log.Len() > 0 {
+		t.Errorf("%d, log %q; want 304 and no line", again.Code, &log)
+	}
+}
+
 func askList(t *testing.T, s *Server, query, etag string) *httptest.ResponseRecorder {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/oauth/status-lists/0"+query, nil)

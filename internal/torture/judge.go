@@ -18,6 +18,15 @@ type answer struct {
 
 func (a answer) success() bool { return a.status >= 200 && a.status < 300 }
 
+// tooLarge says that the server did not want to read so much; some have 400 for it.
+func (a answer) tooLarge() bool {
+	switch a.status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
+		return true
+	}
+	return false
+}
+
 // words says what came back.
 func (a answer) words() string {
 	switch {
@@ -65,7 +74,7 @@ func refusalRemark(s shot, a answer) string {
 		return "401 without WWW-Authenticate: Bearer (RFC 6750 §3)"
 	case a.status == want, a.status == http.StatusBadRequest:
 		return ""
-	case s.bulky() && (a.status == http.StatusRequestHeaderFieldsTooLarge || a.status == http.StatusRequestEntityTooLarge || a.status == http.StatusRequestURITooLong):
+	case s.bulky() && a.tooLarge():
 		return ""
 	}
 	return fmt.Sprintf("refused with %d where RFC 6750 §3.1 has %d", a.status, want)

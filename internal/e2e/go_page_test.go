@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bufio"
 	"net/http"
 	"os"
 	"os/exec"
@@ -111,21 +110,5 @@ func startGoPage(t *testing.T, issuer, audience string) string {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, source).CombinedOutput(); err != nil {
 		t.Fatalf("build what the page says: %v\n%s\n%s", err, out, program)
 	}
-	cmd := exec.Command(binary)
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended
-		_ = cmd.Wait()
-	})
-	address, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the service ended before it listened: %v", err)
-	}
-	return "http://" + strings.TrimSpace(address)
+	return "http://" + startService(t, exec.Command(binary))
 }

@@ -226,6 +226,13 @@ func (r recipe) start(t *testing.T, folder, issuer, audience string, more ...str
 	if r.command[0] == "node" {
 		cmd.Env = append(cmd.Env, nodeOptions(t)...)
 	}
+	return fmt.Sprintf("http://127.0.0.1:%s/orders", startService(t, cmd))
+}
+
+// startService starts a service, which is killed in the end, and returns the first line
+// that it prints: where it listens.
+func startService(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
 	log := &syncBuffer{}
 	cmd.Stderr = log
 	stdout, err := cmd.StdoutPipe()
@@ -239,16 +246,16 @@ func (r recipe) start(t *testing.T, folder, issuer, audience string, more ...str
 		_ = cmd.Process.Kill() // it may have ended
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Logf("%s says:\n%s", r.main, log)
+			t.Logf("%s says:\n%s", cmd, log)
 		}
 	})
 	lines := bufio.NewReader(stdout)
-	port, err := lines.ReadString('\n')
+	first, err := lines.ReadString('\n')
 	if err != nil {
-		t.Fatalf("%s ended before it listened: %v\n%s", r.main, err, log)
+		t.Fatalf("%s ended before it listened: %v\n%s", cmd, err, log)
 	}
 	go func() { _, _ = lines.WriteTo(log) }() // or it would stop at a full pipe
-	return fmt.Sprintf("http://127.0.0.1:%s/orders", strings.TrimSpace(port))
+	return strings.TrimSpace(first)
 }
 
 // installed puts the library that the Node page asks for beside the page's files, at the version the page names.

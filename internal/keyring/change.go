@@ -135,11 +135,12 @@ func (k *Keyring) change(ctx context.Context, decide decision, tell func(Switch)
 	if err != nil {
 		return false, made{}, fmt.Errorf("read signing keys: %w", err)
 	}
-	if done, err = decideAt(decide, stored, now); err != nil || done.wait > 0 {
+	broken := k.broken(stored, now)
+	mended := merge(stored, broken)
+	if done, err = decideAt(decide, mended, now); err != nil || done.wait > 0 {
 		return false, done, err
 	}
-	broken := k.broken(stored, now)
-	due := len(done.Steps(publicSides(merge(stored, broken)), now, k.policy))
+	due := len(done.Steps(publicSides(mended), now, k.policy))
 	if due == 0 && tell == nil && len(broken) == 0 && len(k.spent(stored, now)) == 0 {
 		return false, done, nil
 	}
@@ -151,7 +152,7 @@ func (k *Keyring) change(ctx context.Context, decide decision, tell func(Switch)
 	}
 	used, refused := 0, error(nil)
 	err = k.store.ChangeSigningKeys(ctx, func(stored []Stored, now time.Time) (change Change, err error) {
-		if done, refused = decideAt(decide, stored, now); refused != nil || done.wait > 0 {
+		if done, refused = decideAt(decide, merge(stored, k.broken(stored, now)), now); refused != nil || done.wait > 0 {
 			return Change{}, refused
 		}
 		change, used = k.carryOut(done.Switch, stored, now)

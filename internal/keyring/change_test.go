@@ -240,6 +240,27 @@ func TestAnEmergencySwitchesAtOnceAndLosesNoToken(t *testing.T) {
 	}
 }
 
+// TestAStandbyThatIsDamagedWhileAnOperatorThinksTakesOverFromNobody: the decision is made
+// again on what is there by then.
+func TestAStandbyThatIsDamagedWhileAnOperatorThinksTakesOverFromNobody(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	a.now = t0.Add(time.Hour)
+	before := a.listed(t)[keyring.Signing][0].KID
+	thinking := order(t)
+	thinking.Confirm = func(keyring.Switch) error {
+		edit(t, a.store, 1, func(k *keyring.Stored) { k.Sealed = k.Sealed[:30] })
+		return nil
+	}
+	operator := keyring.New(a.store, keyring.NewSealer(issuer, a.roots), policy)
+	if _, err := operator.RotateNow(t.Context(), thinking); !errors.Is(err, keyring.ErrNoStandby) {
+		t.Errorf("got %v, want ErrNoStandby", err)
+	}
+	if after := a.listed(t); after[keyring.Signing][0].KID != before || len(after[keyring.Revoked]) > 0 {
+		t.Errorf("half a rotation was done: %+v", after)
+	}
+}
+
 func TestAStandbyThatIsTooYoungIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)

@@ -24,7 +24,6 @@ func TestARevokedSessionDiesWithItsList(t *testing.T) {
 		s := serveList(i)
 		s.revoke(7)
 		v := i.verifier(t)
-		defer v.Close()
 		_, err := v.Verify(t.Context(), s.listed(7))
 		if !errors.Is(err, verifier.ErrInvalidToken) || err.Error() != "invalid token: its session has ended" {
 			t.Errorf("the very first token, revoked before: %v", err)
@@ -49,7 +48,6 @@ func TestAListIsFollowedByOneWaitingRequest(t *testing.T) {
 		s := serveList(i)
 		// A client's own time limit is for answers that come at once.
 		v := i.verifier(t, verifier.WithHTTPClient(&http.Client{Transport: i, Timeout: time.Second}))
-		defer v.Close()
 		var wg sync.WaitGroup
 		for n := range 50 {
 			wg.Go(func() { mustVerify(t, v, s.listed(n)) })
@@ -77,7 +75,6 @@ func TestAListIsRenewedBeforeItExpires(t *testing.T) {
 		s := serveList(i)
 		s.lifetime = 2 * time.Minute
 		v := i.verifier(t, failClosed())
-		defer v.Close()
 		for range 600 {
 			mustVerify(t, v, s.listed(1))
 			time.Sleep(time.Second)
@@ -97,7 +94,6 @@ func TestAnIdleListIsDroppedAndFoundAgain(t *testing.T) {
 		i := newIssuer(firstKey())
 		s := serveList(i)
 		v := i.verifier(t)
-		defer v.Close()
 		raw := s.listed(1)
 		mustVerify(t, v, raw)
 		time.Sleep(62 * time.Minute)
@@ -142,7 +138,6 @@ func TestACutConnectionDelaysARevocationByLessThanFiveSeconds(t *testing.T) {
 		i := newIssuer(firstKey())
 		s := serveList(i)
 		v := i.verifier(t)
-		defer v.Close()
 		raw := s.listed(1)
 		mustVerify(t, v, raw)
 		for outage := range 6 {
@@ -177,7 +172,6 @@ func TestAnOutageOfTheListRefusesNoGoodToken(t *testing.T) {
 				s.revoke(2)
 				s.cut(true)
 				v := i.verifier(t, c.opts...)
-				defer v.Close()
 				start := time.Now()
 				if _, err := v.Verify(t.Context(), s.listed(1)); !errors.Is(err, c.want) || errors.Is(err, verifier.ErrInvalidToken) {
 					t.Errorf("before the first list: got %v, want %v", err, c.want)
@@ -218,7 +212,6 @@ func TestAnIssuerThatIsDownRefusesNoGoodToken(t *testing.T) {
 		i := newIssuer(firstKey())
 		s := serveList(i)
 		v := i.verifier(t)
-		defer v.Close()
 		seen := s.listed(1)
 		mustVerify(t, v, seen)
 		i.fail()
@@ -303,7 +296,6 @@ func TestTheNumberOfListsIsBounded(t *testing.T) {
 		i := newIssuer(firstKey())
 		serveList(i)
 		v := i.verifier(t, verifier.WithStatus(verifier.StatusFailClosed))
-		defer v.Close()
 		refused := 0
 		for n := range 300 {
 			s := &listServer{issuer: i, uri: fmt.Sprintf("%s/oauth/status-lists/%d", issuerURL, n)}
@@ -351,7 +343,6 @@ func TestAnOlderListBringsNobodyBack(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		s.revoke(1)
 		v := i.verifier(t)
-		defer v.Close()
 		mustRefuse(t, v, s.listed(1))
 		same := s.token(make([]byte, 8), nil, nil) // signed within the same second
 		for name, answer := range map[string]string{"older": old, "of the same second": same} {
@@ -411,7 +402,6 @@ func TestWhatPassesWithoutAListIsCountedAndReported(t *testing.T) {
 		s.lifetime = 10 * time.Minute
 		s.cut(true)
 		v := i.verifier(t, count.option(), verifier.WithLogger(slog.New(log)))
-		defer v.Close()
 		raw := s.listed(1)
 		hold := func(when string, want verifier.Outcome) {
 			t.Helper()

@@ -33,7 +33,6 @@ func TestAListIsReadAsTheDraftEncodesIt(t *testing.T) {
 			s := serveList(i)
 			s.answer(s.token(nil, nil, set{"status_list": set{"bits": bits, "lst": c.lst}}))
 			v := i.verifier(t, failClosed())
-			defer v.Close()
 			for idx, status := range c.statuses {
 				_, err := v.Verify(t.Context(), s.listed(idx))
 				if (err == nil) != (status == 0) || (err != nil && !strings.HasSuffix(err.Error(), "its session has ended")) {
@@ -176,7 +175,6 @@ func TestAListMustComeAsOne(t *testing.T) {
 			io.WriteString(w, text)
 		})
 		v := i.verifier(t, failClosed())
-		defer v.Close()
 		mustVerify(t, v, s.listed(1))
 	})
 }
@@ -219,7 +217,6 @@ func TestAServerThatDoesNotWaitIsNotHammered(t *testing.T) {
 				io.WriteString(w, s.token(make([]byte, 8), nil, nil))
 			})
 			v := i.verifier(t)
-			defer v.Close()
 			mustVerify(t, v, s.listed(1))
 			time.Sleep(time.Minute)
 			if got := s.requests.Load(); got < 20 || got > 310 {
@@ -246,7 +243,6 @@ func TestAProxyThatCutsRequestsThatWaitIsLivedWith(t *testing.T) {
 			w.WriteHeader(http.StatusGatewayTimeout)
 		})
 		v := i.verifier(t)
-		defer v.Close()
 		mustVerify(t, v, s.listed(1))
 		time.Sleep(5 * time.Minute)
 		if got := cuts.Load() + s.requests.Load(); cuts.Load() == 0 || got > 5*70 {
@@ -276,7 +272,6 @@ func TestAListIsPolledWhereNobodyMayWait(t *testing.T) {
 			s.ServeHTTP(w, r)
 		})
 		v := i.verifier(t)
-		defer v.Close()
 		mustVerify(t, v, s.listed(0))
 		for idx := range 60 {
 			time.Sleep(1500 * time.Millisecond) // out of step with the verifier, whatever its step

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -101,17 +100,11 @@ func writeDocument(c *gin.Context, d document) {
 
 // matchesETag compares weakly, as If-None-Match wants (RFC 9110 §13.1.2).
 func matchesETag(ifNoneMatch, etag string) bool {
-	tags := splitETags(ifNoneMatch)
-	return slices.Contains(tags, etag) || slices.Contains(tags, "*")
-}
-
-// splitETags reads the entity tags of If-None-Match, without the mark of weak ones.
-func splitETags(ifNoneMatch string) []string {
-	var tags []string
 	for candidate := range strings.SplitSeq(ifNoneMatch, ",") {
-		if tag := strings.TrimPrefix(strings.TrimSpace(candidate), "W/"); tag != "" {
-			tags = append(tags, tag)
+		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+		if candidate == etag || candidate == "*" {
+			return true
 		}
 	}
-	return tags
+	return false
 }

@@ -17,7 +17,7 @@ LINTER := bin/golangci-lint-$(LINTER_VERSION)
 INSTALL := sh tools/install.sh
 GO_DIRS := $(wildcard api cmd db internal pkg)
 
-.PHONY: help run demo build test check lint vet fmt format generate generated tidy fuzz bench e2e storm storm-long zoo
+.PHONY: help run demo build test check lint vet fmt format generate generated tidy fuzz bench e2e storm storm-long zoo mutate
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -115,6 +115,14 @@ fuzz: bin/with ## run each fuzz target for FUZZTIME (10s)
 			echo "fuzz $$package $$target"; \
 			bin/with go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$package" </dev/null || exit 1; \
 		done
+
+SEED ?= $(shell date +%s)
+SAMPLE ?= 15
+BUDGET ?= 30m
+
+mutate: bin/with ## plant SAMPLE (15) mistakes into each of PACKAGES, and list those that no test notices
+	@$(INSTALL) postgres redis node python
+	bin/with go run ./internal/mutate -seed $(SEED) -sample $(SAMPLE) -budget $(BUDGET) $(filter-out ./...,$(PACKAGES))
 
 # Benchmarks report ratios, by testing.B.ReportMetric.
 BENCH_DIRS = $(sort $(dir $(shell grep -rl --include='*_test.go' '^func Benchmark' cmd internal pkg)))

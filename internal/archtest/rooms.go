@@ -78,6 +78,7 @@ func Rooms() []Room {
 		{Path: "api", Only: []string{"none"}},
 		{Path: "api/*", Never: []string{"none"}},
 		{Path: "internal/archtest", Only: []string{"none"}},
+		{Path: "internal/mutate", Only: []string{"none"}},
 		{Path: "internal/e2e", Ours: []string{"internal/*"}},
 		{Path: "internal/storm", Ours: []string{"internal/*"}},
 		{Path: "internal/testserver", Ours: []string{"internal/testserver/*"}, Never: []string{gin, jwx}},

@@ -41,8 +41,10 @@ func readBody(c *gin.Context) ([]byte, error) {
 // hasType reports whether the body is, unencoded, of the one content type that is
 // wanted, in UTF-8.
 func hasType(r *http.Request, want string) bool {
-	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return false
+	for _, coding := range r.Header.Values("Content-Encoding") {
+		if coding != "" && !strings.EqualFold(coding, "identity") {
+			return false
+		}
 	}
 	types := r.Header.Values("Content-Type")
 	if len(types) != 1 {

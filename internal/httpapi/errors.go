@@ -63,7 +63,7 @@ const (
 
 // answerError writes the answer to an error; the unknown is told nothing of.
 func (s *Server) answerError(c *gin.Context, as answers, err error) {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
 		c.Status(statusHungUp) // nobody reads it; the log and metrics tell it from trouble
 		return
 	}

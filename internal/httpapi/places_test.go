@@ -32,6 +32,16 @@ func TestPlacesAreBoundedInAllAndForOneSubscriber(t *testing.T) {
 	if p.taken() != 3 || !p.take("a") || p.take("a") {
 		t.Error("a place that was left is not there again, once")
 	}
+	for _, subscriber := range []string{"a", "a", "b", ""} {
+		p.leave(subscriber)
+	}
+	if p.taken() != 0 || len(p.by) != 0 {
+		t.Errorf("%d places are taken, and %v is remembered of who has left", p.taken(), p.by)
+	}
+	odd := newPlaces(3)
+	if !odd.take("a") || !odd.take("a") || odd.take("a") {
+		t.Error("of three places one subscriber has not two")
+	}
 }
 
 // TestWithoutAPlaceToWaitTheAnswerComesAtOnce, and it is never 503 while the list is known.

@@ -422,12 +422,12 @@ func TestThePathsOfTheFirstPartyAPIHaveNoCase(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
 	for path, want := range map[string]int{
-		"/API/AUTHENTICATION/LOGIN":                              400,
-		"/Api/Authentication/Refresh-ToKen":                      400,
-		"/api/authentication/refresh-to%E2%84%AAen":              404,
-		"/api/authentication/login":                              400,
-		"/.WELL-KNOWN/jwks.json":                                 404,
-		"/aPi/authentication/Zebra":                              404,
+		"/API/AUTHENTICATION/LOGIN":                               400,
+		"/Api/Authentication/Refresh-ToKen":                       400,
+		"/api/authentication/refresh-to%E2%84%AAen":               404,
+		"/api/authentication/login":                               400,
+		"/.WELL-KNOWN/jwks.json":                                  404,
+		"/aPi/authentication/Zebra":                               404,
 		"/API/AUTHENTICATION/register?username=also-in-the-query": 400,
 	} {
 		a := asked{method: "POST", path: path, typ: jsonBody, body: "{}"}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/httpapi"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
@@ -200,4 +201,25 @@ func TestAnEventKnowsItsRequest(t *testing.T) {
 			t.Errorf("%s from %s by %q; want it from 2001:db8::7 by %q", e.Kind, e.Address, e.UserAgent, want)
 		}
 	}
+}
+
+// TestAClientThatIsDisabledThisMomentIsToldSo, before this replica has read of it.
+func TestAClientThatIsDisabledThisMomentIsToldSo(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, nil)
+	mine := s.login(t, "alice")
+	body := encode(t, map[string]string{"accessToken": mine.Access, "refreshToken": mine.Refresh})
+	if err := s.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, "operator")); err != nil {
+		t.Fatal(err)
+	}
+	const off = `{"message":"This API is switched off.","data":null,"statusCode":403}`
+	for _, a := range []asked{
+		{method: "POST", path: "/api/authentication/refresh-token"},
+		{method: "DELETE", path: sessionsPath},
+		{method: "DELETE", path: sessionsPath + "/01935b7e-0000-7000-8000-000000000000"},
+	} {
+		a.typ, a.body = jsonBody, body
+		wantAnswer(t, a.method+" "+a.path, s.ask(t, a), http.StatusForbidden, off)
+	}
+	wantAnswer(t, "token", s.grant(t, "/oauth/token", refreshForm(mine.Refresh)), http.StatusUnauthorized, oauthError("invalid_client", badClient))
 }

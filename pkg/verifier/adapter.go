@@ -3,6 +3,7 @@ package verifier
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -20,6 +21,27 @@ func (v *Verifier) RetryAfter(err error) time.Duration {
 		return v.keys.retryAfter()
 	}
 	return time.Second
+}
+
+// Follow has the status list at uri followed from now on, as a token that names it would, and waits for it as long as Verify
+// would, at most two seconds: for tests, whose first token is then held against the list on however busy a machine. It
+// returns nil once there is a list, or where none is looked at ([StatusOff]), and otherwise an [ErrStatusUnavailable].
+func (v *Verifier) Follow(ctx context.Context, uri string) error {
+	if v.lists == nil {
+		return nil
+	}
+	list := v.lists.follow(uri, v.now())
+	if list == nil {
+		return fmt.Errorf("%w: the list %.200q is not followed", ErrStatusUnavailable, uri)
+	}
+	problem := list.first.wait(ctx, patience, &v.lists.waiters)
+	switch {
+	case list.current.Load() != nil:
+		return nil
+	case problem == nil:
+		problem = errors.New("the list could not be read")
+	}
+	return fmt.Errorf("%w: %w", ErrStatusUnavailable, problem)
 }
 
 // TakesBearer says whether a token may come without a proof of possession. Where it may not, Verify returns no token at all,

@@ -125,7 +125,7 @@ func publish(all []signer, change set) *issuer {
 func TestEveryAlgorithmVerifiesItsOwnKeyAndNoOther(t *testing.T) {
 	t.Parallel()
 	all := signers(t)
-	v := publish(all, nil).verifier(t, atEpoch(), verifier.WithAlgorithms(extraAlgorithms...))
+	v := publish(all, nil).ready(t, atEpoch(), verifier.WithAlgorithms(extraAlgorithms...))
 	for _, s := range all {
 		if _, err := v.Verify(t.Context(), s.token()); err != nil {
 			t.Errorf("%s: %v", s.alg, err)
@@ -150,13 +150,13 @@ func TestEveryAlgorithmVerifiesItsOwnKeyAndNoOther(t *testing.T) {
 func TestOnlyRS256IsAcceptedUnlessAskedFor(t *testing.T) {
 	t.Parallel()
 	all := signers(t)
-	v := publish(all, nil).verifier(t, atEpoch())
+	v := publish(all, nil).ready(t, atEpoch())
 	for _, s := range all {
 		if _, err := v.Verify(t.Context(), s.token()); (err == nil) != (s.alg == "RS256") {
 			t.Errorf("%s: %v", s.alg, err)
 		}
 	}
-	v = publish(all, nil).verifier(t, atEpoch(), verifier.WithAlgorithms("ES256"))
+	v = publish(all, nil).ready(t, atEpoch(), verifier.WithAlgorithms("ES256"))
 	for _, s := range all {
 		if _, err := v.Verify(t.Context(), s.token()); (err == nil) != (s.alg == "RS256" || s.alg == "ES256") {
 			t.Errorf("with ES256: %s: %v", s.alg, err)
@@ -167,7 +167,7 @@ func TestOnlyRS256IsAcceptedUnlessAskedFor(t *testing.T) {
 func TestAKeyWithoutAlgorithmHasThatOfItsKind(t *testing.T) {
 	t.Parallel()
 	all := signers(t)
-	v := publish(all, set{"alg": nil}).verifier(t, atEpoch(), verifier.WithAlgorithms(extraAlgorithms...))
+	v := publish(all, set{"alg": nil}).ready(t, atEpoch(), verifier.WithAlgorithms(extraAlgorithms...))
 	for _, s := range all {
 		want := slices.Contains([]string{"RS256", "ES256", "ES384", "ES512", "EdDSA"}, s.alg)
 		if _, err := v.Verify(t.Context(), s.token()); (err == nil) != want {
@@ -189,7 +189,7 @@ func TestNoOptionBringsNoneOrHMAC(t *testing.T) {
 func TestForgedECDSASignaturesAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newECDSA(t, "ES256", elliptic.P256(), crypto.SHA256)
-	v := publish([]signer{s}, nil).verifier(t, atEpoch(), verifier.WithAlgorithms("ES256"))
+	v := publish([]signer{s}, nil).ready(t, atEpoch(), verifier.WithAlgorithms("ES256"))
 	raw := s.token()
 	if _, err := v.Verify(t.Context(), raw); err != nil {
 		t.Fatal(err)
@@ -247,7 +247,7 @@ func TestKeysThatDoNotFitTheirAlgorithmAreSkipped(t *testing.T) {
 		i.answer(encodeJSON(map[string]any{"keys": []any{
 			set{"kid": "odd"}.onto(jwk), publicJWK(&secondKey().PublicKey, "second"),
 		}}))
-		v := i.verifier(t, atEpoch(), verifier.WithAlgorithms(extraAlgorithms...))
+		v := i.ready(t, atEpoch(), verifier.WithAlgorithms(extraAlgorithms...))
 		if _, err := v.Verify(t.Context(), good(secondKey(), "second", epoch)); err != nil {
 			t.Errorf("%s: it hides its neighbour: %v", name, err)
 		}

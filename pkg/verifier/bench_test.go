@@ -179,7 +179,9 @@ func TestVerifyAllocatesLittle(t *testing.T) {
 	i := newIssuer(firstKey())
 	s := serveList(i)
 	plain, listed := good(firstKey(), "first", time.Now()), s.listed(1)
-	fresh, remembering := i.verifier(t, verifier.WithCacheSize(0)), i.verifier(t)
+	fresh, remembering := i.ready(t, verifier.WithCacheSize(0)), i.ready(t)
+	follow(t, fresh, s.uri)
+	follow(t, remembering, s.uri)
 	bare := testing.AllocsPerRun(100, rawRSAVerification(t, plain))
 	for _, raw := range []string{plain, listed} {
 		mustVerify(t, fresh, raw)

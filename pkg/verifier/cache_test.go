@@ -40,7 +40,7 @@ func (c *counted) take() map[verifier.Outcome]int {
 func TestATokenIsVerifiedOnceAndRemembered(t *testing.T) {
 	t.Parallel()
 	var count counted
-	v := newIssuer(firstKey()).verifier(t, atEpoch(), count.option())
+	v := newIssuer(firstKey()).ready(t, atEpoch(), count.option())
 	raw := good(firstKey(), "first", epoch)
 	for range 5 {
 		mustVerify(t, v, raw)
@@ -48,7 +48,7 @@ func TestATokenIsVerifiedOnceAndRemembered(t *testing.T) {
 	if diff := cmp.Diff(count.take(), map[verifier.Outcome]int{verifier.Valid: 1, verifier.Cached: 4}); diff != "" {
 		t.Errorf("outcomes (-got +want):\n%s", diff)
 	}
-	without := newIssuer(firstKey()).verifier(t, atEpoch(), count.option(), verifier.WithCacheSize(0))
+	without := newIssuer(firstKey()).ready(t, atEpoch(), count.option(), verifier.WithCacheSize(0))
 	count.take()
 	for range 3 {
 		mustVerify(t, without, raw)
@@ -112,7 +112,7 @@ func TestARememberedTokenOutlivesARefreshOfTheSameKeys(t *testing.T) {
 
 func TestOnlyTheVeryTokenIsRemembered(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch())
+	v := newIssuer(firstKey()).ready(t, atEpoch())
 	raw := good(firstKey(), "first", epoch)
 	mustVerify(t, v, raw)
 	for at := range raw {
@@ -132,7 +132,7 @@ func TestOnlyTheVeryTokenIsRemembered(t *testing.T) {
 func TestGarbageEvictsNothing(t *testing.T) {
 	t.Parallel()
 	var count counted
-	v := newIssuer(firstKey()).verifier(t, atEpoch(), count.option(), verifier.WithCacheSize(8))
+	v := newIssuer(firstKey()).ready(t, atEpoch(), count.option(), verifier.WithCacheSize(8))
 	raw := good(firstKey(), "first", epoch)
 	mustVerify(t, v, raw)
 	for n := range 1000 {
@@ -148,7 +148,7 @@ func TestGarbageEvictsNothing(t *testing.T) {
 func TestTheCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	var count counted
-	v := newIssuer(firstKey()).verifier(t, atEpoch(), count.option(), verifier.WithCacheSize(16))
+	v := newIssuer(firstKey()).ready(t, atEpoch(), count.option(), verifier.WithCacheSize(16))
 	var all []string
 	for n := range 100 {
 		all = append(all, sign(firstKey(), goodHeader, claims(epoch, set{"jti": fmt.Sprint(n)})))
@@ -166,7 +166,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 func TestALongTokenIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	var count counted
-	v := newIssuer(firstKey()).verifier(t, atEpoch(), count.option())
+	v := newIssuer(firstKey()).ready(t, atEpoch(), count.option())
 	for length, want := range map[int]verifier.Outcome{4<<10 - 1: verifier.Cached, 4<<10 + 1: verifier.Valid} {
 		raw := exactly(length)
 		mustVerify(t, v, raw)
@@ -180,7 +180,7 @@ func TestALongTokenIsNotRemembered(t *testing.T) {
 
 func TestATokenBelongsToItsCaller(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch())
+	v := newIssuer(firstKey()).ready(t, atEpoch())
 	raw := sign(firstKey(), goodHeader, claims(epoch, set{"amr": []string{"pwd"}}))
 	for range 3 {
 		token, err := v.Verify(t.Context(), raw)
@@ -198,7 +198,7 @@ func TestATokenBelongsToItsCaller(t *testing.T) {
 // TestTheCacheIsSharedWithoutRace is for the race detector: many goroutines, few places.
 func TestTheCacheIsSharedWithoutRace(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch(), verifier.WithCacheSize(8))
+	v := newIssuer(firstKey()).ready(t, atEpoch(), verifier.WithCacheSize(8))
 	var all []string
 	for n := range 24 {
 		all = append(all, sign(firstKey(), goodHeader, claims(epoch, set{"sub": fmt.Sprint(n)})))

@@ -94,7 +94,7 @@ func newDiffer(t testing.TB) differ {
 	keys := map[string]*rsa.PublicKey{"first": &firstKey().PublicKey, "second": &secondKey().PublicKey}
 	return differ{
 		// Without a cache, which would hide what comes twice.
-		v: newIssuer(firstKey(), secondKey()).verifier(t, atEpoch(), verifier.WithLeeway(0), verifier.WithCacheSize(0),
+		v: newIssuer(firstKey(), secondKey()).ready(t, atEpoch(), verifier.WithLeeway(0), verifier.WithCacheSize(0),
 			verifier.WithDPoP(verifier.DPoPOff)),
 		others: libraries(t, func() time.Time { return epoch }, keys),
 	}

@@ -76,7 +76,7 @@ func dpop(mode verifier.DPoPMode) verifier.Option { return verifier.WithDPoP(mod
 func TestABoundTokenPassesWithItsProof(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []verifier.DPoPMode{verifier.DPoPOptional, verifier.DPoPRequired} {
-		v := newIssuer(firstKey()).verifier(t, atEpoch(), dpop(mode))
+		v := newIssuer(firstKey()).ready(t, atEpoch(), dpop(mode))
 		for _, s := range []signer{
 			newECDSA(t, "ES256", elliptic.P256(), crypto.SHA256), newECDSA(t, "ES384", elliptic.P384(), crypto.SHA384),
 			newEd25519(t), newRSA(t, "PS256", crypto.SHA256, true), newRSA(t, "RS256", crypto.SHA256, false),
@@ -102,7 +102,7 @@ func TestABoundTokenPassesWithItsProof(t *testing.T) {
 
 func TestAProofIsForTheURLAsItWasRequested(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch(), dpop(verifier.DPoPRequired), verifier.WithURL("HTTPS://API.example.com:443/"))
+	v := newIssuer(firstKey()).ready(t, atEpoch(), dpop(verifier.DPoPRequired), verifier.WithURL("HTTPS://API.example.com:443/"))
 	h := newHolder(t, newEd25519(t))
 	handler := http.StripPrefix("/v1", v.Require()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 	for htu, want := range map[string]int{"https://api.example.com/v1/orders": 200, "https://api.example.com/orders": 401, audience + "/v1/orders": 401} {
@@ -120,7 +120,7 @@ func TestAProofIsForTheURLAsItWasRequested(t *testing.T) {
 // TestABadProofIsRefused is DPO-03, DPO-04 and RFC 9449 §4.3.
 func TestABadProofIsRefused(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch(), dpop(verifier.DPoPRequired))
+	v := newIssuer(firstKey()).ready(t, atEpoch(), dpop(verifier.DPoPRequired))
 	s := newECDSA(t, "ES256", elliptic.P256(), crypto.SHA256)
 	other := newECDSA(t, "ES256", elliptic.P256(), crypto.SHA256)
 	rsaSigner := newRSA(t, "RS256", crypto.SHA256, false)
@@ -187,7 +187,7 @@ func mustDecode(t testing.TB, segment string) []byte {
 // TestAProofWorksOnce is DPO-01 within one service.
 func TestAProofWorksOnce(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch(), dpop(verifier.DPoPRequired))
+	v := newIssuer(firstKey()).ready(t, atEpoch(), dpop(verifier.DPoPRequired))
 	h := newHolder(t, newEd25519(t))
 	proof := h.proof(nil, nil)
 	var passed, refused atomic.Int32
@@ -215,7 +215,7 @@ func TestAProofWorksOnce(t *testing.T) {
 
 func TestABadProofDoesNotUseUpItsName(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch(), dpop(verifier.DPoPRequired))
+	v := newIssuer(firstKey()).ready(t, atEpoch(), dpop(verifier.DPoPRequired))
 	h := newHolder(t, newEd25519(t))
 	good := h.proof(nil, set{"jti": "x"})
 	send(v, "GET", "/orders", "DPoP "+h.raw, good[:len(good)-4]+"AAAA")
@@ -260,7 +260,7 @@ func TestATokenGoesWithItsScheme(t *testing.T) {
 		{"bound in two ways", optional, "DPoP " + both, 401, "invalid_token", []string{"DPoP"}},
 		{"an odd cnf", optional, "DPoP " + odd, 401, "invalid_token", []string{"DPoP"}},
 	} {
-		v := newIssuer(firstKey()).verifier(t, atEpoch(), dpop(c.mode))
+		v := newIssuer(firstKey()).ready(t, atEpoch(), dpop(c.mode))
 		for range 2 { // the second time from the cache
 			w := send(v, "GET", "/orders", c.authorization, h.proof(nil, nil))
 			if w.Code != c.status || (c.code != "" && !strings.Contains(w.Body.String(), `"error":"`+c.code+`"`)) {
@@ -280,7 +280,7 @@ func TestATokenGoesWithItsScheme(t *testing.T) {
 	}
 	// Verify has no request to look for a proof in, so it never returns a bound token, and no other where those are due.
 	for mode, raw := range map[verifier.DPoPMode][]string{off: {h.raw}, optional: {h.raw}, required: {h.raw, bearer}} {
-		v := newIssuer(firstKey()).verifier(t, atEpoch(), dpop(mode))
+		v := newIssuer(firstKey()).ready(t, atEpoch(), dpop(mode))
 		send(v, "GET", "/orders", "DPoP "+h.raw, h.proof(nil, nil))
 		for _, raw := range raw {
 			if _, err := v.Verify(t.Context(), raw); !errors.Is(err, verifier.ErrInvalidToken) {
@@ -309,7 +309,7 @@ func TestDPoPNeedsTheURLOfTheService(t *testing.T) {
 func TestAProofIsRememberedAsLongAsItCouldBeUsed(t *testing.T) {
 	t.Parallel()
 	now := epoch
-	v := newIssuer(firstKey()).verifier(t, verifier.WithClock(func() time.Time { return now }), dpop(verifier.DPoPRequired))
+	v := newIssuer(firstKey()).ready(t, verifier.WithClock(func() time.Time { return now }), dpop(verifier.DPoPRequired))
 	h := newHolder(t, newEd25519(t))
 	early := h.proof(nil, set{"iat": epoch.Unix() + 30})
 	uses := 0

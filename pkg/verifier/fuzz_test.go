@@ -15,7 +15,7 @@ import (
 // of one of them.
 func FuzzVerify(f *testing.F) {
 	key := seededKey()
-	v := newIssuer(key).verifier(f, atEpoch())
+	v := newIssuer(key).ready(f, atEpoch())
 	signed := []string{
 		good(key, "first", epoch),
 		sign(key, goodHeader, claims(epoch, set{"aud": []string{"x", audience}, "scope": nil})),
@@ -69,7 +69,7 @@ func prime(random *rand.ChaCha8) *big.Int {
 
 // FuzzClaims signs whatever payload comes: a token that is accepted is whole.
 func FuzzClaims(f *testing.F) {
-	v := newIssuer(firstKey()).verifier(f, atEpoch())
+	v := newIssuer(firstKey()).ready(f, atEpoch())
 	f.Add(claims(epoch, nil))
 	f.Add(claims(epoch, set{"aud": []string{audience}}))
 	f.Add(withNumber("exp", "1.9e9"))

@@ -29,7 +29,7 @@ type hostile struct{ name, raw string }
 func TestHostileTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(firstKey(), secondKey())
-	v := i.verifier(t, atEpoch())
+	v := i.ready(t, atEpoch())
 	called := 0
 	resource := v.Require()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called++ }))
 	if _, err := v.Verify(t.Context(), good(firstKey(), "first", epoch)); err != nil {

@@ -77,7 +77,7 @@ func TestNothingButAnOpaqueTokenIsSentToTheIssuer(t *testing.T) {
 	i := newIssuer(firstKey())
 	var asked atomic.Int32
 	askable(i, active(&asked, nil))
-	v := i.verifier(t, atEpoch(), introspection())
+	v := i.ready(t, atEpoch(), introspection())
 	for _, h := range hostileTokens() {
 		if strings.Count(h.raw, ".") != 2 && !strings.HasPrefix(h.raw, "eyJ") {
 			continue // an opaque token for all we know

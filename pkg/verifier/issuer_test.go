@@ -119,6 +119,21 @@ func (i *issuer) verifier(t testing.TB, opts ...verifier.Option) *verifier.Verif
 	return v
 }
 
+// ready is a verifier that has its keys: the first token waits for them two seconds of the machine's time, whatever the
+// clock of the verifier, and a busy machine may need those for itself.
+func (i *issuer) ready(t testing.TB, opts ...verifier.Option) *verifier.Verifier {
+	t.Helper()
+	var problem error
+	for range 20 { // each time a new one: by a clock that stands still, no cool-down ends
+		v := i.verifier(t, opts...)
+		if problem = v.Wait(t.Context()); problem == nil {
+			return v
+		}
+	}
+	t.Fatal(problem)
+	return nil
+}
+
 var names = []string{"first", "second", "third"}
 
 func jwks(keys ...*rsa.PrivateKey) string {

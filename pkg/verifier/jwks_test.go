@@ -1,6 +1,7 @@
 package verifier_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"crypto/rsa"
 	"errors"
@@ -11,8 +12,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/pkg/verifier"
@@ -81,8 +84,11 @@ func TestABadAnswerNeverReplacesGoodKeys(t *testing.T) {
 			if _, err := v.Verify(t.Context(), token("first")); !errors.Is(err, verifier.ErrKeysUnavailable) || errors.Is(err, verifier.ErrInvalidToken) {
 				t.Errorf("without keys: got %v, want ErrKeysUnavailable", err)
 			}
-			offset.Add(int64(11 * time.Second))
 			bad.Store(false)
+			eventually(t, func() error { // the bad answer may still be under way
+				offset.Add(int64(11 * time.Second))
+				return v.Wait(t.Context())
+			})
 			mustVerify(t, v, token("first"))
 			bad.Store(true)
 			offset.Add(int64(11 * time.Second))
@@ -121,16 +127,23 @@ func endless(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// bomb is valid but for its size: 50 MiB of spaces in some 50 KiB.
+// bomb is valid but for its size.
 func bomb(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Encoding", "gzip")
-	z := gzip.NewWriter(w)
-	defer z.Close()
+	w.Write(zipped())
+}
+
+// zipped is 50 MiB of spaces in some 50 KiB, made once: it takes longer than a verifier waits on a busy machine.
+var zipped = sync.OnceValue(func() []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
 	io.WriteString(z, jwks(firstKey()))
 	for range 50 {
 		z.Write([]byte(strings.Repeat(" ", 1<<20)))
 	}
-}
+	z.Close()
+	return b.Bytes()
+})
 
 func copies(n int) string {
 	keys := make([]map[string]any, n)
@@ -166,7 +179,7 @@ func TestKeysOfTheWrongKindAreSkippedOneByOne(t *testing.T) {
 		changed := change.onto(publicJWK(&firstKey().PublicKey, "first"))
 		i := newIssuer()
 		i.answer(encodeJSON(map[string]any{"keys": []any{changed, publicJWK(&secondKey().PublicKey, "second")}}))
-		v := i.verifier(t, atEpoch())
+		v := i.ready(t, atEpoch())
 		if _, err := v.Verify(t.Context(), good(secondKey(), "second", epoch)); err != nil {
 			t.Errorf("%s: it hides its neighbour: %v", name, err)
 		}
@@ -178,7 +191,7 @@ func TestKeysOfTheWrongKindAreSkippedOneByOne(t *testing.T) {
 	for name, element := range map[string]any{"null": nil, "string": "x", "number": 1, "array": []int{}, "object": set{}} {
 		i := newIssuer()
 		i.answer(encodeJSON(map[string]any{"keys": []any{element, publicJWK(&firstKey().PublicKey, "first")}}))
-		if _, err := i.verifier(t, atEpoch()).Verify(t.Context(), good(firstKey(), "first", epoch)); err != nil {
+		if _, err := i.ready(t, atEpoch()).Verify(t.Context(), good(firstKey(), "first", epoch)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -189,7 +202,7 @@ func TestKeysWithoutUseAndAlgorithmServe(t *testing.T) {
 	i := newIssuer()
 	key := set{"use": nil, "alg": nil, "key_ops": []string{"verify"}, "x5t": "x"}.onto(publicJWK(&firstKey().PublicKey, "first"))
 	i.answer(encodeJSON(map[string]any{"keys": []any{key}, "other": true}))
-	if _, err := i.verifier(t, atEpoch()).Verify(t.Context(), good(firstKey(), "first", epoch)); err != nil {
+	if _, err := i.ready(t, atEpoch()).Verify(t.Context(), good(firstKey(), "first", epoch)); err != nil {
 		t.Error(err)
 	}
 }
@@ -198,7 +211,7 @@ func TestOfTwoKeysWithOneKidTheFirstStands(t *testing.T) {
 	t.Parallel()
 	i := newIssuer()
 	i.answer(encodeJSON(map[string]any{"keys": []any{publicJWK(&firstKey().PublicKey, "first"), publicJWK(&secondKey().PublicKey, "first")}}))
-	v := i.verifier(t, atEpoch())
+	v := i.ready(t, atEpoch())
 	if _, err := v.Verify(t.Context(), good(firstKey(), "first", epoch)); err != nil {
 		t.Error(err)
 	}
@@ -230,24 +243,26 @@ func TestMetadataOfAnotherIssuerAreRefused(t *testing.T) {
 		"jwks_uri file":     {fmt.Sprintf(`{"issuer":%q,"jwks_uri":"file:///etc/passwd"}`, issuerURL), false},
 		"HTML":              {`<html>`, false},
 	} {
-		transport := roundTrip(func(r *http.Request) (*http.Response, error) {
-			w := httptest.NewRecorder()
-			if strings.HasPrefix(r.URL.Path, "/.well-known/") {
-				io.WriteString(w, c.metadata)
-			} else {
-				io.WriteString(w, jwks(firstKey()))
+		synctest.Test(t, func(t *testing.T) {
+			transport := roundTrip(func(r *http.Request) (*http.Response, error) {
+				w := httptest.NewRecorder()
+				if strings.HasPrefix(r.URL.Path, "/.well-known/") {
+					io.WriteString(w, c.metadata)
+				} else {
+					io.WriteString(w, jwks(firstKey()))
+				}
+				return w.Result(), nil
+			})
+			v, err := verifier.New(issuerURL, audience, atEpoch(), verifier.WithHTTPClient(&http.Client{Transport: transport}),
+				verifier.WithLogger(slog.New(slog.DiscardHandler)))
+			if err != nil {
+				t.Fatal(err)
 			}
-			return w.Result(), nil
+			_, err = v.Verify(t.Context(), good(firstKey(), "first", epoch))
+			if c.ok != (err == nil) || (err != nil && !errors.Is(err, verifier.ErrKeysUnavailable)) {
+				t.Errorf("%s: got %v, want accepted %v", name, err, c.ok)
+			}
 		})
-		v, err := verifier.New(issuerURL, audience, atEpoch(), verifier.WithHTTPClient(&http.Client{Transport: transport}),
-			verifier.WithLogger(slog.New(slog.DiscardHandler)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = v.Verify(t.Context(), good(firstKey(), "first", epoch))
-		if c.ok != (err == nil) || (err != nil && !errors.Is(err, verifier.ErrKeysUnavailable)) {
-			t.Errorf("%s: got %v, want accepted %v", name, err, c.ok)
-		}
 	}
 }
 
@@ -262,20 +277,22 @@ func TestMetadataOfAnIssuerWithAPathStandBeforeIt(t *testing.T) {
 		"https://auth.example.com/":                "https://auth.example.com/.well-known/oauth-authorization-server",
 		"https://auth.example.com:444/a/ten%20ant": "https://auth.example.com:444/.well-known/oauth-authorization-server/a/ten%20ant",
 	} {
-		var asked atomic.Value
-		transport := roundTrip(func(r *http.Request) (*http.Response, error) {
-			asked.Store(r.URL.String())
-			return nil, errors.New("no")
+		synctest.Test(t, func(t *testing.T) {
+			var asked atomic.Value
+			transport := roundTrip(func(r *http.Request) (*http.Response, error) {
+				asked.Store(r.URL.String())
+				return nil, errors.New("no")
+			})
+			v, err := verifier.New(issuer, audience, atEpoch(), verifier.WithHTTPClient(&http.Client{Transport: transport}),
+				verifier.WithLogger(slog.New(slog.DiscardHandler)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.Verify(t.Context(), sign(firstKey(), goodHeader, claims(epoch, set{"iss": issuer})))
+			if asked.Load() != want {
+				t.Errorf("%s: asked %v, want %s", issuer, asked.Load(), want)
+			}
 		})
-		v, err := verifier.New(issuer, audience, atEpoch(), verifier.WithHTTPClient(&http.Client{Transport: transport}),
-			verifier.WithLogger(slog.New(slog.DiscardHandler)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		v.Verify(t.Context(), sign(firstKey(), goodHeader, claims(epoch, set{"iss": issuer})))
-		if asked.Load() != want {
-			t.Errorf("%s: asked %v, want %s", issuer, asked.Load(), want)
-		}
 	}
 }
 

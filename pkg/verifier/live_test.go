@@ -27,6 +27,34 @@ func live(t *testing.T) (*issuer, *listServer, *httptest.Server) {
 	return i, s, server
 }
 
+// awaitKeys waits until v, whose clock is the machine's, has its keys: a busy machine may need for itself the two seconds
+// that one call waits.
+func awaitKeys(t testing.TB, v *verifier.Verifier) {
+	t.Helper()
+	eventually(t, func() error { return v.Wait(t.Context()) })
+}
+
+// follow waits until v has the list at uri, too.
+func follow(t testing.TB, v *verifier.Verifier, uri string) {
+	t.Helper()
+	awaitKeys(t, v)
+	eventually(t, func() error { return v.Follow(t.Context(), uri) })
+}
+
+func eventually(t testing.TB, works func() error) {
+	t.Helper()
+	turns := time.NewTicker(10 * time.Millisecond)
+	defer turns.Stop()
+	var problem error
+	for range 3000 {
+		if problem = works(); problem == nil {
+			return
+		}
+		<-turns.C
+	}
+	t.Error(problem) // which ends no test that is not this goroutine's
+}
+
 // untilRefused asks again and again, as a client would, until raw is refused.
 func untilRefused(t *testing.T, v *verifier.Verifier, raw string) {
 	t.Helper()
@@ -57,6 +85,7 @@ func TestARevocationArrivesOverARealConnection(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(v.Close)
+			follow(t, v, s.uri)
 			mustVerify(t, v, s.listed(1))
 			for idx := 2; idx < 6; idx++ {
 				raw := s.listed(idx)
@@ -89,6 +118,7 @@ func TestNothingIsLeftBehindAfterClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		wg.Go(func() {
+			follow(t, v, s.uri)
 			mustVerify(t, v, s.listed(1))
 			v.Verify(t.Context(), good(firstKey(), "unknown", time.Now()))
 			v.Close()
@@ -120,6 +150,7 @@ func TestAVerifierThatIsDroppedIsCollected(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		follow(t, v, s.uri)
 		mustVerify(t, v, s.listed(1))
 		if !waiting(1, func() {}) {
 			t.Fatal("its list is not followed")
@@ -138,6 +169,7 @@ func TestAVerifierThatOnlyReadsKeysLeavesNothingBehind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		awaitKeys(t, v)
 		mustVerify(t, v, good(firstKey(), "first", time.Now()))
 	}
 	goleak.VerifyNone(t, before) // none of them was closed

@@ -60,7 +60,7 @@ func TestRequireAnswersByRFC6750(t *testing.T) {
 		"scope missing":      {[]string{"orders:read", "admin"}, []string{"Bearer " + raw}, 403, realm + `, error="insufficient_scope"`, "insufficient_scope"},
 		"prefix of a scope":  {[]string{"orders"}, []string{"Bearer " + raw}, 403, realm + `, error="insufficient_scope"`, "insufficient_scope"},
 	} {
-		w := request(t, newIssuer(firstKey()).verifier(t, atEpoch()), c.scopes, c.authorization...)
+		w := request(t, newIssuer(firstKey()).ready(t, atEpoch()), c.scopes, c.authorization...)
 		if w.Code != c.status {
 			t.Errorf("%s: status %d, want %d", name, w.Code, c.status)
 		}
@@ -89,7 +89,7 @@ func TestRequireAnswersByRFC6750(t *testing.T) {
 
 func TestAMissingScopeIsNamedInTheChallenge(t *testing.T) {
 	t.Parallel()
-	w := request(t, newIssuer(firstKey()).verifier(t, atEpoch()), []string{"orders:read", "admin"}, "Bearer "+good(firstKey(), "first", epoch))
+	w := request(t, newIssuer(firstKey()).ready(t, atEpoch()), []string{"orders:read", "admin"}, "Bearer "+good(firstKey(), "first", epoch))
 	if got := w.Header().Get("WWW-Authenticate"); !strings.HasSuffix(got, `, scope="orders:read admin"`) {
 		t.Errorf("challenge %q", got)
 	}
@@ -111,7 +111,7 @@ func TestUnavailableKeysAre503WithRetryAfter(t *testing.T) {
 
 func TestNothingOfATokenIsReflected(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey(), secondKey()).verifier(t, atEpoch())
+	v := newIssuer(firstKey(), secondKey()).ready(t, atEpoch())
 	// The characters that RFC 6750 §3 allows in error_description, and no more.
 	clean := regexp.MustCompile(`^Bearer realm="[^"\\]*", error="[a-z_]+", error_description="[\x20-\x21\x23-\x5B\x5D-\x7E]+"$`)
 	for _, h := range hostileTokens() {
@@ -139,7 +139,7 @@ func TestNothingOfATokenIsReflected(t *testing.T) {
 
 func TestATokenInQueryOrBodyIsNotSeen(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch())
+	v := newIssuer(firstKey()).ready(t, atEpoch())
 	form := url.Values{"access_token": {good(firstKey(), "first", epoch)}}.Encode()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/?"+form, strings.NewReader(form))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

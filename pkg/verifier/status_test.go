@@ -328,7 +328,7 @@ func TestStatusOffAsksForNoList(t *testing.T) {
 
 func TestATokenWithoutStatusNeedsNoList(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch(), failClosed())
+	v := newIssuer(firstKey()).ready(t, atEpoch(), failClosed())
 	mustVerify(t, v, good(firstKey(), "first", epoch))
 	mustVerify(t, v, sign(firstKey(), goodHeader, claims(epoch, set{"status": set{"other": 1}})))
 }

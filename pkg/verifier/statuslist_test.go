@@ -182,7 +182,7 @@ func TestAListMustComeAsOne(t *testing.T) {
 func TestAMalformedStatusIsADefectOfTheToken(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []verifier.StatusMode{verifier.StatusOn, verifier.StatusFailClosed, verifier.StatusOff} {
-		v := newIssuer(firstKey()).verifier(t, atEpoch(), verifier.WithStatus(mode))
+		v := newIssuer(firstKey()).ready(t, atEpoch(), verifier.WithStatus(mode))
 		uri := issuerURL + "/oauth/status-lists/3"
 		for _, status := range []any{
 			"x", 1, []int{}, true, set{"status_list": nil}, set{"status_list": "x"}, set{"status_list": []int{1}}, set{"status_list": set{}},

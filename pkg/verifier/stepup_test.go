@@ -22,7 +22,7 @@ func enforce(v *verifier.Verifier, p verifier.Policy, raw string) *httptest.Resp
 // TestAnotherAuthenticationIsAskedForByRFC9470 has the user authenticated an hour ago.
 func TestAnotherAuthenticationIsAskedForByRFC9470(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch())
+	v := newIssuer(firstKey()).ready(t, atEpoch())
 	plain := good(firstKey(), "first", epoch)
 	mfa := sign(firstKey(), goodHeader, claims(epoch, set{"acr": "urn:example:mfa"}))
 	undated := sign(firstKey(), goodHeader, claims(epoch, set{"auth_time": nil, "acr": "urn:example:mfa"}))
@@ -74,7 +74,7 @@ func TestEnforceRefusesWhatNoChallengeCanAskFor(t *testing.T) {
 
 func TestAPolicyIsFixedWhenItIsEnforced(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch())
+	v := newIssuer(firstKey()).ready(t, atEpoch())
 	scopes := []string{"admin"}
 	handler := v.Enforce(verifier.Policy{Scopes: scopes})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	scopes[0] = "orders:read"

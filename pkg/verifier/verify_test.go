@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,7 +25,7 @@ func atEpoch() verifier.Option { return verifier.WithClock(func() time.Time { re
 
 func TestVerifyReturnsWhatTheTokenSays(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch())
+	v := newIssuer(firstKey()).ready(t, atEpoch())
 	payload := claims(epoch, set{
 		"roles": []string{"buyer"}, "aud": []string{"https://other.example.com", audience},
 		"acr": "urn:example:mfa", "amr": []string{"pwd", "otp"},
@@ -63,7 +64,7 @@ func TestVerifyReturnsWhatTheTokenSays(t *testing.T) {
 
 func TestClaimsAreNotDecodedWhereTwoDifferInCaseOnly(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch())
+	v := newIssuer(firstKey()).ready(t, atEpoch())
 	for _, other := range []string{"Roles", "ROLES", "role\u017f"} { // the last is a long s, which encoding/json takes for one
 		payload := claims(epoch, set{"roles": []string{}, other: []string{"admin"}})
 		token, err := v.Verify(t.Context(), sign(firstKey(), goodHeader, payload))
@@ -82,7 +83,7 @@ func TestClaimsAreNotDecodedWhereTwoDifferInCaseOnly(t *testing.T) {
 // TestAPrintedTokenTellsWhoseItIsAndNoMore: not its claims, however it is printed.
 func TestAPrintedTokenTellsWhoseItIsAndNoMore(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch())
+	v := newIssuer(firstKey()).ready(t, atEpoch())
 	token, err := v.Verify(t.Context(), sign(firstKey(), goodHeader, claims(epoch, set{"email": "CANARY"})))
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +102,7 @@ func TestAPrintedTokenTellsWhoseItIsAndNoMore(t *testing.T) {
 
 func TestAWellFormedTokenIsAccepted(t *testing.T) {
 	t.Parallel()
-	v := newIssuer(firstKey()).verifier(t, atEpoch())
+	v := newIssuer(firstKey()).ready(t, atEpoch())
 	for name, raw := range map[string]string{
 		"plain":               good(firstKey(), "first", epoch),
 		"CLM-09 typ case":     sign(firstKey(), header(set{"typ": "AT+JWT"}), claims(epoch, nil)),
@@ -154,7 +155,7 @@ func TestTimesAreExactToTheirLeeway(t *testing.T) {
 		{"iat 1 s ahead without leeway", []verifier.Option{verifier.WithLeeway(0)}, set{"iat": unix(time.Second)}, false},
 		{"nbf 1 s ahead without leeway", []verifier.Option{verifier.WithLeeway(0)}, set{"nbf": unix(time.Second)}, false},
 	} {
-		v := newIssuer(firstKey()).verifier(t, append(c.opts, atEpoch())...)
+		v := newIssuer(firstKey()).ready(t, append(c.opts, atEpoch())...)
 		_, err := v.Verify(t.Context(), sign(firstKey(), goodHeader, claims(epoch, c.change)))
 		if ok := err == nil; ok != c.ok || (err != nil && !errors.Is(err, verifier.ErrInvalidToken)) {
 			t.Errorf("%s: got %v, want accepted %v", c.name, err, c.ok)
@@ -164,17 +165,17 @@ func TestTimesAreExactToTheirLeeway(t *testing.T) {
 
 func TestATokenMustOutliveTheWaitForKeys(t *testing.T) {
 	t.Parallel()
-	now := epoch
-	i := newIssuer()
-	i.handle(func(w http.ResponseWriter, _ *http.Request) {
-		now = epoch.Add(2 * time.Second) // time passes while the verifier waits
-		w.Write([]byte(jwks(firstKey())))
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer()
+		i.handle(func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(time.Second) // of the bubble, while the verifier waits
+			w.Write([]byte(jwks(firstKey())))
+		})
+		raw := sign(firstKey(), goodHeader, claims(time.Now(), set{"exp": time.Now().Add(time.Second).Unix()}))
+		if _, err := i.verifier(t).Verify(t.Context(), raw); !errors.Is(err, verifier.ErrInvalidToken) {
+			t.Errorf("got %v, want an expired token", err)
+		}
 	})
-	v := i.verifier(t, verifier.WithClock(func() time.Time { return now }))
-	raw := sign(firstKey(), goodHeader, claims(epoch, set{"exp": epoch.Add(time.Second).Unix()}))
-	if _, err := v.Verify(t.Context(), raw); !errors.Is(err, verifier.ErrInvalidToken) {
-		t.Errorf("got %v, want an expired token", err)
-	}
 }
 
 // TestNewRefusesWhatCannotWork is JWK-08 among others: no plain http but on loopback.

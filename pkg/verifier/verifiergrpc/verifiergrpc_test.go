@@ -70,6 +70,12 @@ func subject(ctx context.Context) string {
 
 func newVerifier(t *testing.T, issuer *verifiertest.Issuer) *verifier.Verifier {
 	t.Helper()
+	return issuer.Verifier(verifier.WithLogger(slog.New(slog.DiscardHandler)))
+}
+
+// coldVerifier knows no keys yet.
+func coldVerifier(t *testing.T, issuer *verifiertest.Issuer) *verifier.Verifier {
+	t.Helper()
 	v, err := verifier.New(issuer.URL(), issuer.Audience(), verifier.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
@@ -78,11 +84,16 @@ func newVerifier(t *testing.T, issuer *verifiertest.Issuer) *verifier.Verifier {
 	return v
 }
 
-// start serves the test service, health and reflection behind the rules, and returns the server and a client's
-// connection to it.
 func start(t *testing.T, issuer *verifiertest.Issuer, rules verifiergrpc.Rules) (*grpc.Server, *verifiergrpc.Guard, *grpc.ClientConn) {
 	t.Helper()
-	guard := verifiergrpc.New(newVerifier(t, issuer), rules)
+	return startWith(t, newVerifier(t, issuer), rules)
+}
+
+// startWith serves the test service, health and reflection behind the rules, and returns the server and a client's
+// connection to it.
+func startWith(t *testing.T, v *verifier.Verifier, rules verifiergrpc.Rules) (*grpc.Server, *verifiergrpc.Guard, *grpc.ClientConn) {
+	t.Helper()
+	guard := verifiergrpc.New(v, rules)
 	server := grpc.NewServer(grpc.UnaryInterceptor(guard.Unary), grpc.StreamInterceptor(guard.Stream))
 	pb.RegisterTestServiceServer(server, service{})
 	healthpb.RegisterHealthServer(server, health.NewServer())
@@ -226,7 +237,7 @@ func TestHealthIsOpenWhereARuleSaysSo(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)
 	issuer.Down() // what is open needs no keys
-	_, _, conn := start(t, issuer, verifiergrpc.Rules{"/grpc.health.v1.Health/*": verifiergrpc.Open()})
+	_, _, conn := startWith(t, coldVerifier(t, issuer), verifiergrpc.Rules{"/grpc.health.v1.Health/*": verifiergrpc.Open()})
 	for _, authorization := range [][]string{nil, {"Bearer garbage"}, {"a", "b"}} {
 		if _, err := healthpb.NewHealthClient(conn).Check(with(t, authorization...), &healthpb.HealthCheckRequest{}); err != nil {
 			t.Errorf("with %q: %v", authorization, err)
@@ -258,7 +269,7 @@ func TestUnavailableKeysAreUnavailableWithRetryInfo(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)
 	issuer.Down()
-	_, _, conn := start(t, issuer, verifiergrpc.Rules{unary: verifiergrpc.Needs(), duplex: verifiergrpc.Needs()})
+	_, _, conn := startWith(t, coldVerifier(t, issuer), verifiergrpc.Rules{unary: verifiergrpc.Needs(), duplex: verifiergrpc.Needs()})
 	for kind, call := range kinds {
 		_, err := call(with(t, "Bearer "+issuer.Token()), conn)
 		var delay time.Duration
@@ -305,11 +316,7 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 	t.Parallel()
 	late := func() time.Time { return time.Now().Add(-time.Minute) }
 	issuer := verifiertest.NewIssuer(t, verifiertest.WithClock(late))
-	v, err := verifier.New(issuer.URL(), issuer.Audience(), verifier.WithClock(late), verifier.WithStatus(verifier.StatusOff))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(v.Close)
+	v := issuer.Verifier(verifier.WithClock(late), verifier.WithStatus(verifier.StatusOff))
 	guard := verifiergrpc.New(v, verifiergrpc.Rules{duplex: verifiergrpc.Needs()})
 	for name, c := range map[string]struct {
 		expiry time.Time

@@ -26,12 +26,7 @@ func Example() {
 	defer t.end()
 
 	issuer := verifiertest.NewIssuer(t)
-	v, err := verifier.New(issuer.URL(), issuer.Audience())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer v.Close()
-	service := orders(v)
+	service := orders(issuer.Verifier())
 	ask := func(token string) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/orders", nil)
 		r.Header.Set("Authorization", "Bearer "+token)

@@ -2,7 +2,7 @@
 // or bad in any way one can think of.
 //
 //	issuer := verifiertest.NewIssuer(t)
-//	v, err := verifier.New(issuer.URL(), issuer.Audience())
+//	v := issuer.Verifier() // or verifier.New(issuer.URL(), issuer.Audience())
 //	good := issuer.Token(verifiertest.Claims{"sub": "ada", "scope": "orders:read"})
 //	for name, bad := range issuer.HostileTokens() { … }
 //

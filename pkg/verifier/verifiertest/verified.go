@@ -20,10 +20,7 @@ func Verified(tb testing.TB, changes ...Change) *verifier.Token {
 	i := newIssuer(tb)
 	i.url = "https://issuer.example.com"
 	client := &http.Client{Transport: inProcess{i.handler()}}
-	v, err := verifier.New(i.url, i.audience, verifier.WithHTTPClient(client), verifier.WithStatus(verifier.StatusOff))
-	if err != nil {
-		tb.Fatal(err)
-	}
+	v := i.Verifier(verifier.WithHTTPClient(client), verifier.WithStatus(verifier.StatusOff))
 	defer v.Close()
 	token, err := v.Verify(tb.Context(), i.Token(changes...))
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/db"
@@ -76,15 +77,15 @@ func TestRotateWaitsForARipeStandbyAndSwitchesAllReplicasAtOneInstant(t *testing
 	t.Parallel()
 	a := newAuthority(t)
 	first := a.listed(t)[keyring.Signing][0]
-	if _, err := a.Rotate(t.Context(), order(t)); !errors.Is(err, keyring.ErrUnripe) || !strings.Contains(err.Error(), "2026-01-03T00:00:00Z, in 48h0m0s") {
+	if _, err := a.Rotate(bound(t), order(t)); !errors.Is(err, keyring.ErrUnripe) || !strings.Contains(err.Error(), "2026-01-03T00:00:00Z, in 48h0m0s") {
 		t.Errorf("an unripe standby: %v, want ErrUnripe that says when", err)
 	}
 	a.now = t0.Add(policy.PublishAhead)
-	s, err := a.Rotate(t.Context(), order(t))
+	s, err := a.Rotate(bound(t), order(t))
 	if err != nil || !s.At.Equal(a.now.Add(keyring.RotateLead)) || s.From.KID != first.KID {
 		t.Fatalf("%+v, %v; want a switch in 70 s", s, err)
 	}
-	if _, err := a.Rotate(t.Context(), order(t)); !errors.Is(err, keyring.ErrSwitching) {
+	if _, err := a.Rotate(bound(t), order(t)); !errors.Is(err, keyring.ErrSwitching) {
 		t.Errorf("a second operator: %v, want ErrSwitching", err)
 	}
 	if got := a.wantEvents(t, audit.KeyRotated, 1)[0]; got.Actor != "operator" || got.Detail["why"] != "a test" || got.Detail["to"] != s.To.KID {
@@ -135,15 +136,15 @@ func TestOfOperatorsWhoActAtOnceOneDoes(t *testing.T) {
 		want error
 	}{
 		"rotate": {func(k *keyring.Keyring, _ string) error {
-			_, err := k.Rotate(t.Context(), order(t))
+			_, err := k.Rotate(bound(t), order(t))
 			return err
 		}, keyring.ErrSwitching},
 		"emergency": {func(k *keyring.Keyring, _ string) error {
-			_, err := k.RotateNow(t.Context(), order(t))
+			_, err := k.RotateNow(bound(t), order(t))
 			return err
 		}, keyring.ErrSwitching},
 		"revoke": {func(k *keyring.Keyring, signing string) error {
-			_, err := k.Revoke(t.Context(), signing, time.Hour, order(t))
+			_, err := k.Revoke(bound(t), signing, time.Hour, order(t))
 			return err
 		}, keyring.ErrKeyRevoked},
 	} {
@@ -171,10 +172,10 @@ func TestAnEmergencyDoesNotSaveARevokedKey(t *testing.T) {
 	a := newAuthority(t)
 	a.now = t0.Add(time.Hour)
 	leaked := a.listed(t)[keyring.Signing][0].KID
-	if _, err := a.RotateNow(t.Context(), order(t)); err != nil {
+	if _, err := a.RotateNow(bound(t), order(t)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := a.Revoke(t.Context(), leaked, 0, order(t))
+	s, err := a.Revoke(bound(t), leaked, 0, order(t))
 	if err != nil || !s.FreshAt.Equal(a.now.Add(keyring.Settled)) {
 		t.Fatalf("%+v, %v; want a fresh key in ten seconds", s, err)
 	}
@@ -188,32 +189,34 @@ func TestAnEmergencyDoesNotSaveARevokedKey(t *testing.T) {
 // keeps nobody from revoking the key that signs.
 func TestADamagedStandbyIsReplaced(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
-	damaged := a.listed(t)[keyring.Published][0].KID
-	edit(t, a.store, 1, func(k *keyring.Stored) { k.Sealed = k.Sealed[:30] })
-	a.now = t0.Add(time.Hour)
-	leaked := a.listed(t)[keyring.Signing][0].KID
-	waits := keyring.Order{Why: "a test", Confirm: yes, Waiting: func(keyring.Switch, time.Duration) { a.now = a.now.Add(keyring.Settled) }}
-	operator := keyring.New(a.store, keyring.NewSealer(issuer, a.roots), policy)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	s, err := operator.Revoke(ctx, leaked, 0, waits)
-	if err != nil || s.To.KID == damaged {
-		t.Fatalf("%+v, %v; want another standby to take over", s, err)
-	}
-	after := a.listed(t)
-	if len(after[keyring.Revoked]) != 2 || len(after[keyring.Signing]) != 1 {
-		t.Errorf("after: %+v", after)
-	}
+	synctest.Test(t, func(t *testing.T) { // it waits
+		a := newAuthority(t)
+		damaged := a.listed(t)[keyring.Published][0].KID
+		edit(t, a.store, 1, func(k *keyring.Stored) { k.Sealed = k.Sealed[:30] })
+		a.now = t0.Add(time.Hour)
+		leaked := a.listed(t)[keyring.Signing][0].KID
+		waits := keyring.Order{Why: "a test", Confirm: yes, Waiting: func(keyring.Switch, time.Duration) { a.now = a.now.Add(keyring.Settled) }}
+		operator := keyring.New(a.store, keyring.NewSealer(issuer, a.roots), policy)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		s, err := operator.Revoke(ctx, leaked, 0, waits)
+		if err != nil || s.To.KID == damaged {
+			t.Fatalf("%+v, %v; want another standby to take over", s, err)
+		}
+		after := a.listed(t)
+		if len(after[keyring.Revoked]) != 2 || len(after[keyring.Signing]) != 1 {
+			t.Errorf("after: %+v", after)
+		}
 
-	other := newAuthority(t)
-	edit(t, other.store, 1, func(k *keyring.Stored) { k.Sealed[1] = 9 }) // of a root secret that others may have
-	if err := other.Maintain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(other.listed(t)[keyring.Revoked]); n != 0 {
-		t.Errorf("%d keys are revoked for want of a root secret", n)
-	}
+		other := newAuthority(t)
+		edit(t, other.store, 1, func(k *keyring.Stored) { k.Sealed[1] = 9 }) // of a root secret that others may have
+		if err := other.Maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(other.listed(t)[keyring.Revoked]); n != 0 {
+			t.Errorf("%d keys are revoked for want of a root secret", n)
+		}
+	})
 }
 
 func TestAnEmergencySwitchesAtOnceAndLosesNoToken(t *testing.T) {
@@ -221,7 +224,7 @@ func TestAnEmergencySwitchesAtOnceAndLosesNoToken(t *testing.T) {
 	a := newAuthority(t)
 	first, standby := a.listed(t)[keyring.Signing][0], a.listed(t)[keyring.Published][0]
 	a.now = t0.Add(keyring.Settled)
-	s, err := a.RotateNow(t.Context(), order(t))
+	s, err := a.RotateNow(bound(t), order(t))
 	if err != nil || s.To.KID != standby.KID || !s.At.Equal(a.now) {
 		t.Fatalf("%+v, %v", s, err)
 	}
@@ -253,7 +256,7 @@ func TestAStandbyThatIsDamagedWhileAnOperatorThinksTakesOverFromNobody(t *testin
 		return nil
 	}
 	operator := keyring.New(a.store, keyring.NewSealer(issuer, a.roots), policy)
-	if _, err := operator.RotateNow(t.Context(), thinking); !errors.Is(err, keyring.ErrNoStandby) {
+	if _, err := operator.RotateNow(bound(t), thinking); !errors.Is(err, keyring.ErrNoStandby) {
 		t.Errorf("got %v, want ErrNoStandby", err)
 	}
 	if after := a.listed(t); after[keyring.Signing][0].KID != before || len(after[keyring.Revoked]) > 0 {
@@ -280,7 +283,7 @@ func TestARevokedKeyIsOutAndAFreshOneFollows(t *testing.T) {
 	a := newAuthority(t)
 	first, standby := a.listed(t)[keyring.Signing][0], a.listed(t)[keyring.Published][0]
 	a.now = t0.Add(time.Hour)
-	s, err := a.Revoke(t.Context(), first.KID, 20*time.Minute, order(t))
+	s, err := a.Revoke(bound(t), first.KID, 20*time.Minute, order(t))
 	if err != nil || s.To.KID != standby.KID || !s.FreshAt.Equal(a.now.Add(20*time.Minute)) {
 		t.Fatalf("%+v, %v", s, err)
 	}
@@ -294,10 +297,10 @@ func TestARevokedKeyIsOutAndAFreshOneFollows(t *testing.T) {
 	if after[keyring.Revoked][0].SealedBy != 0 || after[keyring.Signing][0].KID != standby.KID || len(after[keyring.Published]) != 2 {
 		t.Errorf("after: %+v; want it revoked, the standby signing, a fresh key and a standby", after)
 	}
-	if _, err := a.Revoke(t.Context(), first.KID, 0, order(t)); !errors.Is(err, keyring.ErrKeyRevoked) {
+	if _, err := a.Revoke(bound(t), first.KID, 0, order(t)); !errors.Is(err, keyring.ErrKeyRevoked) {
 		t.Errorf("once more: %v, want ErrKeyRevoked", err)
 	}
-	if _, err := a.Revoke(t.Context(), "nobody", 0, order(t)); !errors.Is(err, keyring.ErrUnknownKey) {
+	if _, err := a.Revoke(bound(t), "nobody", 0, order(t)); !errors.Is(err, keyring.ErrUnknownKey) {
 		t.Errorf("an unknown key: %v, want ErrUnknownKey", err)
 	}
 	if got := a.wantEvents(t, audit.KeyRevoked, 1)[0]; got.Detail["kid"] != first.KID || got.Detail["why"] != "a test" {
@@ -306,7 +309,7 @@ func TestARevokedKeyIsOutAndAFreshOneFollows(t *testing.T) {
 
 	// A key that does not sign is cached as well: another fresh one follows.
 	fresh := after[keyring.Published][0]
-	if s, err := a.Revoke(t.Context(), fresh.KID, 0, order(t)); err != nil || s.To.KID != "" || s.FreshAt.IsZero() {
+	if s, err := a.Revoke(bound(t), fresh.KID, 0, order(t)); err != nil || s.To.KID != "" || s.FreshAt.IsZero() {
 		t.Errorf("revoke the next: %+v, %v", s, err)
 	}
 	if after := a.listed(t); after[keyring.Signing][0].KID != standby.KID || len(after[keyring.Published]) != 2 {

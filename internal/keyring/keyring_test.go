@@ -19,8 +19,6 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/store/sqlite"
 )
 
-const issuer = "https://auth.example.com"
-
 // openStore is a real store with a clock that the test turns.
 func openStore(t *testing.T, now *time.Time) *sqlite.Store {
 	t.Helper()
@@ -278,18 +276,6 @@ func TestAnotherRootSecretAddsNoKey(t *testing.T) {
 	}
 	if stored, _, err := store.SigningKeys(t.Context()); err != nil || len(stored) != 1 {
 		t.Errorf("%d keys, %v; want the one that was there", len(stored), err)
-	}
-}
-
-// edit changes a stored key by hand, as whoever has the database could.
-func edit(t *testing.T, store keyring.Store, i int, hand func(*keyring.Stored)) {
-	t.Helper()
-	err := store.ChangeSigningKeys(t.Context(), func(keys []keyring.Stored, _ time.Time) (keyring.Change, error) {
-		hand(&keys[i])
-		return keyring.Change{Update: keys[i : i+1]}, nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -62,7 +62,7 @@ func Plan(keys []Key, now time.Time, policy Policy) []Step {
 		return nil
 	}
 	at := latest.Add(policy.RotateEvery)
-	if latest.IsZero() || at.Before(ripe) {
+	if at.Before(ripe) {
 		at = ripe
 	}
 	return []Step{{Alg: RS256, ActivatesAt: freeTurn(keys, at)}}

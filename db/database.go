@@ -12,11 +12,8 @@ import (
 	"time"
 
 	"github.com/golang-migrate/migrate/v4/database"
-	migratepgx "github.com/golang-migrate/migrate/v4/database/pgx/v5"
 	migratesqlite "github.com/golang-migrate/migrate/v4/database/sqlite"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -27,8 +24,9 @@ const connectTimeout = 5 * time.Second
 // Database is a database whose schema is to be looked at or changed. It holds no
 // connection: every operation opens one and closes it.
 type Database struct {
-	dialect string // the folder of its migrations
-	place   string // for people: where it is
+	dialect string        // the folder of its migrations
+	place   string        // for people: where it is
+	turn    time.Duration // how long to wait for an operation that runs elsewhere
 	open    func(access) (*sql.DB, error)
 	driver  func(*sql.DB) (database.Driver, error)
 }
@@ -40,27 +38,6 @@ const (
 	reading  access = iota // creates nothing
 	changing               // may create the database file
 )
-
-// Postgres names the Postgres database at a URL. Where a pooler stands in front
-// it must be the URL of the server itself: the lock that keeps two migrations
-// apart belongs to one connection.
-func Postgres(databaseURL string) (*Database, error) {
-	config, err := pgx.ParseConfig(databaseURL)
-	if err != nil { // the error would quote parts of the URL
-		return nil, errors.New("parse database URL: write it as postgres://user:password@host:port/database")
-	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = connectTimeout
-	}
-	return &Database{
-		dialect: "postgres",
-		place:   "Postgres at " + config.Host,
-		open:    func(access) (*sql.DB, error) { return stdlib.OpenDB(*config), nil },
-		driver: func(pool *sql.DB) (database.Driver, error) {
-			return migratepgx.WithInstance(pool, &migratepgx.Config{})
-		},
-	}, nil
-}
 
 // SQLite names the SQLite database in a file. Whoever changes its schema holds
 // the lock of the data directory: two migrations at once would leave it dirty.

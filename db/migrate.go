@@ -7,25 +7,27 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"time"
 
 	"github.com/golang-migrate/migrate/v4"
 	"github.com/golang-migrate/migrate/v4/database"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
 )
 
-// lockTimeout is how long a migration waits for one that runs elsewhere.
-const lockTimeout = time.Minute
-
 // Up applies every migration that the database lacks. On Postgres any number of
 // callers may race: one does the work, the others wait. A newer schema that still
 // serves this binary is left alone. ErrSchemaDirty, ErrSchemaTooNew, ErrUnavailable.
 func (d *Database) Up(ctx context.Context) error {
-	err := d.run(ctx, (*migrate.Migrate).Up)
-	if err != nil && !errors.Is(err, migrate.ErrNoChange) && !missing(err) {
+	err := d.run(ctx, func(m *migrate.Migrate) error {
+		err := m.Up()
+		if errors.Is(err, migrate.ErrNoChange) || errors.Is(err, fs.ErrNotExist) { // it is at the last version, or past it
+			return nil
+		}
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("migrate up: %w", err)
 	}
-	return d.Check(ctx)
+	return d.Check(context.WithoutCancel(ctx)) // all is done
 }
 
 // Down takes back the last n migrations, and what they hold with them.
@@ -83,38 +85,55 @@ func (d *Database) run(ctx context.Context, operation func(*migrate.Migrate) err
 	driver, err := d.driver(pool)
 	if err != nil {
 		_ = pool.Close() // the driver has failed; closing has nothing to add
-		return fmt.Errorf("prepare migrations: %w", plain(err))
+		return fmt.Errorf("prepare migrations: %w", d.mended(err))
 	}
 	defer driver.Close() // closes the pool too; everything is committed by then
 	files, err := iofs.New(migrations, path.Join("migrations", d.dialect))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	m, err := migrate.NewWithInstance("embedded", files, d.dialect, driver)
+	m, err := migrate.NewWithInstance("embedded", files, d.dialect, stoppable{driver, ctx})
 	if err != nil {
 		return fmt.Errorf("prepare migrations: %w", err)
 	}
-	m.LockTimeout = lockTimeout
-	stop := context.AfterFunc(ctx, func() { m.GracefulStop <- true })
-	defer stop()
+	m.LockTimeout = d.turn + connectTimeout // the server's limit comes first: only that one ends the wait
 	if err := operation(m); err != nil {
-		return plain(err)
+		return d.brokeOff(ctx, d.mended(plain(err)))
 	}
-	return ctx.Err()
+	return nil
 }
 
-// missing tells that the schema stands at a version this binary has no file for.
-func missing(err error) bool {
-	_, short := errors.AsType[migrate.ErrShortLimit](err)
-	return short || errors.Is(err, fs.ErrNotExist)
+// stoppable is a driver that begins no migration when ctx has ended. Drivers know no
+// contexts, so it brings its own.
+type stoppable struct {
+	database.Driver
+	ctx context.Context
+}
+
+// SetVersion marks the schema dirty before each migration, and clean after it.
+func (s stoppable) SetVersion(version int, dirty bool) error {
+	if err := s.ctx.Err(); err != nil && dirty {
+		return err
+	}
+	return s.Driver.SetVersion(version, dirty)
+}
+
+// brokeOff adds to the error of an operation what is to be done where it left the
+// schema half-migrated, or found it so.
+func (d *Database) brokeOff(ctx context.Context, err error) error {
+	status, unread := d.Status(context.WithoutCancel(ctx))
+	if unread != nil || !status.Dirty {
+		return err
+	}
+	if _, found := errors.AsType[migrate.ErrDirty](err); found {
+		return status.verdict()
+	}
+	return fmt.Errorf("%w; %w", err, status.verdict())
 }
 
 // plain turns golang-migrate's errors, which quote whole migrations, into ones
 // that say where it went wrong.
 func plain(err error) error {
-	if dirty, ok := errors.AsType[migrate.ErrDirty](err); ok {
-		return Status{Version: dirty.Version, Dirty: true}.verdict()
-	}
 	var failed database.Error
 	if pointer, ok := errors.AsType[*database.Error](err); ok {
 		failed = *pointer

@@ -15,7 +15,7 @@ type Status struct {
 	Latest       int  // the last migration this binary knows
 	OldestBinary int  // a binary must know this migration to be served
 	Dirty        bool // a migration broke off in the middle of Version
-	Recorded     bool // the migration Version left its record, as each does
+	Recorded     int  // the last migration whose record is there: each leaves it with its tables
 	Migrations   []Migration
 }
 
@@ -66,12 +66,7 @@ func (d *Database) read(ctx context.Context, pool *sql.DB, status *Status) error
 		return nil
 	}
 	const query = `SELECT coalesce(max(oldest_binary), 0), coalesce(max(version), 0) FROM schema_compat`
-	var recorded int
-	if err := pool.QueryRowContext(ctx, query).Scan(&status.OldestBinary, &recorded); err != nil {
-		return err
-	}
-	status.Recorded = recorded == status.Version
-	return nil
+	return pool.QueryRowContext(ctx, query).Scan(&status.OldestBinary, &status.Recorded)
 }
 
 func (d *Database) hasTable(ctx context.Context, pool *sql.DB, name string) (bool, error) {
@@ -98,13 +93,13 @@ func (d *Database) Check(ctx context.Context) error {
 func (s Status) verdict() error {
 	switch {
 	case s.Dirty:
-		return fmt.Errorf("%w: migration %d broke off; see what it left, then run `mintmark migrate force V` with the last version that is whole (%d if it left nothing) and `mintmark migrate up`",
-			ErrSchemaDirty, s.Version, max(0, s.Version-1))
+		return fmt.Errorf("%w: the way to version %d broke off, and by its records it is whole at version %d; see whether that is so, then run `mintmark migrate force %d` and `mintmark migrate up`",
+			ErrSchemaDirty, s.Version, s.Recorded, s.Recorded)
+	case s.Version != s.Recorded:
+		return fmt.Errorf("%w: it claims version %d, and by its records it is at version %d; see which is so, then run `mintmark migrate force %d` and `mintmark migrate up`",
+			ErrSchemaDirty, s.Version, s.Recorded, s.Recorded)
 	case s.Version < s.Latest:
 		return fmt.Errorf("%w: it is at version %d of %d; run `mintmark migrate up`", ErrSchemaBehind, s.Version, s.Latest)
-	case !s.Recorded:
-		return fmt.Errorf("%w: it claims version %d, whose tables are not there; run `mintmark migrate force V` with the last version that is whole (0 for an empty database) and `mintmark migrate up`",
-			ErrSchemaDirty, s.Version)
 	case s.OldestBinary > s.Latest:
 		return fmt.Errorf("%w: it is at version %d, which asks for a binary that knows version %d, and this one knows %d; install a newer mintmark, or go back with the newer one's `mintmark migrate down %d`",
 			ErrSchemaTooNew, s.Version, s.OldestBinary, s.Latest, s.Version-s.Latest)

@@ -1,9 +1,6 @@
 -- Sessions stand still while this runs, 0.2 s with a million of them in memory. It is
 -- one transaction: CREATE INDEX CONCURRENTLY would wait for the replicas that wait for
--- this migration, and these for it. Where the table is not to be had within 5 s, so
--- that everybody would queue behind this, it gives up and has changed nothing:
--- `mintmark migrate force 2`, and `mintmark migrate up` at a quieter time.
-SET lock_timeout = '5s';
+-- this migration, and these for it.
 
 -- The place of a session in the status lists; NULL: it has none, because it is
 -- older than the lists, or because it was over for so long that another has its
@@ -23,5 +20,3 @@ CREATE INDEX sessions_revoked_lately ON sessions (revoked_at, status_index)
 
 -- It only adds: whoever the schema served goes on.
 INSERT INTO schema_compat (version, oldest_binary) SELECT 3, max(oldest_binary) FROM schema_compat;
-
-RESET lock_timeout;

@@ -1,0 +1,271 @@
+package db_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-migrate/migrate/v4/database"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mintmark-auth/mintmark/db"
+)
+
+func TestRacingUpsOnPostgresAreSafe(t *testing.T) {
+	t.Parallel()
+	d := postgres(t)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if err := d.Up(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if err := d.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAMigrationDoesNotQueueBehindALock, with everybody behind it: where a table is
+// written to, each step up or down either needs no more than its writers leave it, or
+// gives up, has changed nothing and says what to do.
+func TestAMigrationDoesNotQueueBehindALock(t *testing.T) {
+	t.Parallel()
+	latest := postgres(t).latest(t)
+	for version := 1; version <= latest; version++ {
+		t.Run(fmt.Sprint("down from ", version), func(t *testing.T) {
+			t.Parallel()
+			givesUp(t, version, func(d target) error { return d.Down(t.Context(), 1) })
+		})
+		if version < latest {
+			t.Run(fmt.Sprint("up from ", version), func(t *testing.T) {
+				t.Parallel()
+				givesUp(t, version, func(d target) error { return d.UpOne(t.Context()) })
+			})
+		}
+	}
+}
+
+// givesUp takes a step from a version while all tables are written to.
+func givesUp(t *testing.T, version int, step func(target) error) {
+	t.Helper()
+	d := postgres(t)
+	for range version {
+		d.upOne(t)
+	}
+	before := d.schema(t)
+	release := d.write(t, d.tables(t)...)
+	err := d.within(t, func() error { return step(d) })
+	if err == nil {
+		return
+	}
+	release()
+	if !errors.Is(err, db.ErrSchemaDirty) || !strings.Contains(err.Error(), "lock timeout") {
+		t.Fatalf("got %v, want a lock timeout and %v", err, db.ErrSchemaDirty)
+	}
+	if diff := cmp.Diff(before, d.schema(t)); diff != "" {
+		t.Fatalf("something was changed:\n%s", diff)
+	}
+	d.obey(t, err)
+	if err := d.within(t, func() error { return step(d) }); err != nil {
+		t.Errorf("again, as it says: %v", err)
+	}
+}
+
+// TestTheMigrationOfTheStatusListsGivesUp: that it needs the sessions for itself is what
+// the limit is for.
+func TestTheMigrationOfTheStatusListsGivesUp(t *testing.T) {
+	t.Parallel()
+	d := postgres(t).up(t)
+	d.down(t, d.latest(t)-2)
+	d.write(t, "sessions")
+	if err := d.within(t, func() error { return d.Up(t.Context()) }); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+		t.Errorf("got %v, want a lock timeout", err)
+	}
+}
+
+// write locks tables as a transaction does that has written to them, until release or
+// the end of the test.
+func (d target) write(t *testing.T, tables ...string) (release func()) {
+	t.Helper()
+	busy, err := d.sql.BeginTx(t.Context(), nil)
+	if err == nil {
+		_, err = busy.ExecContext(t.Context(), `LOCK TABLE `+strings.Join(tables, ", ")+` IN ROW EXCLUSIVE MODE`)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.ending(t, busy)
+}
+
+func (d target) ending(t *testing.T, busy *sql.Tx) (release func()) {
+	t.Helper()
+	release = sync.OnceFunc(func() { _ = busy.Rollback() }) // the end of the test may have been quicker
+	t.Cleanup(release)
+	return release
+}
+
+// within does something that must end by itself.
+func (d target) within(t *testing.T, do func() error) error {
+	t.Helper()
+	ended := make(chan error, 1)
+	go func() { ended <- do() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(limit):
+		t.Fatal("it does not end")
+		return nil
+	}
+}
+
+// holdTurn takes the lock between migrations, as one that runs elsewhere.
+func (d target) holdTurn(t *testing.T) (release func()) {
+	t.Helper()
+	lock, err := database.GenerateAdvisoryLockId(d.lines(t, `SELECT current_database()`)[0], "public", "schema_migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := d.sql.BeginTx(t.Context(), nil)
+	if err == nil {
+		_, err = other.ExecContext(t.Context(), `SELECT pg_advisory_xact_lock(`+lock+`)`)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.ending(t, other)
+}
+
+// TestAnOperationWaitsItsTurnForSoLong, and then says why it did not begin.
+func TestAnOperationWaitsItsTurnForSoLong(t *testing.T) {
+	t.Parallel()
+	d := postgres(t).up(t)
+	d.WaitForTurn(100 * time.Millisecond)
+	const says = "another migration has been running for more than 100ms; run this again"
+	release := d.holdTurn(t)
+	for name, operation := range map[string]func() error{
+		"up":    func() error { return d.Up(t.Context()) },
+		"down":  func() error { return d.Down(t.Context(), 1) },
+		"force": func() error { return d.Force(t.Context(), 1) },
+	} {
+		if err := d.within(t, operation); !errors.Is(err, db.ErrUnavailable) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, want %v: %s", name, err, db.ErrUnavailable, says)
+		}
+	}
+	if err := d.Check(t.Context()); err != nil {
+		t.Errorf("meanwhile: %v", err)
+	}
+	release()
+	err := d.within(t, func() error { return d.LockAfter(t.Context(), func() { d.holdTurn(t) }) })
+	if !errors.Is(err, db.ErrUnavailable) || !strings.Contains(err.Error(), says) {
+		t.Errorf("where another was quicker: got %v, want %v: %s", err, db.ErrUnavailable, says)
+	}
+}
+
+// TestAnOperationWaitsForOneThatEnds within its time.
+func TestAnOperationWaitsForOneThatEnds(t *testing.T) {
+	t.Parallel()
+	d := postgres(t)
+	release := d.holdTurn(t)
+	ended := make(chan error, 1)
+	go func() { ended <- d.Up(t.Context()) }()
+	d.waiting(t, ended)
+	release()
+	if err := d.within(t, func() error { return <-ended }); err != nil {
+		t.Error(err)
+	}
+}
+
+// waiting returns when one waits for a lock that another holds. It must not end before.
+func (d target) waiting(t *testing.T, ended <-chan error) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(limit)
+	for {
+		select {
+		case err := <-ended:
+			t.Fatalf("it has ended: %v; want it to wait", err)
+		case <-deadline:
+			t.Fatal("nobody waits")
+		case <-tick.C:
+		}
+		const query = `SELECT count(*)::text FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()`
+		if d.lines(t, query)[0] != "0" {
+			return
+		}
+	}
+}
+
+// TestWhoeverLeavesFinishesTheMigrationUnderWay, and begins no other.
+func TestWhoeverLeavesFinishesTheMigrationUnderWay(t *testing.T) {
+	t.Parallel()
+	const left = 2
+	for _, c := range []struct {
+		name    string
+		version int    // where it begins
+		table   string // what the next migration has to wait for
+		change  func(target, context.Context) error
+		want    int
+		done    bool
+	}{
+		{"up", 1, "signing_keys", func(d target, ctx context.Context) error { return d.Up(ctx) }, left, false},
+		{"up by the last", 2, "sessions", func(d target, ctx context.Context) error { return d.Up(ctx) }, 3, true},
+		{"down", 3, "sessions", func(d target, ctx context.Context) error { return d.Down(ctx, 2) }, left, false},
+		{"down by the last", 3, "sessions", func(d target, ctx context.Context) error { return d.Down(ctx, 1) }, left, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := postgres(t)
+			for range c.version {
+				d.upOne(t)
+			}
+			release := d.write(t, c.table)
+			ctx, leave := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- c.change(d, ctx) }()
+			d.waiting(t, ended)
+			leave()
+			release()
+			err := d.within(t, func() error { return <-ended })
+			if status := d.status(t); status.Version != c.want || status.Dirty {
+				t.Errorf("%v; want version %d", status, c.want)
+			}
+			if done := err == nil; done != c.done || (!done && !errors.Is(err, context.Canceled)) {
+				t.Errorf("got %v, want it done: %v", err, c.done)
+			}
+		})
+	}
+}
+
+// TestAnOperationOnSQLiteWaitsForWhoWrites, for a while.
+func TestAnOperationOnSQLiteWaitsForWhoWrites(t *testing.T) {
+	t.Parallel()
+	d := sqlite(t).up(t)
+	busy, err := d.sql.BeginTx(t.Context(), nil)
+	if err == nil {
+		_, err = busy.ExecContext(t.Context(), `UPDATE schema_compat SET oldest_binary = 1`)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := d.ending(t, busy)
+	ended := make(chan error, 1)
+	go func() { ended <- d.Down(t.Context(), 1) }()
+	select {
+	case err := <-ended:
+		t.Fatalf("it has ended: %v; want it to wait", err)
+	case <-time.After(100 * time.Millisecond): // it may not even have begun; then this proves nothing, and is no worse
+	}
+	release()
+	if err := d.within(t, func() error { return <-ended }); err != nil {
+		t.Error(err)
+	}
+}

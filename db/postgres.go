@@ -1,0 +1,86 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/golang-migrate/migrate/v4/database"
+	migratepgx "github.com/golang-migrate/migrate/v4/database/pgx/v5"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// turnTimeout is how long an operation on Postgres waits for one that runs elsewhere.
+const turnTimeout = time.Minute
+
+// tableTimeout is how long a migration on Postgres waits for a table. Everybody who
+// comes later waits behind it, so a migration that can't have its tables gives up.
+const tableTimeout = 5 * time.Second
+
+// Postgres names the Postgres database at a URL. Where a pooler stands in front
+// it must be the URL of the server itself: the lock that keeps two migrations
+// apart belongs to one connection.
+func Postgres(databaseURL string) (*Database, error) {
+	config, err := pgx.ParseConfig(databaseURL)
+	if err != nil { // the error would quote parts of the URL
+		return nil, errors.New("parse database URL: write it as postgres://user:password@host:port/database")
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	d := &Database{dialect: "postgres", place: "Postgres at " + config.Host, turn: turnTimeout}
+	d.open = func(a access) (*sql.DB, error) {
+		if a == reading {
+			return stdlib.OpenDB(*config), nil
+		}
+		return stdlib.OpenDB(*config, stdlib.OptionAfterConnect(d.limitWaiting)), nil
+	}
+	d.driver = func(pool *sql.DB) (database.Driver, error) {
+		driver, err := migratepgx.WithInstance(pool, &migratepgx.Config{})
+		if err != nil {
+			return nil, d.locked(plain(err))
+		}
+		return patient{driver, d}, nil
+	}
+	return d, nil
+}
+
+// limitWaiting bounds the wait for the lock that keeps two migrations apart. The
+// library's own limit does not hold everywhere it waits.
+func (d *Database) limitWaiting(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, fmt.Sprintf(`SET lock_timeout = %d`, d.turn.Milliseconds()))
+	return err
+}
+
+// locked says what it means that the lock between migrations was not to be had.
+func (d *Database) locked(err error) error {
+	const lockNotAvailable = "55P03"
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == lockNotAvailable {
+		return fmt.Errorf("%w: another migration has been running for more than %v; run this again when that has ended", ErrUnavailable, d.turn)
+	}
+	return err
+}
+
+// patient is the driver for Postgres with an end to its waits.
+type patient struct {
+	database.Driver
+	database *Database
+}
+
+// Lock waits for its turn.
+func (p patient) Lock() error {
+	return p.database.locked(plain(p.Driver.Lock()))
+}
+
+// Run applies a migration: all of its statements or none, as they are sent at once,
+// and none that waits for a table for long.
+func (p patient) Run(migration io.Reader) error {
+	limit := fmt.Sprintf(`SET LOCAL lock_timeout = %d; `, tableTimeout.Milliseconds()) // ends no line, so that lines keep their numbers
+	return p.Driver.Run(io.MultiReader(strings.NewReader(limit), migration))
+}

@@ -30,7 +30,8 @@ func (v *Verifier) Follow(ctx context.Context, uri string) error {
 	if v.lists == nil {
 		return nil
 	}
-	list := v.lists.follow(uri, v.now())
+	now := v.now()
+	list := v.lists.follow(uri, now, now)
 	if list == nil {
 		return fmt.Errorf("%w: the list %.200q is not followed", ErrStatusUnavailable, uri)
 	}

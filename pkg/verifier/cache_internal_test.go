@@ -49,3 +49,21 @@ func TestAnExpiredTokenThatComesAgainIsForgotten(t *testing.T) {
 		t.Error("it has expired, and is remembered")
 	}
 }
+
+// TestATokenIsForgottenWhoseListIsFollowedNoMore: a clock that went ahead and came back has such tokens live on, and nobody
+// would tell of a revocation.
+func TestATokenIsForgottenWhoseListIsFollowedNoMore(t *testing.T) {
+	t.Parallel()
+	now, known, list := time.Unix(1_800_000_000, 0), new(key), new(statusList)
+	keys := newKeySet(settings{now: time.Now}, newLife(), nil)
+	keys.current.Store(&snapshot{keys: map[string]*key{"k": known}, fetchedAt: now, refreshAt: now.Add(time.Hour)})
+	v := &Verifier{keys: keys, cache: newCache(ways)}
+	v.cache.add(&entry{raw: "token", until: now.Add(time.Hour), key: known, kid: "k", list: list}, now)
+	if v.recall(t.Context(), "token", now) == nil {
+		t.Error("it is not remembered")
+	}
+	list.left.Store(true)
+	if v.recall(t.Context(), "token", now) != nil || v.cache.find("token") != nil {
+		t.Error("its list is followed no more, and it is remembered")
+	}
+}

@@ -21,6 +21,7 @@ type statusList struct {
 	uri     string
 	current atomic.Pointer[statuses] // nil until the first is read
 	asked   atomic.Int64             // when a token last asked, in Unix seconds
+	until   time.Time                // when the last of the tokens that named it is dead; guarded by of.mu
 	left    atomic.Bool              // it is followed no more, and its entry in the set is gone
 	first   *flight                  // the first attempt
 }

@@ -118,9 +118,12 @@ func deflated(packed []byte) string {
 }
 
 // listed is a good token of s whose status stands at idx.
-func (s *listServer) listed(idx int) string {
+func (s *listServer) listed(idx int) string { return s.listedFor(idx, 3*time.Hour) }
+
+// listedFor is one that lives that long.
+func (s *listServer) listedFor(idx int, life time.Duration) string {
 	return sign(firstKey(), goodHeader, claims(time.Now(), set{
-		"iss": s.issuer.url(), "exp": time.Now().Add(3 * time.Hour).Unix(),
+		"iss": s.issuer.url(), "exp": time.Now().Add(life).Unix(),
 		"status": set{"status_list": set{"idx": idx, "uri": s.uri}},
 	}))
 }

@@ -27,8 +27,8 @@ const (
 const (
 	// maxLists bounds the lists that are followed at once, each by one goroutine: 2^17 sessions a list.
 	maxLists = 256
-	// listIdle is how long a list is followed after the last token that asked for it: longer than any token lives. Were it
-	// less, a token that is known to be revoked could come back while the list cannot be had again.
+	// listIdle is how long a list is followed after the last token that asked for it: longer than any token of mintmark's
+	// lives. Were it less, a token that is known to be revoked could come back while the list cannot be had again.
 	listIdle = time.Hour + time.Minute
 )
 
@@ -62,12 +62,16 @@ func newStatusLists(s settings, issuer string, origin *url.URL, life *life, keys
 	}
 }
 
-// follow returns the list at uri, which is followed from now on; nil where it is not to be followed.
-func (s *statusLists) follow(uri string, now time.Time) *statusList {
+// follow returns the list at uri, which is followed from now on, for a token that can be accepted until then; nil where it is
+// not to be followed.
+func (s *statusLists) follow(uri string, until, now time.Time) *statusList {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if list := s.lists[uri]; list != nil {
 		list.asked.Store(now.Unix())
+		if list.until.Before(until) {
+			list.until = until
+		}
 		return list
 	}
 	err := s.ours(uri)
@@ -81,7 +85,7 @@ func (s *statusLists) follow(uri string, now time.Time) *statusList {
 		}
 		return nil
 	}
-	list := &statusList{of: s, uri: uri, first: newFlight(now)}
+	list := &statusList{of: s, uri: uri, until: until, first: newFlight(now)}
 	list.asked.Store(now.Unix())
 	if !s.life.start(list.run) {
 		return nil
@@ -102,11 +106,12 @@ func (s *statusLists) ours(uri string) error {
 	return nil
 }
 
-// leave takes list off, if nobody has asked for it lately, and says whether it did.
+// leave takes list off, if nobody has asked for it lately and the last token that named it is dead, and says whether it did.
 func (s *statusLists) leave(list *statusList) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.now().Unix()-list.asked.Load() < int64(listIdle/time.Second) {
+	now := s.now()
+	if now.Unix()-list.asked.Load() < int64(listIdle/time.Second) || now.Before(list.until) {
 		return false
 	}
 	list.left.Store(true)

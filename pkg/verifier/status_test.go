@@ -94,8 +94,7 @@ func TestAnIdleListIsDroppedAndFoundAgain(t *testing.T) {
 		i := newIssuer(firstKey())
 		s := serveList(i)
 		v := i.verifier(t)
-		raw := s.listed(1)
-		mustVerify(t, v, raw)
+		mustVerify(t, v, s.listedFor(1, time.Hour))
 		time.Sleep(62 * time.Minute)
 		synctest.Wait()
 		before := s.requests.Load()
@@ -104,7 +103,62 @@ func TestAnIdleListIsDroppedAndFoundAgain(t *testing.T) {
 			t.Error("a list is followed that nobody asks about")
 		}
 		s.revoke(1)
-		mustRefuse(t, v, raw) // it was remembered, with the list that is followed no more
+		mustRefuse(t, v, s.listed(1))
+	})
+}
+
+// TestAListIsFollowedUntilItsLastTokenIsDead: who was revoked stays so, also where nobody has asked about the list for hours
+// and it cannot be had again. The token that lives longest is neither the first nor the last to come.
+func TestAListIsFollowedUntilItsLastTokenIsDead(t *testing.T) {
+	t.Parallel()
+	const long = 70 * time.Minute // longer than a list is followed for having been asked
+	for name, c := range map[string]struct {
+		first, second, third time.Duration // how long the tokens live
+		dead                 time.Duration // when the last is dead
+	}{
+		"the longest is the first":  {long, time.Minute, time.Minute, long + time.Minute},
+		"the longest is the second": {time.Minute, long, time.Minute, long + time.Minute},
+		"none lives an hour":        {time.Minute, time.Minute, time.Minute, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				i := newIssuer(firstKey())
+				s := serveList(i)
+				v := i.verifier(t, verifier.WithLeeway(time.Minute))
+				start := time.Now()
+				for idx, life := range []time.Duration{c.first, c.second, c.third} {
+					mustVerify(t, v, s.listedFor(idx, life))
+				}
+				s.revoke(1)
+				time.Sleep(c.dead - time.Second)
+				synctest.Wait()
+				if s.waiting.Load() != 1 {
+					t.Errorf("after %v, a second before the last token is dead, the list is not followed", time.Since(start))
+				}
+				s.cut(true)
+				i.fail()
+				if _, err := v.Verify(t.Context(), s.listedFor(1, time.Second)); err == nil || !strings.Contains(err.Error(), "session has ended") {
+					t.Errorf("after %v, without its issuer: the token of a revoked session gets %v", time.Since(start), err)
+				}
+			})
+		})
+	}
+}
+
+// TestAListIsLeftWhenItsLastTokenIsDead has nobody ask for longer than a list is followed for that alone.
+func TestAListIsLeftWhenItsLastTokenIsDead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		s := serveList(i)
+		v := i.verifier(t)
+		mustVerify(t, v, s.listedFor(1, 70*time.Minute))
+		time.Sleep(70*time.Minute + 5*time.Second) // one more request waits its time
+		synctest.Wait()
+		if s.waiting.Load() != 0 {
+			t.Error("the list is followed for a token that is dead")
+		}
 	})
 }
 

@@ -191,7 +191,7 @@ func (v *Verifier) examine(ctx context.Context, raw string, prove proving, now t
 	}
 	examined := &entry{raw: raw, until: token.Expiry.Add(v.leeway.expiry), token: token, key: key, kid: header.kid}
 	if v.lists != nil && token.status.uri != "" {
-		examined.list = v.lists.follow(token.status.uri, now)
+		examined.list = v.lists.follow(token.status.uri, examined.until, now)
 		if examined.list == nil { // asked again next time
 			return examined, nil
 		}

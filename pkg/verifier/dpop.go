@@ -151,7 +151,7 @@ func (p *proofs) checkClaims(proof proof, r *http.Request, raw string, now time.
 		return proofDefect("it is for another method (htm)")
 	case proof.htu != p.origin+pathOf(r):
 		return proofDefect("it is for another URL (htu)")
-	case proof.ath != base64.RawURLEncoding.EncodeToString(hash[:]):
+	case !sameSecret(proof.ath, base64.RawURLEncoding.EncodeToString(hash[:])):
 		return proofDefect("it is for another access token (ath)")
 	case proof.issuedAt.IsZero() || now.Sub(proof.issuedAt) >= proofAge:
 		return proofDefect("it is too old (iat)")
@@ -190,7 +190,7 @@ func (p proof) verify(jkt string) error {
 		return proofDefect("its key is not a public one for its algorithm (jwk)")
 	}
 	thumbprint, err := parsed.Thumbprint(crypto.SHA256)
-	if err != nil || base64.RawURLEncoding.EncodeToString(thumbprint) != jkt {
+	if err != nil || !sameSecret(base64.RawURLEncoding.EncodeToString(thumbprint), jkt) {
 		return proofDefect("it is by another key than the token is bound to (jwk)")
 	}
 	if p.jws.verify(key, p.header.alg) != nil {

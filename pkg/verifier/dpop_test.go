@@ -206,10 +206,19 @@ func TestAProofWorksOnce(t *testing.T) {
 	if passed.Load() != 1 || refused.Load() != 49 {
 		t.Errorf("%d passed, %d were refused", passed.Load(), refused.Load())
 	}
-	// Another key may use the same name.
-	other := newHolder(t, newEd25519(t))
-	if w := send(v, "GET", "/orders", "DPoP "+other.raw, other.proof(nil, nil)); w.Code != 200 {
-		t.Errorf("another client: %d %s", w.Code, w.Body)
+}
+
+// TestProofsOfDifferentKeysMayBearOneName: a client cannot use up the jti of another's proofs.
+func TestProofsOfDifferentKeysMayBearOneName(t *testing.T) {
+	t.Parallel()
+	v := newIssuer(firstKey()).ready(t, atEpoch(), dpop(verifier.DPoPRequired))
+	one, other := newHolder(t, newEd25519(t)), newHolder(t, newEd25519(t))
+	for _, h := range []holder{one, other} {
+		for _, want := range []int{200, 401} {
+			if w := send(v, "GET", "/orders", "DPoP "+h.raw, h.proof(nil, set{"jti": "1"})); w.Code != want {
+				t.Errorf("got %d, want %d: %s", w.Code, want, w.Body)
+			}
+		}
 	}
 }
 
@@ -302,6 +311,37 @@ func TestDPoPNeedsTheURLOfTheService(t *testing.T) {
 	}
 	if _, err := verifier.New(issuerURL, audience, dpop(7)); err == nil {
 		t.Error("New accepted a mode that is none")
+	}
+}
+
+// TestAProofThatIsDatedAheadIsRememberedUntilItIsTooOld: it may be used for half a minute longer than one that is dated now.
+// What is remembered is forgotten by the generation, so it comes at different moments of one, alone and among others.
+func TestAProofThatIsDatedAheadIsRememberedUntilItIsTooOld(t *testing.T) {
+	t.Parallel()
+	h := newHolder(t, newEd25519(t))
+	for _, arrival := range []int{0, 1, 29, 30, 31, 59, 60, 61, 88, 89} {
+		for _, alone := range []bool{true, false} {
+			second := 0
+			now := func() time.Time { return epoch.Add(time.Duration(second) * time.Second) }
+			v := newIssuer(firstKey()).ready(t, verifier.WithClock(now), dpop(verifier.DPoPRequired))
+			send(v, "GET", "/orders", "DPoP "+h.raw, h.proof(nil, nil)) // which begins a generation
+			second = arrival
+			early := h.proof(nil, set{"iat": now().Unix() + 30})
+			if w := send(v, "GET", "/orders", "DPoP "+h.raw, early); w.Code != 200 {
+				t.Fatalf("after %d s: %d %s", arrival, w.Code, w.Body)
+			}
+			for ; second < arrival+30+60; second++ {
+				if w := send(v, "GET", "/orders", "DPoP "+h.raw, early); w.Code != 401 || !strings.Contains(w.Body.String(), "used before") {
+					t.Fatalf("used after %d s and, alone %t, after %d s again: %d %s", arrival, alone, second, w.Code, w.Body)
+				}
+				if !alone {
+					send(v, "GET", "/orders", "DPoP "+h.raw, h.proof(nil, set{"iat": now().Unix()}))
+				}
+			}
+			if w := send(v, "GET", "/orders", "DPoP "+h.raw, early); w.Code != 401 || !strings.Contains(w.Body.String(), "too old") {
+				t.Errorf("when it is a minute old: %d %s", w.Code, w.Body)
+			}
+		}
 	}
 }
 

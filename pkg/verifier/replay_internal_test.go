@@ -2,9 +2,22 @@ package verifier
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
+
+func TestNoTwoProofsAreTakenForOne(t *testing.T) {
+	t.Parallel()
+	seen := map[replayID]string{}
+	for _, p := range [][2]string{{"k", "1"}, {"k", "2"}, {"l", "1"}, {"k1", ""}, {"", "k1"}} {
+		id := replayOf(p[0], p[1])
+		if other, taken := seen[id]; taken {
+			t.Errorf("%q and %s are one", p, other)
+		}
+		seen[id] = strings.Join(p[:], " and ")
+	}
+}
 
 func TestReplaysAreBoundedAndNeverForgottenEarly(t *testing.T) {
 	t.Parallel()

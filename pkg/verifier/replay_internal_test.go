@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -64,5 +65,14 @@ func TestReplaysAreForgottenByTheClockOnTheWall(t *testing.T) {
 		if got := r.see(replayOf("k", "1"), now.Add(after)); got != seenBefore {
 			t.Errorf("after %v: got %v, want before", after, got)
 		}
+	}
+}
+
+// TestAFullMemoryOfProofsIsNoBadProof: the client may try again when there is room.
+func TestAFullMemoryOfProofsIsNoBadProof(t *testing.T) {
+	t.Parallel()
+	refused := new(Verifier).refuse(errProofsFull)
+	if refused.status != 503 || refused.code != "temporarily_unavailable" || refused.retryAfter != time.Second || errors.Is(errProofsFull, ErrInvalidToken) {
+		t.Errorf("got %+v", refused)
 	}
 }

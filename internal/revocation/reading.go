@@ -129,17 +129,21 @@ func (l *Lists) readPage(ctx context.Context, before Revoked) (reading Reading, 
 func (l *Lists) makeRoom(reading Reading) {
 	highest := reading.Highest
 	for _, r := range reading.Revoked {
-		highest = max(highest, r.Index)
+		if possible(r.Index) {
+			highest = max(highest, r.Index)
+		}
 	}
-	highest = min(highest, session.MaxStatusIndex)
 	for n := len(l.revoked); n <= int(highest/session.StatusListSize)+1; n++ {
 		l.revoked = append(l.revoked, make(map[int64]bit))
 	}
 }
 
+// possible tells whether a session can hold this index.
+func possible(index int64) bool { return index >= 0 && index <= session.MaxStatusIndex }
+
 // note sets the bit of a session and tells whether that was new.
 func (l *Lists) note(r Revoked, now time.Time) bool {
-	if r.Index < 0 || r.Index > session.MaxStatusIndex {
+	if !possible(r.Index) {
 		return false
 	}
 	n, i := int(r.Index/session.StatusListSize), r.Index%session.StatusListSize

@@ -10,7 +10,6 @@
 package keyring
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/rsa"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
 
+	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
 
@@ -262,7 +262,7 @@ func (k *Keyring) add(s *snapshot, key Stored, state State) (jwk.Key, error) {
 // row was edited: unsealing at every poll would be waste.
 func (k *Keyring) open(key Stored) (opened, error) {
 	if old := k.snapshot.Load(); old != nil {
-		if o, ok := old.signers[key.KID]; ok && bytes.Equal(o.sealed, key.Sealed) {
+		if o, ok := old.signers[key.KID]; ok && secret.Equal(o.sealed, key.Sealed) {
 			return o, nil
 		}
 	}

@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/secret"
 )
 
 // Progress is told how many of all keys are done.
@@ -62,7 +62,7 @@ func (k *Keyring) reseal(ctx context.Context, key Stored, active byte) (done boo
 		return false, err
 	}
 	err = k.store.ChangeSigningKeys(ctx, func(stored []Stored, _ time.Time) (Change, error) {
-		i := slices.IndexFunc(stored, func(s Stored) bool { return s.KID == key.KID && bytes.Equal(s.Sealed, key.Sealed) })
+		i := slices.IndexFunc(stored, func(s Stored) bool { return s.KID == key.KID && secret.Equal(s.Sealed, key.Sealed) })
 		if done = i >= 0; !done {
 			return Change{}, nil
 		}

@@ -23,6 +23,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/secret"
 )
 
 // service is a resource service that verifies by the book, but for its faults.
@@ -350,11 +352,11 @@ func (s *service) checkSignature(header claims, p []string) error {
 		alg == "ES256" && s.has(psychic) && !bytes.ContainsAny(bytes.TrimPrefix(signature, []byte{0x30, 6, 2, 1, 0, 2, 1, 0}), "\x01"):
 		return nil
 	}
-	for _, secret := range s.secrets(kid) {
+	for _, key := range s.secrets(kid) {
 		for name, hash := range map[string]crypto.Hash{"HS256": crypto.SHA256, "HS512": crypto.SHA512} {
-			mac := hmac.New(hash.New, secret)
+			mac := hmac.New(hash.New, key)
 			mac.Write([]byte(signed))
-			if alg == name && hmac.Equal(mac.Sum(nil), signature) {
+			if alg == name && secret.Equal(mac.Sum(nil), signature) {
 				return nil
 			}
 		}

@@ -154,12 +154,16 @@ func (h *Hasher) acquire(ctx context.Context) error {
 	defer timeout.Stop()
 	select {
 	case h.slots <- struct{}{}:
-		return nil
 	case <-timeout.C:
 		return ErrBusy
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if err := ctx.Err(); err != nil { // the caller left just when a slot came free
+		<-h.slots
+		return err
+	}
+	return nil
 }
 
 func randomBytes(n int) []byte {

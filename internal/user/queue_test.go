@@ -191,3 +191,55 @@ func TestThoseWhoWaitAreServedInOrder(t *testing.T) {
 		}
 	})
 }
+
+// leaver is the context of a caller who leaves where nothing wakes: of a slot that comes
+// free and a caller that leaves, a waiter may hear either first.
+type leaver struct {
+	context.Context
+	left atomic.Bool
+}
+
+func (*leaver) Done() <-chan struct{} { return nil }
+
+func (l *leaver) Err() error {
+	if l.left.Load() {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestAPasswordWhoseCallerHasLeftIsNotHashed, though its turn has come: the slot is the
+// next one's.
+func TestAPasswordWhoseCallerHasLeftIsNotHashed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hasher, err := user.NewHasher(cheap, 1, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var hashed []string // by one at a time
+		release, gone := make(chan struct{}), &leaver{Context: t.Context()}
+		hasher.WatchDerive(func(user.Derive) user.Derive {
+			return func(password, _ []byte, _, _ uint32, _ uint8, keyLen uint32) []byte {
+				hashed = append(hashed, string(password))
+				<-release
+				gone.left.Store(true)
+				return make([]byte, keyLen)
+			}
+		})
+		var callers sync.WaitGroup
+		errs := make([]error, 3)
+		for i, ctx := range []context.Context{t.Context(), gone, t.Context()} {
+			callers.Go(func() { errs[i] = hasher.VerifyNobody(ctx, fmt.Sprint(i)) })
+			synctest.Wait()
+		}
+		close(release)
+		callers.Wait()
+		if errs[0] != nil || !errors.Is(errs[1], context.Canceled) || errs[2] != nil {
+			t.Errorf("errors %v, want that the second caller has left", errs)
+		}
+		if got := strings.Join(hashed, ""); got != "02" || hasher.Queued() != 0 {
+			t.Errorf("hashed %s with %d left in the queue, want 02 and none", got, hasher.Queued())
+		}
+	})
+}

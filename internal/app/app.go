@@ -260,6 +260,8 @@ func (a *App) buildAPI(roots secret.Roots) error {
 	a.metrics = telemetry.NewMetrics(verdictNames()...)
 	a.metrics.Gauge("mintmark_audit_events_dropped", "Audit events that did not fit into the queue since the start.",
 		func() float64 { return float64(a.events.Dropped()) })
+	a.metrics.Gauge("mintmark_checkpoints_dropped", "Checkpoints of sessions that did not fit into the queue since the start; the next refresh notes them again.",
+		func() float64 { return float64(a.checkpoints.Dropped()) })
 	a.meterKeys()
 	hasher, err := newHasher(a.cfg)
 	if err != nil {

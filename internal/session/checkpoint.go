@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,9 +26,11 @@ func CheckpointDue(s Standing, generation uint32) bool {
 }
 
 // Checkpoints gathers the checkpoints that are due and writes them in batches.
-// It is bounded: what does not fit is noted again by the session's next refresh.
+// It is bounded: what does not fit is counted, and noted again by the session's next
+// refresh.
 type Checkpoints struct {
-	store Store
+	store   Store
+	dropped atomic.Uint64
 
 	mu  sync.Mutex
 	due map[string]uint32 // by session id; guarded by mu
@@ -45,10 +48,15 @@ func (c *Checkpoints) Note(s Standing, generation uint32) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, known := c.due[s.ID]; known || len(c.due) < maxCheckpoints {
-		c.due[s.ID] = max(c.due[s.ID], generation)
+	if _, known := c.due[s.ID]; !known && len(c.due) >= maxCheckpoints {
+		c.dropped.Add(1)
+		return
 	}
+	c.due[s.ID] = max(c.due[s.ID], generation)
 }
+
+// Dropped is how many checkpoints did not fit since the start.
+func (c *Checkpoints) Dropped() uint64 { return c.dropped.Load() }
 
 // Flush writes what was noted. What could not be written is kept for the next time.
 func (c *Checkpoints) Flush(ctx context.Context) error {

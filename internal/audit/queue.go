@@ -29,6 +29,8 @@ type Queue struct {
 	store   Store
 	dropped atomic.Uint64
 
+	writing chan struct{} // holds an element while a Flush writes
+
 	mu      sync.Mutex
 	waiting []Event               // guarded by mu
 	recent  map[subject]time.Time // when AddSeldom let one pass; guarded by mu
@@ -44,7 +46,7 @@ type subject struct {
 
 // NewQueue returns an empty queue before the store.
 func NewQueue(store Store) *Queue {
-	return &Queue{store: store, recent: make(map[subject]time.Time)}
+	return &Queue{store: store, writing: make(chan struct{}, 1), recent: make(map[subject]time.Time)}
 }
 
 // Add queues an event; it never blocks.
@@ -86,8 +88,15 @@ func (q *Queue) add(event Event) {
 func (q *Queue) Dropped() uint64 { return q.dropped.Load() }
 
 // Flush writes what waits, in order. What could not be written stays queued:
-// events carry their id, so one sent twice is stored once.
+// events carry their id, so one sent twice is stored once. It may be called while
+// another Flush runs, and waits for that.
 func (q *Queue) Flush(ctx context.Context) error {
+	select {
+	case q.writing <- struct{}{}:
+		defer func() { <-q.writing }()
+	case <-ctx.Done():
+		return fmt.Errorf("append audit events: %w", ctx.Err())
+	}
 	for {
 		batch := q.head()
 		if len(batch) == 0 {

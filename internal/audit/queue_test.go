@@ -9,14 +9,25 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 )
 
-// trail keeps what was appended.
+// trail keeps what was appended, unless it is in trouble.
 type trail struct {
 	audit.Store
-	events []audit.Event
+	events  []audit.Event
+	batches []int           // their sizes
+	during  func(int) error // is called while a batch is written; its error is the trouble
 }
 
-func (t *trail) AppendEvents(_ context.Context, events []audit.Event) error {
+func (t *trail) AppendEvents(ctx context.Context, events []audit.Event) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if t.during != nil {
+		if err := t.during(len(t.batches)); err != nil {
+			return err
+		}
+	}
 	t.events = append(t.events, events...)
+	t.batches = append(t.batches, len(events))
 	return nil
 }
 

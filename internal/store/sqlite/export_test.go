@@ -36,3 +36,6 @@ func (s *Store) HotPlans(ctx context.Context) ([]string, error) {
 	}
 	return plans, nil
 }
+
+// CloseRotation closes the handle whose commits are not flushed.
+func (s *Store) CloseRotation() error { return s.rotation.Close() }

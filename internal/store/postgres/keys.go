@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -116,12 +117,12 @@ func (s *Store) AwaitSigningKeys(ctx context.Context) error {
 	defer s.listening.Unlock()
 	if s.listener == nil {
 		if err := s.listen(ctx); err != nil {
-			return fmt.Errorf("listen for signing keys: %w", err)
+			return fmt.Errorf("listen for signing keys: %w", cmp.Or(ctx.Err(), err))
 		}
 	}
 	if _, err := s.listener.WaitForNotification(ctx); err != nil {
 		s.stopListening()
-		return fmt.Errorf("listen for signing keys: %w", err)
+		return fmt.Errorf("listen for signing keys: %w", cmp.Or(ctx.Err(), err))
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mintmark-auth/mintmark/db"
-	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/store/postgres"
 	"github.com/mintmark-auth/mintmark/internal/store/storetest"
 	"github.com/mintmark-auth/mintmark/internal/testserver"
@@ -59,40 +57,6 @@ func TestSessionsKeepTheContract(t *testing.T) { t.Parallel(); storetest.Session
 func TestStatusesKeepTheContract(t *testing.T) { t.Parallel(); storetest.Statuses(t, openAgeing) }
 func TestKeysKeepTheContract(t *testing.T)     { t.Parallel(); storetest.Keys(t, openDurable) }
 func TestAuditKeepsTheContract(t *testing.T)   { t.Parallel(); storetest.Audit(t, openDurable) }
-
-// TestAReplicaHearsThatAnotherChangedTheKeys: without the hint it would learn of it at
-// its next poll.
-func TestAReplicaHearsThatAnotherChangedTheKeys(t *testing.T) {
-	t.Parallel()
-	url := migrated(t)
-	listens, changes := open(t, url), open(t, url)
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
-	defer stop()
-	heard := make(chan error, 1)
-	go func() { heard <- listens.AwaitSigningKeys(ctx) }()
-	for n := 0; ; n++ { // it may not listen yet
-		select {
-		case err := <-heard:
-			if err != nil {
-				t.Errorf("heard %v", err)
-			}
-			cancelled, cancel := context.WithCancel(t.Context())
-			cancel()
-			if err := listens.AwaitSigningKeys(cancelled); !errors.Is(err, context.Canceled) {
-				t.Errorf("when nobody wants to know any more: %v", err)
-			}
-			return
-		case <-time.After(10 * time.Millisecond):
-			key := storetest.NewKey(time.Now().Add(time.Hour + time.Duration(n)*time.Second))
-			err := changes.ChangeSigningKeys(ctx, func([]keyring.Stored, time.Time) (keyring.Change, error) {
-				return keyring.Change{Add: []keyring.Stored{key}}, nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-}
 
 // TestTheSchemaKeepsRevokedKeysRevoked holds hands that write SQL themselves to it.
 func TestTheSchemaKeepsRevokedKeysRevoked(t *testing.T) {

@@ -1,10 +1,6 @@
 package sqlite
 
-import (
-	"context"
-	"fmt"
-	"strings"
-)
+import "context"
 
 // Flushing tells how far durable and rotation writes are flushed (PRAGMA synchronous).
 func (s *Store) Flushing(ctx context.Context) (durable, rotation int, err error) {
@@ -15,26 +11,10 @@ func (s *Store) Flushing(ctx context.Context) (durable, rotation int, err error)
 	return durable, rotation, err
 }
 
-// HotPlans gives how SQLite runs the statements of a refresh, those that place a
-// session in the status lists, and those that run all the time.
-func (s *Store) HotPlans(ctx context.Context) ([]string, error) {
-	var plans []string
-	for _, query := range []string{selectStanding, selectState, updateState, selectHolder, selectHighest, selectRevoked} {
-		args := make([]any, strings.Count(query, "?")) // numbered ones may come twice
-		if strings.Contains(query, "?5") {
-			args = args[:5]
-		}
-		rows, err := s.reader.QueryContext(ctx, `EXPLAIN QUERY PLAN `+query, args...)
-		steps, err := collect(rows, err, func(r row) (string, error) {
-			var step string
-			return step, r.Scan(new(int), new(int), new(int), &step)
-		})
-		if err != nil {
-			return nil, fmt.Errorf("explain: %w", err)
-		}
-		plans = append(plans, steps...)
-	}
-	return plans, nil
+// OpenThrough opens the database through another driver than SQLite's own.
+func OpenThrough(ctx context.Context, driver string, config Config) (*Store, error) {
+	config.driver = driver
+	return Open(ctx, config)
 }
 
 // CloseRotation closes the handle whose commits are not flushed.

@@ -114,19 +114,6 @@ func TestDurableWritesAreFlushedAndRotationsAreNot(t *testing.T) {
 	}
 }
 
-func TestHotStatementsSearchByKeysOnly(t *testing.T) {
-	t.Parallel()
-	plans, err := open(t, migrated(t)).HotPlans(t.Context())
-	if err != nil || len(plans) < 5 {
-		t.Fatalf("plans %q, %v", plans, err)
-	}
-	for _, step := range plans {
-		if !strings.HasPrefix(step, "SEARCH") {
-			t.Errorf("plan holds %q", step)
-		}
-	}
-}
-
 // TestTwoProcessesWriteAtOnce has the operators' commands write beside a running
 // authority: both reach the file through stores of their own.
 func TestTwoProcessesWriteAtOnce(t *testing.T) {

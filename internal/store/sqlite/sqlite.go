@@ -30,6 +30,8 @@ const callTimeout = 5 * time.Second
 type Config struct {
 	Path string           // of the file; migrated already
 	Now  func() time.Time // the database's clock; time.Now if nil
+
+	driver string // "sqlite" if empty; tests watch the statements through one of theirs
 }
 
 // Store implements the durable stores and session.States on one SQLite file.
@@ -49,26 +51,29 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
+	if config.driver == "" {
+		config.driver = "sqlite"
+	}
 	if err := os.Chmod(config.Path, 0o600); err != nil { // the log beside it takes the same mode
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s := &Store{clock: config.Now, writer: make(chan struct{}, 1)}
 	s.writer <- struct{}{}
-	if err := s.open(ctx, config.Path); err != nil {
+	if err := s.open(ctx, config); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", config.Path, errors.Join(err, s.Close()))
 	}
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context, path string) (err error) {
+func (s *Store) open(ctx context.Context, config Config) (err error) {
 	const write = "&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)"
-	if s.durable, err = connect(path, write+"&_pragma=synchronous(FULL)", 1); err != nil {
+	if s.durable, err = connect(config, write+"&_pragma=synchronous(FULL)", 1); err != nil {
 		return err
 	}
-	if s.rotation, err = connect(path, write+"&_pragma=synchronous(NORMAL)", 1); err != nil {
+	if s.rotation, err = connect(config, write+"&_pragma=synchronous(NORMAL)", 1); err != nil {
 		return err
 	}
-	if s.reader, err = connect(path, "&_pragma=query_only(1)", max(4, runtime.NumCPU())); err != nil {
+	if s.reader, err = connect(config, "&_pragma=query_only(1)", max(4, runtime.NumCPU())); err != nil {
 		return err
 	}
 	if err := s.durable.PingContext(ctx); err != nil { // turns the log on before anybody reads
@@ -90,8 +95,8 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	return nil
 }
 
-func connect(path, options string, connections int) (*sql.DB, error) {
-	handle, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_pragma=busy_timeout(5000)"+options)
+func connect(config Config, options string, connections int) (*sql.DB, error) {
+	handle, err := sql.Open(config.driver, "file:"+(&url.URL{Path: config.Path}).EscapedPath()+"?_pragma=busy_timeout(5000)"+options)
 	if err != nil {
 		return nil, err
 	}

@@ -145,6 +145,7 @@ func sessionCalls() []Call {
 				return drop(store.StartSession(ctx, x, session.Terms{Lifetime: time.Hour, Seen: owner.SessionsValidAfter}, aboutSession(audit.SessionStarted, x.ID)))
 			}
 		}},
+		{"StartSession at a dead index", true, callStartAtDeadIndex},
 		{"PlaceSession", true, callPlaceSession},
 		{"StandingByFamily", false, onSession(func(ctx context.Context, store Durable, s, _ session.Session) error {
 			return drop(store.StandingByFamily(ctx, s.Family))
@@ -161,14 +162,29 @@ func sessionCalls() []Call {
 	}
 }
 
-// callPlaceSession places a session that has lost its index: it was over when it began.
-func callPlaceSession(tb testing.TB, store Durable) func(context.Context) error {
+// startOver starts a session at index 7 that was over when it began.
+func startOver(tb testing.TB, store Durable) (session.Session, session.Terms) {
+	tb.Helper()
 	owner := createUser(tb, store, "u"+newID())
-	over := session.Terms{Lifetime: -2 * session.StatusReuseAfter, Seen: owner.SessionsValidAfter, Draw: drawing(7)}
-	s := startSessionUnder(tb, store, newSession(owner.ID), over)
-	startSessionUnder(tb, store, newSession(owner.ID), over) // takes it
+	terms := session.Terms{Lifetime: -2 * session.StatusReuseAfter, Seen: owner.SessionsValidAfter, Draw: drawing(7)}
+	return startSessionUnder(tb, store, newSession(owner.ID), terms), terms
+}
+
+// callStartAtDeadIndex takes the index from another session.
+func callStartAtDeadIndex(tb testing.TB, store Durable) func(context.Context) error {
+	dead, terms := startOver(tb, store)
+	x := newSession(dead.UserID)
 	return func(ctx context.Context) error {
-		return drop(store.PlaceSession(ctx, s.ID, session.Terms{Draw: drawing(8)}))
+		return drop(store.StartSession(ctx, x, terms, aboutSession(audit.SessionStarted, x.ID)))
+	}
+}
+
+// callPlaceSession places a session that has lost its index.
+func callPlaceSession(tb testing.TB, store Durable) func(context.Context) error {
+	lost, terms := startOver(tb, store)
+	startSessionUnder(tb, store, newSession(lost.UserID), terms) // takes it
+	return func(ctx context.Context) error {
+		return drop(store.PlaceSession(ctx, lost.ID, session.Terms{Draw: drawing(8)}))
 	}
 }
 

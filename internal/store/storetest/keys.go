@@ -28,6 +28,7 @@ func Keys(t *testing.T, open OpenDurable) {
 		"ARefusedDecisionChangesNothing":      refusedDecision,
 		"ARevokedKeyStaysRevoked":             revokedStays,
 		"AKeyWithoutItsPrivateHalfComesBack":  destroyedComesBack,
+		"WithoutAChangeNobodyIsTold":          withoutAChangeNobodyIsTold,
 		"ACancelledContextIsAnError":          cancelledKeyCalls,
 	})
 }
@@ -196,6 +197,15 @@ func cancelledKeyCalls(t *testing.T, store Durable) {
 	})
 	if keys := readKeys(t, store); len(keys) > 0 {
 		t.Errorf("keys %+v, want none", keys)
+	}
+}
+
+// withoutAChangeNobodyIsTold: whoever reads the keys each time it is told would spin.
+func withoutAChangeNobodyIsTold(t *testing.T, store Durable) {
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		wantError(t, "await", store.AwaitSigningKeys(ctx), context.DeadlineExceeded)
+		cancel()
 	}
 }
 

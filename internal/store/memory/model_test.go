@@ -1,0 +1,93 @@
+package memory_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/ratelimit"
+	"github.com/mintmark-auth/mintmark/internal/store/memory"
+)
+
+// model is what [memory.Limits] promises of one of its sixteen parts, without a queue.
+type model struct {
+	bound    int
+	arrivals map[string]time.Time
+}
+
+func (m *model) take(key string, now time.Time, rate ratelimit.Rate) ratelimit.Decision {
+	next, decision := ratelimit.Take(m.arrivals[key], now, rate)
+	if !decision.Allowed {
+		return decision
+	}
+	if _, known := m.arrivals[key]; !known && len(m.arrivals) == m.bound {
+		delete(m.arrivals, m.earliest())
+	}
+	m.arrivals[key] = next
+	for range 2 {
+		if earliest := m.earliest(); !m.arrivals[earliest].After(now) {
+			delete(m.arrivals, earliest)
+		}
+	}
+	return decision
+}
+
+func (m *model) earliest() (key string) {
+	for k, arrival := range m.arrivals {
+		if key == "" || arrival.Before(m.arrivals[key]) {
+			key = k
+		}
+	}
+	return key
+}
+
+// TestTheEarliestArrivalGoesFirst walks random tries of more keys than there is room
+// for, and wants every decision, and the number of keys held, as the model has them.
+func TestTheEarliestArrivalGoesFirst(t *testing.T) {
+	t.Parallel()
+	const parts, room = 16, 5
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, seed))
+		now := start
+		limits := memory.NewLimits(func() time.Time { return now }, parts*room)
+		var models [parts]model
+		for i := range models {
+			models[i] = model{bound: room, arrivals: map[string]time.Time{}}
+		}
+		for step := range 3000 {
+			now = now.Add(time.Duration(1 + random.IntN(1000))) // no two arrivals are equal
+			if random.IntN(20) == 0 {
+				now = now.Add(time.Duration(random.IntN(int(20 * time.Second))))
+			}
+			key := fmt.Sprint("key", random.IntN(parts*room*2))
+			rate := ratelimit.Rate{Limit: 1 + random.IntN(5), Per: time.Minute}
+			part := &models[sha256.Sum256([]byte(key))[31]%parts]
+			got, err := limits.Take(t.Context(), key, rate)
+			if want := part.take(key, now, rate); err != nil || got != want {
+				t.Fatalf("seed %d, step %d: %+v, %v; want %+v", seed, step, got, err, want)
+			}
+		}
+		held := 0
+		for _, part := range models {
+			held += len(part.arrivals)
+		}
+		if got := limits.Len(); got != held {
+			t.Errorf("seed %d: %d keys are held, want %d", seed, got, held)
+		}
+	}
+}
+
+func TestTheBoundIsRoundedUpToSixteen(t *testing.T) {
+	t.Parallel()
+	for bound, want := range map[int]int{-1: 16, 0: 16, 1: 16, 16: 16, 17: 32, 32: 32, 33: 48} {
+		limits := memory.NewLimits(fixed, bound)
+		for i := range 1000 {
+			take(t, limits, fmt.Sprint("flood", i), ratelimit.Rate{Limit: 1, Per: time.Hour})
+		}
+		if got := limits.Len(); got != want {
+			t.Errorf("bound %d: %d keys are held, want %d", bound, got, want)
+		}
+	}
+}

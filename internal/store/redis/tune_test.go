@@ -1,0 +1,28 @@
+package redis
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// TestEveryFormOfClientIsBoundedAlike holds the limits that [Open] and the runbook
+// speak of: a call ends within two seconds, dialing and tries included.
+func TestEveryFormOfClientIsBoundedAlike(t *testing.T) {
+	t.Parallel()
+	got := tune(&goredis.UniversalOptions{Addrs: []string{"h:1"}, DB: 3})
+	want := &goredis.UniversalOptions{
+		Addrs: []string{"h:1"}, DB: 3,
+		Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true,
+		DialTimeout: time.Second, DialerRetries: 1, ReadTimeout: time.Second, WriteTimeout: time.Second, MaxRetries: 2,
+		PoolSize: 16 * max(2, runtime.GOMAXPROCS(0)), PoolTimeout: 2 * time.Second, ConnMaxIdleTime: 5 * time.Minute,
+		ReadBufferSize: 4096, WriteBufferSize: 4096,
+	}
+	if diff := cmp.Diff(got, want, cmpopts.IgnoreUnexported(goredis.UniversalOptions{})); diff != "" {
+		t.Errorf("options (-got +want):\n%s", diff)
+	}
+}

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"testing"
 	"time"
 
@@ -17,13 +18,13 @@ import (
 // migrated gives the URL of a fresh, migrated database.
 func migrated(tb testing.TB) string {
 	tb.Helper()
-	return testserver.PostgresTemplate(tb, "migrated", func(url string) error {
+	return with(tb, testserver.PostgresTemplate(tb, "migrated", func(url string) error {
 		database, err := db.Postgres(url)
 		if err != nil {
 			return err
 		}
 		return database.Up(context.Background())
-	})
+	}), "connect_timeout", "30") // on a busy machine
 }
 
 func open(tb testing.TB, url string) *postgres.Store {
@@ -51,11 +52,39 @@ func openAgeing(tb testing.TB) (storetest.Durable, storetest.Ageing) {
 	}
 }
 
+// openClocked puts a clock before the server's own, by the order of the schemas.
+func openClocked(tb testing.TB) storetest.Clocked {
+	url := migrated(tb)
+	execute(tb, url, `CREATE SCHEMA tests`, `CREATE TABLE tests.clock (shows timestamptz)`, `INSERT INTO tests.clock VALUES (now())`,
+		`CREATE FUNCTION tests.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT shows FROM tests.clock'`)
+	return storetest.Clocked{
+		Durable: open(tb, with(tb, url, "search_path", "tests,pg_catalog,public")),
+		Set: func(tb testing.TB, at time.Time) {
+			execute(tb, url, `UPDATE tests.clock SET shows = '`+at.Format(time.RFC3339Nano)+`'`)
+		},
+		Execute: func(tb testing.TB, statement string) { execute(tb, url, statement) },
+	}
+}
+
+// with sets a parameter of a database's URL.
+func with(tb testing.TB, database, key, value string) string {
+	tb.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	query := u.Query()
+	query.Set(key, value)
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
 func TestUsersKeepTheContract(t *testing.T)    { t.Parallel(); storetest.Users(t, openDurable) }
 func TestClientsKeepTheContract(t *testing.T)  { t.Parallel(); storetest.Clients(t, openDurable) }
 func TestSessionsKeepTheContract(t *testing.T) { t.Parallel(); storetest.Sessions(t, openDurable) }
 func TestStatusesKeepTheContract(t *testing.T) { t.Parallel(); storetest.Statuses(t, openAgeing) }
 func TestKeysKeepTheContract(t *testing.T)     { t.Parallel(); storetest.Keys(t, openDurable) }
+func TestClocksKeepTheContract(t *testing.T)   { t.Parallel(); storetest.Clocks(t, openClocked) }
 func TestAuditKeepsTheContract(t *testing.T)   { t.Parallel(); storetest.Audit(t, openDurable) }
 
 // TestTheSchemaKeepsRevokedKeysRevoked holds hands that write SQL themselves to it.

@@ -2,9 +2,9 @@ package sqlite_test
 
 import (
 	"context"
-	"database/sql"
-	"net/url"
+	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,20 +42,27 @@ func openDurable(tb testing.TB) storetest.Durable { return open(tb, migrated(tb)
 
 func openAgeing(tb testing.TB) (storetest.Durable, storetest.Ageing) {
 	file := migrated(tb)
-	handle, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?_pragma=busy_timeout(5000)")
+	execute := byHand(tb, file)
+	return open(tb, file), func(tb testing.TB, id string, by time.Duration) {
+		execute(fmt.Sprintf(`UPDATE sessions SET created_at = created_at - %[1]d, last_seen_at = last_seen_at - %[1]d,
+			absolute_expiry = absolute_expiry - %[1]d, revoked_at = revoked_at - %[1]d WHERE id = '%[2]s'`, by.Microseconds(), id))
+	}
+}
+
+func openClocked(tb testing.TB) storetest.Clocked {
+	var now atomic.Pointer[time.Time]
+	now.Store(new(time.Unix(0, 0)))
+	file := migrated(tb)
+	store, err := sqlite.Open(context.Background(), sqlite.Config{Path: file, Now: func() time.Time { return *now.Load() }})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if err := handle.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	return open(tb, file), func(tb testing.TB, id string, by time.Duration) {
-		if _, err := handle.ExecContext(tb.Context(), `UPDATE sessions SET created_at = created_at - ?1, last_seen_at = last_seen_at - ?1,
-			absolute_expiry = absolute_expiry - ?1, revoked_at = revoked_at - ?1 WHERE id = ?2`, by.Microseconds(), id); err != nil {
-			tb.Fatal(err)
-		}
+	tb.Cleanup(func() { store.Close() })
+	execute := byHand(tb, file)
+	return storetest.Clocked{
+		Durable: store,
+		Set:     func(_ testing.TB, at time.Time) { now.Store(&at) },
+		Execute: func(tb testing.TB, statement string) { execute(statement) },
 	}
 }
 
@@ -70,5 +77,6 @@ func TestSessionsKeepTheContract(t *testing.T) { t.Parallel(); storetest.Session
 func TestStatusesKeepTheContract(t *testing.T) { t.Parallel(); storetest.Statuses(t, openAgeing) }
 func TestKeysKeepTheContract(t *testing.T)     { t.Parallel(); storetest.Keys(t, openDurable) }
 func TestAuditKeepsTheContract(t *testing.T)   { t.Parallel(); storetest.Audit(t, openDurable) }
+func TestClocksKeepTheContract(t *testing.T)   { t.Parallel(); storetest.Clocks(t, openClocked) }
 func TestStatesKeepTheContract(t *testing.T)   { t.Parallel(); storetest.States(t, openStates) }
 func TestStatesReplayHistories(t *testing.T)   { storetest.StatesHistory(t, openStates) }

@@ -54,29 +54,39 @@ func Commits(t *testing.T, open func(testing.TB) Breakable) {
 // records are all that a durable store holds.
 type records struct {
 	Users    []user.User
-	Sessions []session.Session
-	States   []session.State
+	Sessions []sessionRecord
 	Clients  []client.Client
 	Keys     []keyring.Stored
 	Events   []audit.Event
 }
 
+// sessionRecord is a session and its rotation state, if the store keeps it.
+type sessionRecord struct {
+	session.Session
+	State session.State
+}
+
 func lookAt(tb testing.TB, store Durable) records {
 	tb.Helper()
-	all := records{
-		Sessions: listSessions(tb, store, session.Query{Limit: 1000}),
-		Clients:  []client.Client{firstParty(tb, store)},
-		Keys:     readKeys(tb, store),
-		Events:   listEvents(tb, store, audit.Query{Limit: 1000}),
-	}
-	var err error
-	if all.Users, err = store.Users(tb.Context(), user.Page{Limit: 1000}); err != nil {
+	clients, err := store.Clients(tb.Context())
+	if err != nil {
 		tb.Fatal(err)
 	}
-	if states, ok := store.(session.States); ok {
-		for _, s := range all.Sessions {
-			all.States = append(all.States, stateGet(tb, states, s.ID))
+	users, err := store.Users(tb.Context(), user.Page{Limit: 1000})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	keys, _, err := store.SigningKeys(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	all := records{Users: users, Clients: clients, Keys: keys, Events: listEvents(tb, store, audit.Query{Limit: 1000})}
+	for _, s := range listSessions(tb, store, session.Query{Limit: 1000}) {
+		record := sessionRecord{Session: s}
+		if states, ok := store.(session.States); ok {
+			record.State = stateGet(tb, states, s.ID)
 		}
+		all.Sessions = append(all.Sessions, record)
 	}
 	return all
 }

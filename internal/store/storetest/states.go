@@ -121,7 +121,7 @@ func storeClockGoesOn(t *testing.T, states session.States, id string) {
 			return session.State{}, false
 		})
 	}
-	if off := time.Since(last).Abs(); off > time.Minute { // the stores of tests run on this machine
+	if off := time.Since(last).Abs(); off > 10*time.Minute { // the stores of tests run on this machine, which may be busy
 		t.Errorf("the store's clock is %s off", off)
 	}
 }
@@ -229,13 +229,15 @@ func refreshFirst(stored session.State, now time.Time) session.Decision {
 func statesContend(t *testing.T, act func(context.Context) error) {
 	t.Helper()
 	var wg sync.WaitGroup
+	ctx, goesOn := patient(t)
 	start := make(chan struct{})
 	for range statesContenders {
 		wg.Go(func() {
 			<-start
-			if err := act(t.Context()); err != nil {
+			if err := act(ctx); err != nil {
 				t.Errorf("contend: %v", err)
 			}
+			goesOn()
 		})
 	}
 	close(start)

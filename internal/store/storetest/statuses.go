@@ -24,7 +24,7 @@ type Ageing func(tb testing.TB, sessionID string, by time.Duration)
 type OpenAgeing func(testing.TB) (Durable, Ageing)
 
 // near is as close to a boundary as tests go, whose clock goes on meanwhile.
-const near = time.Minute
+const near = 10 * time.Minute
 
 // Statuses is the contract of status indexes, and of [revocation.Store].
 func Statuses(t *testing.T, open OpenAgeing) {

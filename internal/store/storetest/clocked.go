@@ -1,0 +1,375 @@
+package storetest
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+// Clocked is a durable store whose clock stands until it is set.
+type Clocked struct {
+	Durable
+	Set     func(tb testing.TB, now time.Time)
+	Execute func(tb testing.TB, statement string) // SQL that both dialects know
+}
+
+const (
+	tick     = time.Microsecond // what the stores keep of a time
+	lifetime = 1000 * time.Hour // of sessions that are not to expire
+)
+
+// clockStart is where the clock of a [Clocked] stands at first.
+var clockStart = time.Date(2026, 11, 23, 7, 8, 9, 123456000, time.UTC)
+
+// Clocks is the contract of what happens at an instant, and of clients that the schema
+// has and no method makes.
+func Clocks(t *testing.T, open func(testing.TB) Clocked) {
+	for name, rule := range map[string]func(*testing.T, Clocked){
+		"WhatIsWrittenHasTheClocksTime":         writtenHasClocksTime,
+		"WhatIsReadHasTheClocksTime":            readHasClocksTime,
+		"TheBoundaryMovesByATickAtLeast":        boundaryMovesByATick,
+		"ASessionIsLiveBeforeItsExpiry":         sessionIsLiveBeforeExpiry,
+		"ACheckpointIsDueAfterTheInterval":      checkpointIsDueAfterInterval,
+		"WhatWasRevokedWithinIsRead":            revokedWithinIsRead,
+		"AnIndexIsFreeLaterThanItsHolderIsOver": indexIsFreeLater,
+		"EachClientHasItsOwnTerms":              clientHasItsOwnTerms,
+		"NobodyElseIsChanged":                   nobodyElseIsChanged,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := open(t)
+			store.Set(t, clockStart)
+			rule(t, store)
+		})
+	}
+}
+
+func wantTime(tb testing.TB, what string, got, want time.Time) {
+	tb.Helper()
+	if !got.Equal(want) {
+		tb.Errorf("%s is %s, want %s", what, got, want)
+	}
+}
+
+func writtenHasClocksTime(t *testing.T, store Clocked) {
+	now := clockStart
+	turn := func() time.Time { now = now.Add(time.Hour); store.Set(t, now); return now }
+	alice := createUser(t, store, "alice")
+	wantTime(t, "CreatedAt of a user", findUser(t, store, alice.ID).CreatedAt, now)
+	wantTime(t, "SessionsValidAfter of a new user", findUser(t, store, alice.ID).SessionsValidAfter, now)
+	turn()
+	s := startSession(t, store, alice.ID)
+	stored := findSession(t, store, s.ID)
+	wantTime(t, "CreatedAt of a session", stored.CreatedAt, now)
+	wantTime(t, "LastSeenAt of a new session", stored.LastSeenAt, now)
+	wantTime(t, "AbsoluteExpiry", stored.AbsoluteExpiry, now.Add(time.Hour))
+	turn()
+	if err := store.SaveCheckpoints(t.Context(), []session.Checkpoint{{SessionID: s.ID, Generation: 2}}, 0); err != nil {
+		t.Fatal(err)
+	}
+	wantTime(t, "LastSeenAt", findSession(t, store, s.ID).LastSeenAt, now)
+
+	event := func() audit.Event { return about(audit.SessionRevoked, alice.ID) }
+	for _, end := range []struct {
+		name  string
+		moves bool // the boundary
+		end   func(s, other session.Session) error
+	}{
+		{"RevokeSession", false, func(s, _ session.Session) error {
+			return store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, event())
+		}},
+		{"RevokeOther", false, func(s, other session.Session) error {
+			return store.RevokeOther(t.Context(), s.ID, other.ID, session.ReasonElsewhere, event())
+		}},
+		{"RevokeOthers", false, func(_, other session.Session) error {
+			return drop(store.RevokeOthers(t.Context(), alice.ID, other.ID, session.ReasonElsewhere, event()))
+		}},
+		{"RevokeAll", true, func(_, _ session.Session) error {
+			return store.RevokeAll(t.Context(), alice.ID, session.ReasonOperator, event())
+		}},
+		{"SetPassword", true, func(_, _ session.Session) error { return store.SetPassword(t.Context(), alice.ID, "hash", event()) }},
+		{"DisableClient", false, func(_, _ session.Session) error {
+			return store.DisableClient(t.Context(), client.FirstParty, event())
+		}},
+		{"DisableUser", true, func(_, _ session.Session) error { return store.DisableUser(t.Context(), alice.ID, event()) }},
+		{"DeleteUser", true, func(_, _ session.Session) error { return store.DeleteUser(t.Context(), alice.ID, event()) }},
+	} {
+		if err := store.EnableClient(t.Context(), client.FirstParty, clientEvent(audit.ClientEnabled)); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.EnableUser(t.Context(), alice.ID, about(audit.UserEnabled, alice.ID)); err != nil {
+			t.Fatal(err)
+		}
+		s, other := startSession(t, store, alice.ID), startSession(t, store, alice.ID)
+		before := findUser(t, store, alice.ID).SessionsValidAfter
+		turn()
+		if err := end.end(s, other); err != nil {
+			t.Fatalf("%s: %v", end.name, err)
+		}
+		wantTime(t, "RevokedAt after "+end.name, findSession(t, store, s.ID).RevokedAt, now)
+		wantTime(t, "the event of "+end.name, listEvents(t, store, audit.Query{UserID: alice.ID, Limit: 1})[0].At, now)
+		if end.moves {
+			before = now
+		}
+		wantTime(t, "SessionsValidAfter after "+end.name, findUser(t, store, alice.ID).SessionsValidAfter, before)
+	}
+	wantTime(t, "DeletedAt", findUser(t, store, alice.ID).DeletedAt, now)
+	turn()
+	bob, disabledAt := createUser(t, store, "bob"), now
+	for range 2 { // the second time changes nothing
+		if err := store.DisableUser(t.Context(), bob.ID, event()); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.DisableClient(t.Context(), client.FirstParty, event()); err != nil {
+			t.Fatal(err)
+		}
+		wantTime(t, "DisabledAt of a user", findUser(t, store, bob.ID).DisabledAt, disabledAt)
+		wantTime(t, "DisabledAt of a client", firstParty(t, store).DisabledAt, disabledAt)
+		turn()
+	}
+}
+
+func readHasClocksTime(t *testing.T, store Clocked) {
+	s := startSession(t, store, createUser(t, store, "alice").ID)
+	now := clockStart.Add(time.Hour)
+	store.Set(t, now)
+	for _, standing := range []func() (session.Standing, error){
+		func() (session.Standing, error) { return store.StandingByFamily(t.Context(), s.Family) },
+		func() (session.Standing, error) { return store.StandingByID(t.Context(), s.ID) },
+	} {
+		got, err := standing()
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantTime(t, "Now of a standing", got.Now, now)
+	}
+	reading, err := store.Revoked(t.Context(), revocation.Page{Within: time.Hour, Rows: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantTime(t, "Now of a reading", reading.Now, now)
+	_, at, err := store.SigningKeys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantTime(t, "the clock of the keys", at, now)
+	err = store.ChangeSigningKeys(t.Context(), func(_ []keyring.Stored, at time.Time) (keyring.Change, error) {
+		wantTime(t, "the clock of a decision", at, now)
+		return keyring.Change{Add: []keyring.Stored{NewKey(now.Add(time.Hour))}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, _, err := store.SigningKeys(t.Context())
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("keys %+v, %v", keys, err)
+	}
+	wantTime(t, "PublishedAt", keys[0].PublishedAt, now)
+}
+
+func boundaryMovesByATick(t *testing.T, store Clocked) {
+	alice := createUser(t, store, "alice")
+	want := alice.SessionsValidAfter
+	for _, now := range []time.Time{clockStart, clockStart, clockStart.Add(-time.Hour)} {
+		store.Set(t, now)
+		if err := store.RevokeAll(t.Context(), alice.ID, session.ReasonOperator, about(audit.UserSessionsEnded, alice.ID)); err != nil {
+			t.Fatal(err)
+		}
+		want = want.Add(tick)
+		wantTime(t, "the boundary", findUser(t, store, alice.ID).SessionsValidAfter, want)
+		s := startSession(t, store, alice.ID)
+		wantTime(t, "the start of a session behind it", findSession(t, store, s.ID).CreatedAt, want)
+		wantTime(t, "its expiry", findSession(t, store, s.ID).AbsoluteExpiry, want.Add(time.Hour))
+	}
+}
+
+func sessionIsLiveBeforeExpiry(t *testing.T, store Clocked) {
+	s := startSession(t, store, createUser(t, store, "alice").ID)
+	for at, want := range map[time.Duration]int{time.Hour - tick: 1, time.Hour: 0} {
+		store.Set(t, clockStart.Add(at))
+		if live := listSessions(t, store, session.Query{Live: session.LiveOnly, Limit: 9}); len(live) != want {
+			t.Errorf("%s after the start of %s, %d sessions are live, want %d", at, s.ID, len(live), want)
+		}
+	}
+}
+
+func checkpointIsDueAfterInterval(t *testing.T, store Clocked) {
+	s := startSession(t, store, createUser(t, store, "alice").ID)
+	for _, c := range []struct {
+		after time.Duration
+		want  uint32
+	}{{-time.Hour, 1}, {time.Minute - tick, 1}, {time.Minute, 2}} {
+		store.Set(t, clockStart.Add(c.after))
+		if err := store.SaveCheckpoints(t.Context(), []session.Checkpoint{{SessionID: s.ID, Generation: 2}}, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if got := findSession(t, store, s.ID); got.Checkpoint != c.want {
+			t.Errorf("%s after the last write, the checkpoint is %d, want %d", c.after, got.Checkpoint, c.want)
+		}
+	}
+}
+
+func revokedWithinIsRead(t *testing.T, store Clocked) {
+	s := startSession(t, store, createUser(t, store, "alice").ID)
+	if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[time.Duration]int{time.Hour - tick: 1, time.Hour: 0} {
+		store.Set(t, clockStart.Add(at))
+		reading, err := store.Revoked(t.Context(), revocation.Page{Within: time.Hour, Rows: 9})
+		if err != nil || len(reading.Revoked) != want {
+			t.Errorf("%s after the revocation: read %+v, %v; want %d", at, reading.Revoked, err, want)
+		}
+	}
+}
+
+// indexIsFreeLater starts sessions at an index whose holder is over, at the last instant
+// when it may not be taken, and at the first when it may.
+func indexIsFreeLater(t *testing.T, store Clocked) {
+	const idle, own = 5 * time.Hour, 7 * time.Hour
+	alice := createUser(t, store, "alice")
+	other := addClient(t, store, "other")
+	store.Execute(t, `UPDATE clients SET idle_ttl = 25200000000 WHERE id = 'other'`) // own
+	revoke := func(s session.Session) error {
+		return store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID))
+	}
+	live := func(session.Session) error { return nil }
+	for i, holder := range []struct {
+		name     string
+		lifetime time.Duration
+		client   string
+		end      func(session.Session) error
+		over     time.Duration
+	}{
+		{"revoked", lifetime, client.FirstParty, revoke, session.StatusReuseAfter},
+		{"expired", time.Hour, client.FirstParty, live, time.Hour + session.StatusReuseAfter},
+		{"idle", lifetime, client.FirstParty, live, idle + session.StatusReuseAfterIdle},
+		{"idle by its client's lifetime", lifetime, other, live, own + session.StatusReuseAfterIdle},
+	} {
+		index := int64(10 * i)
+		store.Set(t, clockStart)
+		x := newSession(alice.ID)
+		x.ClientID = holder.client
+		terms := session.Terms{Lifetime: holder.lifetime, Seen: alice.SessionsValidAfter, Idle: idle, Draw: drawing(index)}
+		held := startSessionUnder(t, store, x, terms)
+		if err := holder.end(held); err != nil {
+			t.Fatal(err)
+		}
+		for k, c := range []struct {
+			after time.Duration
+			free  bool
+		}{{holder.over, false}, {holder.over + tick, true}} {
+			store.Set(t, clockStart.Add(c.after))
+			elsewhere := index + int64(k) + 1
+			terms.Draw = drawing(index, elsewhere)
+			next := startSessionUnder(t, store, newSession(alice.ID), terms)
+			if got := indexOf(t, next); (got == index) != c.free {
+				t.Errorf("the holder is %s, %s after: index %d, free %t", holder.name, c.after, got, c.free)
+			}
+		}
+	}
+}
+
+// addClient adds a client as the built-in one is.
+func addClient(tb testing.TB, store Clocked, id string) string {
+	tb.Helper()
+	store.Execute(tb, `INSERT INTO clients (id, name, kind, grant_types, rotation, allow_skip, created_at)
+		SELECT '`+id+`', 'the '||'`+id+`', kind, grant_types, rotation, allow_skip, created_at FROM clients WHERE id = 'first-party'`)
+	return id
+}
+
+func clientHasItsOwnTerms(t *testing.T, store Clocked) {
+	addClient(t, store, "zulu")
+	addClient(t, store, "alpha")
+	store.Execute(t, `UPDATE clients SET kind = 'confidential', rotation = 'never', grace = 1000000, idle_ttl = 2000001, max_ttl = 3000002 WHERE id = 'alpha'`)
+	clients, err := store.Clients(t.Context())
+	if err != nil || len(clients) != 3 {
+		t.Fatalf("clients %+v, %v", clients, err)
+	}
+	first := clients[1]
+	alpha, zulu := first, first
+	alpha.ID, alpha.Name, alpha.Kind, alpha.Rotation = "alpha", "the alpha", client.Confidential, client.RotateNever
+	alpha.Grace, alpha.IdleTTL, alpha.MaxTTL = new(time.Second), new(2*time.Second+tick), new(3*time.Second+2*tick)
+	zulu.ID, zulu.Name = "zulu", "the zulu"
+	if diff := cmp.Diff(clients, []client.Client{alpha, first, zulu}); diff != "" || first.ID != client.FirstParty {
+		t.Errorf("clients (-got +want):\n%s", diff)
+	}
+}
+
+// nobodyElseIsChanged runs every call that writes among records of others, which must
+// stay as they are.
+func nobodyElseIsChanged(t *testing.T, store Clocked) {
+	addClient(t, store, "another")
+	addClient(t, store, "closed")
+	for _, name := range []string{"bystander", "disabled"} {
+		owner := createUser(t, store, name)
+		for i := range int64(2) {
+			x := newSession(owner.ID)
+			x.ClientID = "another"
+			s := startSessionUnder(t, store, x, session.Terms{
+				Lifetime: lifetime, Seen: owner.SessionsValidAfter, Draw: drawing(math.MaxInt16 + int64(len(name)) + 100*i),
+			})
+			if i == 0 {
+				continue
+			}
+			if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if name == "disabled" {
+			if err := store.DisableUser(t.Context(), owner.ID, about(audit.UserDisabled, owner.ID)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := store.DisableClient(t.Context(), "closed", clientEvent(audit.ClientDisabled)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := addKeys(t, store, NewKey(clockStart.Add(lifetime))); err != nil {
+		t.Fatal(err)
+	}
+	before := lookAt(t, store.Durable)
+	for _, call := range Calls(t, store.Durable) {
+		if !call.Writes {
+			continue
+		}
+		store.Set(t, clockStart.Add(time.Hour))
+		if err := call.Prepare(t, store.Durable)(t.Context()); err != nil {
+			t.Errorf("%s: %v", call.Name, err)
+		}
+		if diff := cmp.Diff(lookAt(t, store.Durable).only(before), before); diff != "" {
+			t.Fatalf("%s changed what is others' (-got +want):\n%s", call.Name, diff)
+		}
+	}
+}
+
+// only keeps the records that there are of those as well, but the built-in client.
+func (r records) only(those records) records {
+	r.Users = keepIf(r.Users, those.Users, func(u user.User) string { return u.ID })
+	r.Clients = keepIf(r.Clients, those.Clients, func(c client.Client) string { return c.ID })
+	r.Keys = keepIf(r.Keys, those.Keys, func(k keyring.Stored) string { return k.KID })
+	r.Events = keepIf(r.Events, those.Events, func(e audit.Event) string { return e.ID })
+	r.Sessions = keepIf(r.Sessions, those.Sessions, func(s sessionRecord) string { return s.ID })
+	for i, c := range r.Clients {
+		if c.ID == client.FirstParty {
+			r.Clients[i] = those.Clients[i]
+		}
+	}
+	return r
+}
+
+func keepIf[T any](all, those []T, id func(T) string) []T {
+	return slices.DeleteFunc(all, func(one T) bool {
+		return !slices.ContainsFunc(those, func(known T) bool { return id(known) == id(one) })
+	})
+}

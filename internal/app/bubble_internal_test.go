@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/config"
@@ -182,6 +183,7 @@ func seed(t *testing.T) map[string][]byte {
 		t.Fatal("the data directory that bubbles start from could not be made")
 	}
 	time.Sleep(time.Minute) // as old as the seed, at least
+	synctest.Wait()
 	return seeding.files
 }
 

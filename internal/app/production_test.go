@@ -49,7 +49,7 @@ func migrated(t *testing.T) string {
 		if err != nil {
 			return err
 		}
-		return database.Up(context.Background()) //nolint:usetesting // the template outlives the test
+		return database.Up(context.Background()) // the template outlives the test
 	})
 }
 

@@ -39,6 +39,9 @@ func TestConnectionsAreCutAfterTheDrainTime(t *testing.T) {
 			if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 				t.Fatal(err)
 			}
+			if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
 			servers, conns = append(servers, s), append(conns, c)
 		}
 		synctest.Wait()
@@ -435,8 +438,13 @@ func TestWhoNeverReadsItsAnswerIsCutOff(t *testing.T) {
 		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
-		if took := <-freed; took != writeTimeout {
-			t.Errorf("the handler is free after %s, want %s", took, writeTimeout)
+		select {
+		case took := <-freed:
+			if took != writeTimeout {
+				t.Errorf("the handler is free after %s, want %s", took, writeTimeout)
+			}
+		case <-time.After(time.Hour):
+			t.Errorf("the handler is held for an hour, want %s", writeTimeout)
 		}
 	})
 }

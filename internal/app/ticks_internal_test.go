@@ -61,6 +61,7 @@ func ticking(t *testing.T, run time.Duration, task task) (times []time.Duration,
 		a.tick(ctx, task)
 	}()
 	time.Sleep(run)
+	synctest.Wait()
 	cancel()
 	<-ended
 	return times, said.String()

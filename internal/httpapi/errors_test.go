@@ -59,15 +59,14 @@ func fail(t *testing.T, h http.Handler, path string) *httptest.ResponseRecorder 
 // wrapped is an error as it comes from below: in a sentence of its own.
 func wrapped(err error) error { return fmt.Errorf("do a thing with secrets: %w", err) }
 
-// mappedErrors is every error that has an answer of its own, and two that have none.
-func mappedErrors() []struct {
+type named struct {
 	name string
 	err  error
-} {
-	return []struct {
-		name string
-		err  error
-	}{
+}
+
+// mappedErrors is every error that has an answer of its own, and two that have none.
+func mappedErrors() []named {
+	return []named{
 		{"request", errRequest}, {"not found", errNotFound}, {"method", errMethod}, {"URI too long", errURITooLong},
 		{"slow body", errSlowBody}, {"headers", errHeaders}, {"switched off", errSwitchedOff}, {"panic", errPanic},
 		{"wait", errWait}, {"If-None-Match", errIfNoneMatch}, {"history", errHistory}, {"lists are stale", revocation.ErrStale},
@@ -86,10 +85,7 @@ func TestEveryErrorHasTheOneAnswer(t *testing.T) {
 	if got, want := len(errs), len(knownAnswers()); got != want {
 		t.Errorf("%d errors are listed here, %d have an answer", got, want)
 	}
-	for _, more := range []struct {
-		name string
-		err  error
-	}{
+	errs = append(errs, []named{
 		{"refused by a rule of OAuth", oauth.Refuse(oauth.InvalidScope, "the scope is wide")},
 		{"invalid registration", &authority.InvalidRegistration{Problems: []user.Problem{"one", "two"}}},
 		{"body too large", &http.MaxBytesError{Limit: 1}},
@@ -98,9 +94,7 @@ func TestEveryErrorHasTheOneAnswer(t *testing.T) {
 		{"too many, for a moment", &ratelimit.Exceeded{RetryAfter: 1}},
 		{"hashing is busy", user.ErrBusy}, {"keys are stale", keyring.ErrStale}, {"a store that takes too long", context.DeadlineExceeded},
 		{"unknown", errors.New("connect to 10.0.0.1: password authentication failed")},
-	} {
-		errs = append(errs, more)
-	}
+	}...)
 	var got strings.Builder
 	for _, e := range errs {
 		for _, path := range []string{"/oauth/fails", firstPartyPrefix + "fails"} {

@@ -39,8 +39,10 @@ func TestPlacesAreBoundedInAllAndForOneSubscriber(t *testing.T) {
 		t.Errorf("%d places are taken, and %v is remembered of who has left", p.taken(), p.by)
 	}
 	odd := newPlaces(3)
-	if !odd.take("a") || !odd.take("a") || odd.take("a") {
-		t.Error("of three places one subscriber has not two")
+	for i := range 3 {
+		if got := odd.take("a"); got != (i < 2) {
+			t.Errorf("of three places, one subscriber's place %d: %v", i+1, got)
+		}
 	}
 }
 

@@ -200,6 +200,9 @@ func TestAnEventKnowsItsRequest(t *testing.T) {
 		if e := events[0]; e.Kind != audit.SessionStarted || e.Address != "2001:db8::7" || e.UserAgent != want {
 			t.Errorf("%s from %s by %q; want it from 2001:db8::7 by %q", e.Kind, e.Address, e.UserAgent, want)
 		}
+		if started, err := s.store.SessionByID(t.Context(), events[0].SessionID); err != nil || started.Address != "2001:db8::7" || started.UserAgent != want {
+			t.Errorf("a session from %s by %q, %v; want it from 2001:db8::7 by %q", started.Address, started.UserAgent, err, want)
+		}
 	}
 }
 

@@ -55,8 +55,20 @@ func (c *clock) Now() time.Time {
 }
 
 func (c *clock) pass(d time.Duration) {
+	c.jump(d)
+	c.poll()
+}
+
+// jump lets time pass in which nothing happens by itself.
+func (c *clock) jump(d time.Duration) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
+}
+
+// poll does what happens by itself.
+func (c *clock) poll() {
+	c.mu.Lock()
 	polls := c.polls
 	c.mu.Unlock()
 	for _, poll := range polls {
@@ -124,7 +136,7 @@ func (b *bench) restart(t *testing.T, roots string) *bench {
 		Lifetimes:    authority.Lifetimes{IdleTTL: idle, MaxTTL: life, Grace: grace},
 		Password:     user.NewRules(12),
 		Registration: true,
-		Users:        b.store,
+		Users:        people{b.store, next.calls},
 		Clients:      clients,
 		Sessions:     next.calls,
 		States:       next.calls,
@@ -132,7 +144,7 @@ func (b *bench) restart(t *testing.T, roots string) *bench {
 		Keys:         keys,
 		Lists:        revocation.New(revocation.Config{Issuer: issuer, AccessTTL: ttl, Store: b.store, Signer: keys.Signer}),
 		Hasher:       hasher(t),
-		Limits:       memory.NewLimits(b.clock.Now, 16),
+		Limits:       limits{memory.NewLimits(b.clock.Now, 16), next.calls},
 		Events:       audit.NewQueue(b.store),
 		Checkpoints:  session.NewCheckpoints(b.store),
 		Observer:     &next,

@@ -11,6 +11,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/token"
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
@@ -41,9 +42,6 @@ func (a *Authority) login(ctx context.Context, username, password string, from O
 	if err != nil {
 		return Tokens{}, err
 	}
-	if err := a.Keys.Ready(); err != nil { // a session without its tokens would be nobody's
-		return Tokens{}, fmt.Errorf("find signing key: %w", err)
-	}
 	family := session.NewFamily()
 	s := session.Session{
 		ID: uuid.Must(uuid.NewV7()).String(), Family: family.Hash(), UserID: u.ID, ClientID: c.ID,
@@ -51,18 +49,19 @@ func (a *Authority) login(ctx context.Context, username, password string, from O
 	}
 	event := from.event(audit.SessionStarted, "user")
 	event.UserID, event.ClientID, event.SessionID = u.ID, c.ID, s.ID
+	var signer *token.Signer
 	s, err = a.Sessions.StartSession(ctx, s, session.Terms{
 		Lifetime: orDefault(c.MaxTTL, a.Lifetimes.MaxTTL), Seen: u.SessionsValidAfter, Idle: a.Lifetimes.IdleTTL,
+		Allow: func(start time.Time) (err error) { // a session without its tokens would be nobody's
+			signer, err = a.Keys.Signer(start)
+			return err
+		},
 	}, event)
 	if errors.Is(err, session.ErrUserChanged) {
 		return Tokens{}, ErrCredentials
 	}
 	if err != nil {
 		return Tokens{}, err
-	}
-	signer, err := a.Keys.Signer(s.CreatedAt)
-	if err != nil {
-		return Tokens{}, fmt.Errorf("find signing key: %w", err)
 	}
 	return a.issue(signer, s, session.Token{Family: family, Generation: 1, IssuedAt: s.CreatedAt.Truncate(time.Second)}, s.CreatedAt)
 }

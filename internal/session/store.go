@@ -43,6 +43,18 @@ type Terms struct {
 	Idle time.Duration
 	// Draw gives the status indexes to try; nil: [DrawStatusIndexes].
 	Draw func(highest int64) []int64
+	// Allow is asked before anything is committed, with the time at which the session
+	// starts. What it returns is the error of StartSession, and no session is started.
+	// Nil: nobody is asked.
+	Allow func(start time.Time) error
+}
+
+// Allowed asks [Terms.Allow].
+func (t Terms) Allowed(start time.Time) error {
+	if t.Allow == nil {
+		return nil
+	}
+	return t.Allow(start)
 }
 
 // longestIdle is more than any idle lifetime.
@@ -82,7 +94,8 @@ type Store interface {
 	// so a revoke-all wins or comes after. It returns the session with CreatedAt,
 	// LastSeenAt, AbsoluteExpiry (CreatedAt + terms.Lifetime) and StatusIndex set: the
 	// first drawn that no session holds, or one that is over for longer than
-	// [StatusReuseAfter], which loses it. ErrUserChanged, ErrContended.
+	// [StatusReuseAfter], which loses it. ErrUserChanged, ErrContended, and the error of
+	// terms.Allow.
 	StartSession(ctx context.Context, s Session, terms Terms, event audit.Event) (Session, error)
 	// PlaceSession gives a session that has no status index one, as StartSession does,
 	// and returns the one it has. Of the terms, Idle and Draw count. ErrNotFound when it

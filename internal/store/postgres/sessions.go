@@ -53,6 +53,9 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, terms sessi
 		if err != nil {
 			return err
 		}
+		if err := terms.Allowed(x.CreatedAt.UTC()); err != nil {
+			return err
+		}
 		return appendEvents(ctx, tx, event)
 	})
 	if err != nil {

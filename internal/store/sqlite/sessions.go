@@ -55,6 +55,9 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, terms sessi
 			x.Checkpoint, stored(x.LastSeenAt), x.Address, x.UserAgent, x.StatusIndex); err != nil {
 			return err
 		}
+		if err := terms.Allowed(x.CreatedAt); err != nil {
+			return err
+		}
 		return t.appendEvents(ctx, event)
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ func Sessions(t *testing.T, open OpenDurable) {
 		"TheStandingSaysWhatARefreshNeeds":      standingSaysAll,
 		"AHostileUserAgentIsKeptHarmless":       hostileUserAgentIsKept,
 		"AUserWhoChangedStartsNoSession":        changedUserStartsNoSession,
+		"ASessionThatIsNotAllowedIsNotStarted":  sessionNotAllowedIsNotStarted,
 		"AFamilyAndAnIDStartOnce":               familyAndIDStartOnce,
 		"ARevocationIsForGood":                  revocationIsForGood,
 		"UnknownSessionsAreNotFound":            unknownSessionsAreNotFound,
@@ -136,6 +137,31 @@ func changedUserStartsNoSession(t *testing.T, store Durable) {
 		wantError(t, doing, err, session.ErrUserChanged)
 		wantError(t, doing, drop(store.SessionByID(t.Context(), c.ID)), session.ErrNotFound)
 		wantEvents(t, store, audit.Query{SessionID: c.ID})
+	}
+}
+
+// sessionNotAllowedIsNotStarted: whoever is asked hears the time that the session will
+// begin at, and nothing is left of one that was refused.
+func sessionNotAllowedIsNotStarted(t *testing.T, store Durable) {
+	alice := createUser(t, store, "alice")
+	refused, allowed := newSession(alice.ID), newSession(alice.ID)
+	not := errors.New("not now")
+	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter, Allow: func(time.Time) error { return not }}
+	wantError(t, "start", drop(store.StartSession(t.Context(), refused, terms, aboutSession(audit.SessionStarted, refused.ID))), not)
+	wantError(t, "find", drop(store.SessionByID(t.Context(), refused.ID)), session.ErrNotFound)
+	wantEvents(t, store, audit.Query{SessionID: refused.ID})
+
+	var asked []time.Time
+	terms.Allow = func(start time.Time) error {
+		asked = append(asked, start)
+		return nil
+	}
+	started, err := store.StartSession(t.Context(), allowed, terms, aboutSession(audit.SessionStarted, allowed.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) != 1 || asked[0] != started.CreatedAt {
+		t.Errorf("asked about %v, want once about %v", asked, started.CreatedAt)
 	}
 }
 

@@ -1,0 +1,165 @@
+package authority_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/token"
+)
+
+func (b *bench) claims(t *testing.T, tokens authority.Tokens) token.Claims {
+	t.Helper()
+	claims, err := token.Parse(tokens.AccessToken, issuer, b.Keys.Public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claims
+}
+
+// TestEveryTokenIsIssuedNowForTheLoginOfThen: iat and exp are of each refresh, auth_time
+// of the login, and no two tokens share a jti.
+func TestEveryTokenIsIssuedNowForTheLoginOfThen(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change  func(*client.Client)
+		refresh func(t *testing.T, b *bench, tokens authority.Tokens) authority.Tokens
+	}{
+		"pair": {nil, mustRefresh},
+		"alone": {nil, func(t *testing.T, b *bench, tokens authority.Tokens) authority.Tokens {
+			next, err := b.Refresh(t.Context(), firstParty(), tokens.RefreshToken, home())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return next
+		}},
+		"unrotated": {func(c *client.Client) { c.Rotation = client.RotateNever }, mustRefresh},
+		"again": {nil, func(t *testing.T, b *bench, tokens authority.Tokens) authority.Tokens {
+			b.refresh(t, tokens, session.Rotated)
+			b.clock.pass(grace - 2*time.Second)
+			return b.refresh(t, tokens, session.Repeated)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, c.change)
+			b.clock.pass(700 * time.Millisecond) // whole seconds are cut, not rounded
+			tokens := b.login(t, "alice")
+			login, s := b.clock.Now(), b.standing(t, tokens)
+			seen := make(map[string]bool)
+			for hour := range 4 {
+				if hour > 0 {
+					b.clock.pass(time.Hour)
+					tokens = c.refresh(t, b, tokens)
+				}
+				now := b.clock.Now()
+				got := b.claims(t, tokens)
+				want := token.Claims{
+					Issuer: issuer, Audience: audience, Subject: s.UserID, ClientID: client.FirstParty, SessionID: s.ID, ID: got.ID,
+					AuthTime: login.Truncate(time.Second), IssuedAt: now.Truncate(time.Second), Expiry: now.Add(ttl).Truncate(time.Second),
+					Status: b.Lists.Reference(s.StatusIndex),
+				}
+				if diff := cmp.Diff(got, want); diff != "" || got.Status == nil {
+					t.Errorf("after %d hours (-got +want):\n%s", hour, diff)
+				}
+				if len(got.ID) < 22 || seen[got.ID] {
+					t.Errorf("after %d hours the jti is %q", hour, got.ID)
+				}
+				seen[got.ID] = true
+				if tokens.ExpiresIn != ttl {
+					t.Errorf("expires in %v, want %v", tokens.ExpiresIn, ttl)
+				}
+			}
+		})
+	}
+}
+
+// TestTheFirstRefreshTokenIsOfGenerationOneAndTheLogin.
+func TestTheFirstRefreshTokenIsOfGenerationOneAndTheLogin(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.clock.pass(700 * time.Millisecond)
+	tokens := b.login(t, "alice")
+	got := b.parse(t, tokens)
+	want := session.Token{Family: got.Family, Generation: 1, IssuedAt: b.clock.Now().Truncate(time.Second)}
+	if got != want {
+		t.Errorf("generation %d issued %s, want 1 issued %s", got.Generation, got.IssuedAt, want.IssuedAt)
+	}
+	if s := b.standing(t, tokens); s.Checkpoint != 1 || s.Address != home().Address || s.UserAgent != home().UserAgent || !s.CreatedAt.Equal(b.clock.Now()) {
+		t.Errorf("session %+v", s.Session)
+	}
+	if other := b.parse(t, b.login(t, "alice")); other.Family == got.Family {
+		t.Error("two sessions share a family")
+	}
+}
+
+// TestAStateIsKeptForTheIdleLifetimeOfItsClientAndAnHour, whatever becomes of it.
+func TestAStateIsKeptForTheIdleLifetimeOfItsClientAndAnHour(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*client.Client)
+		keep   time.Duration
+	}{
+		"the default": {nil, idle + time.Hour},
+		"shorter":     {func(c *client.Client) { c.IdleTTL = own(40 * time.Minute) }, 100 * time.Minute},
+		"longer":      {func(c *client.Client) { c.IdleTTL = own(2 * idle) }, 2*idle + time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, func(own *client.Client) {
+				own.Kind, own.AllowSkip = client.Confidential, true
+				if c.change != nil {
+					c.change(own)
+				}
+			})
+			check := func(what string) {
+				t.Helper()
+				if b.calls.keep != c.keep {
+					t.Errorf("%s: kept for %v, want %v", what, b.calls.keep, c.keep)
+				}
+				b.calls.keep = 0
+			}
+			first := b.login(t, "alice")
+			second := b.refresh(t, first, session.Rotated)
+			check("rotated")
+			b.refresh(t, first, session.Repeated)
+			check("repeated")
+			wantError(t, b.EndOtherSessions(t.Context(), pairOf(second), home()), nil)
+			check("only looked at")
+			b.clock.pass(time.Minute)
+			third := b.refresh(t, first, session.Skipped)
+			check("skipped")
+			b.forget(t, third)
+			b.refresh(t, third, session.Healed)
+			check("healed")
+			b.refused(t, second, session.Replayed)
+			check("replayed")
+		})
+	}
+}
+
+// TestASessionIsStartedUnderTheTermsOfItsClient: its lifetime is the client's own; the
+// idle lifetime is that of clients that have none.
+func TestASessionIsStartedUnderTheTermsOfItsClient(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*client.Client)
+		life   time.Duration
+	}{
+		"the default": {nil, life},
+		"its own":     {func(c *client.Client) { c.MaxTTL, c.IdleTTL = own(3*time.Hour), own(time.Hour) }, 3 * time.Hour},
+	} {
+		b := newBench(t, c.change)
+		s := b.standing(t, b.login(t, "alice"))
+		if got := b.calls.terms; got.Lifetime != c.life || got.Idle != idle || !got.Seen.Equal(s.SessionsValidAfter) {
+			t.Errorf("%s: terms %+v, want a lifetime of %v and %v for idle ones", name, got, c.life, idle)
+		}
+		if got := s.AbsoluteExpiry.Sub(s.CreatedAt); got != c.life {
+			t.Errorf("%s: lives %v, want %v", name, got, c.life)
+		}
+	}
+}

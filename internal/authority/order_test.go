@@ -1,0 +1,253 @@
+package authority_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/token"
+)
+
+// signed is an access token of ours about the session of the tokens, but for what is changed.
+func (b *bench) signed(t *testing.T, tokens authority.Tokens, change func(*token.Claims)) string {
+	t.Helper()
+	claims := b.claims(t, tokens)
+	change(&claims)
+	signer, err := b.Keys.Signer(b.clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := signer.Sign(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// TestABearerMustBeWhoTheTokenSaysInEveryWay: each row is a token that we signed, of a
+// live session, and wrong in one way only.
+func TestABearerMustBeWhoTheTokenSaysInEveryWay(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *client.Client) { c.MaxTTL = own(time.Hour) })
+	alices, bobs := b.login(t, "alice"), b.login(t, "bob")
+	for name, change := range map[string]func(*token.Claims){
+		"another issuer":    func(c *token.Claims) { c.Issuer = "https://elsewhere.example.com" },
+		"another audience":  func(c *token.Claims) { c.Audience = "https://elsewhere.example.com" },
+		"another client":    func(c *token.Claims) { c.ClientID = "stranger" },
+		"no client":         func(c *token.Claims) { c.ClientID = "" },
+		"another user":      func(c *token.Claims) { c.Subject = b.claims(t, bobs).Subject },
+		"another's session": func(c *token.Claims) { c.SessionID = b.claims(t, bobs).SessionID },
+		"no session":        func(c *token.Claims) { c.SessionID = "" },
+		"expired just now":  func(c *token.Claims) { c.Expiry = b.clock.Now() },
+		"expired":           func(c *token.Claims) { c.Expiry = b.clock.Now().Add(-time.Hour) },
+	} {
+		if _, err := b.OwnSessions(t.Context(), b.signed(t, alices, change)); err != authority.ErrBearer { //nolint:errorlint // bare, as every refusal
+			t.Errorf("%s: %v, want %v", name, err, authority.ErrBearer)
+		}
+	}
+	lasting := func(c *token.Claims) { c.Expiry = b.clock.Now().Add(2 * time.Hour) }
+	long := b.signed(t, alices, lasting)
+	check := func(what string, want error) {
+		t.Helper()
+		if _, err := b.OwnSessions(t.Context(), long); err != want { //nolint:errorlint // bare, as every refusal
+			t.Errorf("%s: %v, want %v", what, err, want)
+		}
+	}
+	b.clock.pass(time.Hour - time.Millisecond)
+	check("a session at its last moment", nil)
+	b.clock.pass(time.Millisecond)
+	check("a session at its absolute end", authority.ErrBearer)
+}
+
+// TestASessionOfAnotherClientIsNoBearersSession, though the token says it is ours.
+func TestASessionOfAnotherClientIsNoBearersSession(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	tokens := b.login(t, "alice")
+	b.calls.disguise = "stranger"
+	_, err := b.OwnSessions(t.Context(), tokens.AccessToken)
+	wantError(t, err, authority.ErrBearer)
+}
+
+// TestABearerOfAnEndedSessionIsRefused, in whatever way it ended.
+func TestABearerOfAnEndedSessionIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(t *testing.T, b *bench, tokens authority.Tokens) error{
+		"revoked": func(t *testing.T, b *bench, tokens authority.Tokens) error {
+			return b.Logout(t.Context(), pairOf(tokens), home())
+		},
+		"user disabled": func(t *testing.T, b *bench, tokens authority.Tokens) error {
+			return b.store.DisableUser(t.Context(), b.standing(t, tokens).UserID, audit.New(audit.UserDisabled, "operator"))
+		},
+		"client disabled": func(t *testing.T, b *bench, _ authority.Tokens) error {
+			return b.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, "operator"))
+		},
+	} {
+		b := newBench(t, nil)
+		tokens := b.login(t, "alice")
+		wantError(t, end(t, b, tokens), nil)
+		if _, err := b.OwnSessions(t.Context(), tokens.AccessToken); err != authority.ErrBearer { //nolint:errorlint // bare, as every refusal
+			t.Errorf("%s: %v, want %v", name, err, authority.ErrBearer)
+		}
+	}
+}
+
+// TestABearerUnderARevokedKeyIsRefused: whoever stole the key signs what they like. A
+// pair is not: its refresh token proves who asks.
+func TestABearerUnderARevokedKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	if err := b.Keys.Maintain(t.Context()); err != nil { // which makes a standby
+		t.Fatal(err)
+	}
+	b.clock.pass(49 * time.Hour)
+	tokens := b.login(t, "alice")
+	b.own(t, tokens)
+	signer, err := b.Keys.Signer(b.clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := keyring.Order{
+		Why: "stolen", Confirm: func(keyring.Switch) error { return nil },
+		Waiting: func(_ keyring.Switch, wait time.Duration) { t.Errorf("a ripe standby is waited for: %v", wait) },
+	}
+	if _, err := b.Keys.Revoke(t.Context(), signer.KID(), time.Hour, order); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.poll()
+	_, err = b.OwnSessions(t.Context(), tokens.AccessToken)
+	wantError(t, err, authority.ErrBearer)
+	b.own(t, b.refresh(t, tokens, session.Rotated))
+}
+
+// TestTheClientIsLookedAtFirst: while it is off, nobody learns whether a token is one,
+// no password is looked at, and no store is asked.
+func TestTheClientIsLookedAtFirst(t *testing.T) {
+	t.Parallel()
+	off := newBench(t, nil)
+	tokens := off.login(t, "alice")
+	off.change = func(c *client.Client) { c.DisabledAt = begin() }
+	off = off.restart(t, firstRoot)
+	for _, pair := range []authority.Pair{pairOf(tokens), {AccessToken: "garbage", RefreshToken: "garbage"}} {
+		verbs := off.verbs(t)
+		delete(verbs, "refresh") // whose client the caller has authenticated
+		delete(verbs, "revoke")
+		for verb, present := range verbs {
+			if err := present(pair); err != authority.ErrClient { //nolint:errorlint // bare, as every refusal
+				t.Errorf("%s: %v, want %v", verb, err, authority.ErrClient)
+			}
+		}
+		_, err := off.OwnSessions(t.Context(), pair.AccessToken)
+		wantError(t, err, authority.ErrClient)
+	}
+	for _, try := range []string{password, "wrong"} {
+		_, err := off.Login(t.Context(), "alice", try, home())
+		wantError(t, err, authority.ErrClient)
+	}
+	wantError(t, off.FirstPartyEnabled(), authority.ErrClient)
+	if off.calls.reads+off.calls.changes > 0 {
+		t.Errorf("%d reads and %d changes, want none", off.calls.reads, off.calls.changes)
+	}
+}
+
+// TestTheTokensClientIsLookedAtBeforeTheState: to a stranger a token of another client is
+// worth nothing, whatever it would be worth to its own, and no state is read for it.
+func TestTheTokensClientIsLookedAtBeforeTheState(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	tokens := b.login(t, "alice")
+	stranger := client.Client{ID: "stranger", Kind: client.Confidential}
+	b.calls.reads, b.calls.changes = 0, 0
+	_, err := b.Refresh(t.Context(), stranger, tokens.RefreshToken, thief())
+	wantError(t, err, authority.ErrGrant)
+	wantError(t, b.Revoke(t.Context(), stranger, tokens.RefreshToken, thief()), nil)
+	if b.calls.reads != 2 || b.calls.changes != 0 {
+		t.Errorf("%d reads and %d changes, want one reading of the session each", b.calls.reads, b.calls.changes)
+	}
+	if len(b.counted) != 1 || len(b.events(t, tokens)) != 1 {
+		t.Errorf("counted %v, and %d events, want those of the login alone", b.counted, len(b.events(t, tokens)))
+	}
+}
+
+// TestAPairOfTwoSessionsIsNone: also of two sessions of one user, for every verb, and no
+// state is read for it.
+func TestAPairOfTwoSessionsIsNone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	mine, other := b.login(t, "alice"), b.login(t, "alice")
+	mixed := authority.Pair{AccessToken: other.AccessToken, RefreshToken: mine.RefreshToken}
+	for verb, present := range b.verbs(t) {
+		if verb == "refresh" || verb == "revoke" {
+			continue
+		}
+		b.calls.reads, b.calls.changes = 0, 0
+		if err := present(mixed); err != authority.ErrGrant || b.calls.reads != 1 || b.calls.changes != 0 { //nolint:errorlint // bare, as every refusal
+			t.Errorf("%s: %v with %d reads and %d changes, want %v after one reading of the session", verb, err, b.calls.reads, b.calls.changes, authority.ErrGrant)
+		}
+	}
+}
+
+// TestAPairMayBeExpiredButMustBeOurs: the access token of a pair, by every verb that takes
+// one; a token that is none reaches no store.
+func TestAPairMayBeExpiredButMustBeOurs(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	tokens := b.login(t, "alice")
+	b.clock.pass(time.Hour)
+	next := b.refresh(t, tokens, session.Rotated) // whose access token has expired long ago
+	for name, access := range map[string]string{
+		"another issuer": b.signed(t, next, func(c *token.Claims) { c.Issuer = "https://elsewhere.example.com" }),
+		"another key":    next.AccessToken[:strings.LastIndex(next.AccessToken, ".")+1] + strings.Repeat("A", 342),
+	} {
+		b.calls.reads = 0
+		_, err := b.RefreshPair(t.Context(), authority.Pair{AccessToken: access, RefreshToken: next.RefreshToken}, home())
+		wantError(t, err, authority.ErrGrant)
+		if b.calls.reads > 0 {
+			t.Errorf("%s: %d reads", name, b.calls.reads)
+		}
+	}
+}
+
+// TestAnAccessTokenIsNotRevoked, not even by mistake, and not looked up either.
+func TestAnAccessTokenIsNotRevoked(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	tokens := b.login(t, "alice")
+	b.calls.reads = 0
+	wantError(t, b.Revoke(t.Context(), firstParty(), tokens.AccessToken, home()), authority.ErrAccessToken)
+	wantError(t, b.Revoke(t.Context(), firstParty(), "unknown", home()), nil)
+	if b.calls.reads > 0 {
+		t.Errorf("%d reads", b.calls.reads)
+	}
+	b.refresh(t, tokens, session.Rotated)
+}
+
+// TestWhatIsLookedAtIsNotLookedAtTwice: the calls of each verb, in their order.
+func TestWhatIsLookedAtIsNotLookedAtTwice(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][]string{
+		"log in":       {"Take login:alice@192.0.2.7", "UserByUsername", "StartSession"},
+		"refresh pair": {"StandingByFamily", "UpdateState"},
+		"refresh":      {"StandingByFamily", "UpdateState"},
+		"replay":       {"StandingByFamily", "UpdateState", "RevokeSession"},
+		"log out":      {"StandingByFamily", "RevokeSession"},
+		"revoke":       {"StandingByFamily", "RevokeSession"},
+		"end its own":  {"StandingByFamily", "UpdateState", "StandingByID", "RevokeSession"},
+		"end one":      {"StandingByFamily", "UpdateState", "StandingByID", "RevokeOther"},
+		"end others":   {"StandingByFamily", "UpdateState", "RevokeOthers"},
+		"list":         {"StandingByID", "Sessions"},
+		"register":     {"CreateUser"},
+	} {
+		b := newBench(t, nil)
+		d := deeds()[name](t, b)
+		if calls := b.callsOf(func() { wantError(t, d.do(t.Context()), d.want) }); !slices.Equal(calls, want) {
+			t.Errorf("%s calls %v, want %v", name, calls, want)
+		}
+	}
+}

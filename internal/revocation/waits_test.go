@@ -56,6 +56,7 @@ func own(t *testing.T, lists *revocation.Lists, until time.Duration) {
 	t.Helper()
 	for end := time.Now().Add(until); time.Now().Before(end); {
 		time.Sleep(revocation.PollEvery)
+		synctest.Wait()
 		refresh(t, lists)
 	}
 }

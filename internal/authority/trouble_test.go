@@ -3,6 +3,7 @@ package authority_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -218,7 +219,11 @@ func TestTroubleOfAStoreIsNeitherARefusalNorASuccess(t *testing.T) {
 	eachCall(t, func(t *testing.T, b *bench, d deed, n, _ int) {
 		var struck string
 		b.at(n, func(call string) error { struck = call; return down })
+		before := maps.Clone(b.counted)
 		err := d.do(t.Context())
+		if delete(b.counted, "error"); struck != "RevokeSession" && !maps.Equal(b.counted, before) {
+			t.Errorf("%s fails: counted %v, want %v as before", struck, b.counted, before)
+		}
 		if !errors.Is(err, down) || isRefusal(err) || d.done() {
 			t.Errorf("%s fails: %v, want %v; done: %v", struck, err, down, d.done())
 		}

@@ -36,7 +36,7 @@ func Rooms() []Room {
 	stores := []string{gin, jwx, "net/http"}
 	pure := []string{gin, pgx, goRedis, jwx, sqlPkg, sqliteGo, "net/http"}
 	nouns := []string{"internal/audit", "internal/secret", "internal/ratelimit"}
-	kept := []string{"internal/audit", "internal/client", "internal/keyring", "internal/revocation", "internal/session", "internal/user", "internal/ratelimit", "internal/secret"}
+	kept := []string{"internal/audit", "internal/client", "internal/grant", "internal/keyring", "internal/revocation", "internal/session", "internal/user", "internal/ratelimit", "internal/secret"}
 	return []Room{
 		{Path: "cmd/mintmark", Ours: []string{"internal/cli"}, Never: []string{gin, pgx, goRedis, jwx, sqlPkg}},
 		{Path: "cmd/weather", Ours: []string{"internal/weather", "pkg/verifier"}, Only: []string{"none"}},
@@ -56,6 +56,7 @@ func Rooms() []Room {
 		{Path: "internal/user", Ours: nouns, Never: pure},
 		{Path: "internal/client", Ours: nouns, Never: pure},
 		{Path: "internal/session", Ours: nouns, Never: pure},
+		{Path: "internal/grant", Ours: nouns, Never: pure},
 		{Path: "internal/keyring", Ours: append([]string{"internal/token"}, nouns...), Never: []string{gin, pgx, goRedis, sqlPkg, sqliteGo, "net/http"}},
 		{Path: "internal/revocation", Ours: []string{"internal/session", "internal/token"}, Never: pure},
 		{Path: "internal/token", Never: []string{gin, pgx, goRedis, sqlPkg, sqliteGo, "net/http"}},

@@ -14,6 +14,8 @@ const (
 	PurposeRefreshTokenMAC = "mintmark refresh token mac v1"
 	// PurposeKeySealing encrypts private signing keys at rest (AES-256-GCM).
 	PurposeKeySealing = "mintmark signing key sealing v1"
+	// PurposeRecordSealing encrypts one-time records in the ephemeral store (AES-256-GCM).
+	PurposeRecordSealing = "mintmark ephemeral record v1"
 )
 
 // Derive gives length octets for one purpose, by HKDF-SHA-256 (RFC 5869) over

@@ -71,8 +71,7 @@ func (s *Store) update(ctx context.Context, key string, decide func(payload stri
 		return err
 	}
 	for range maxTries {
-		payload, _, _ := strings.Cut(stored.value, nonceMark)
-		next := decide(payload, stored.now)
+		next := decide(payloadOf(stored.value), stored.now)
 		if next.keep <= 0 {
 			return nil
 		}
@@ -89,6 +88,15 @@ func (s *Store) update(ctx context.Context, key string, decide func(payload stri
 
 // nonceMark parts the payload from the nonce.
 const nonceMark = "#"
+
+// payloadOf cuts the nonce off a stored value. A payload may hold any octets, a nonce
+// holds no mark.
+func payloadOf(value string) string {
+	if end := strings.LastIndex(value, nonceMark); end >= 0 {
+		return value[:end]
+	}
+	return value
+}
 
 // newNonce draws 40 bits: it only has to differ among those who race for one value.
 func newNonce() string { return nonceMark + rand.Text()[:8] }

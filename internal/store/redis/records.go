@@ -1,0 +1,36 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/grant"
+	"github.com/mintmark-auth/mintmark/internal/session"
+)
+
+var _ grant.Store = (*Store)(nil)
+
+// UpdateRecord implements [grant.Store]. The key is the record's own, and the value is
+// what package grant sealed.
+func (s *Store) UpdateRecord(ctx context.Context, key grant.Key, decide grant.Decider) error {
+	err := s.update(ctx, string(key), func(payload string, now time.Time) write {
+		var stored []byte
+		if payload != "" {
+			stored = []byte(payload)
+		}
+		next, keep := decide(stored, now)
+		return write{string(next), keep}
+	})
+	switch {
+	case errors.Is(err, session.ErrContended):
+		return fmt.Errorf("update record: %w", grant.ErrContended)
+	case err != nil && strings.HasPrefix(err.Error(), "OOM "):
+		return fmt.Errorf("update record: %w: %w", grant.ErrFull, err)
+	case err != nil:
+		return fmt.Errorf("update record: %w", err)
+	}
+	return nil
+}

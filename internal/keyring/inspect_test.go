@@ -24,7 +24,7 @@ func TestListTellsWhenEachKeyTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRing(t, atRest(half(signing, foreign))...)
-		r.ahead = time.Second
+		r.ahead += time.Second
 		keys, now, err := r.List(bound(t))
 		if err != nil || !now.Equal(r.began.Add(time.Second)) {
 			t.Errorf("at %s, %v; want the database's clock", now, err)
@@ -128,6 +128,13 @@ func TestKIDsAreReadOfPublicKeysAlone(t *testing.T) {
 		}
 		return key
 	}
+	octets, err := jwk.FromRaw([]byte("a secret that signs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := jwk.AssignKeyID(octets); err != nil {
+		t.Fatal(err)
+	}
 	first, second := thumbprint(&pairs()[0].PublicKey), thumbprint(&pairs()[1].PublicKey)
 	for name, c := range map[string]struct {
 		keys []jwk.Key
@@ -137,6 +144,7 @@ func TestKIDsAreReadOfPublicKeysAlone(t *testing.T) {
 		"two":       {[]jwk.Key{member(1, false, second), member(0, false, first)}, []string{second, first}, ""},
 		"none":      {nil, nil, ""},
 		"private":   {[]jwk.Key{member(1, false, second), member(0, true, first)}, nil, "not public: \"" + first},
+		"secret":    {[]jwk.Key{octets}, nil, "not public: \"" + octets.KeyID()},
 		"another's": {[]jwk.Key{member(0, false, second)}, nil, "another key under the kid \"" + second},
 		"nobody's":  {[]jwk.Key{member(0, false, "")}, nil, "another key"},
 		"twice":     {[]jwk.Key{member(0, false, first), member(0, false, first)}, nil, first + "\" twice"},

@@ -99,30 +99,30 @@ func TestEachOrderChangesWhatItSaysAndTellsIt(t *testing.T) {
 	}
 }
 
-func (s situation) play(t *testing.T) (outcome string) {
+func (s situation) play(t *testing.T) (outcome []string) {
 	r := newRing(t, s.keys...)
 	done, err := s.give(bound(t), r)
 	if !errors.Is(err, s.err) {
 		t.Errorf("got %v, want %v", err, s.err)
 	}
-	lines := slices.Concat(r.told, r.changes(t), r.happened())
+	outcome = slices.Concat(r.told, r.changes(t), r.happened())
 	if said := r.tell(done); said != "" {
-		lines = append(lines, "done "+said)
+		outcome = append(outcome, "done "+said)
 	}
-	return strings.Join(lines, "\n")
+	return outcome
 }
 
 // readOutcomes reads what each situation comes to, under its name.
-func readOutcomes(t *testing.T) map[string]string {
+func readOutcomes(t *testing.T) map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/orders.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	outcomes := make(map[string]string)
+	outcomes := make(map[string][]string)
 	for _, section := range strings.Split(string(text), "\n## ")[1:] {
-		name, outcome, _ := strings.Cut(section, "\n")
-		outcomes[name] = strings.TrimSpace(outcome)
+		lines := strings.Split(strings.TrimSpace(section), "\n")
+		outcomes[lines[0]] = slices.Concat(lines[1:]) // nil where nothing comes of it
 	}
 	return outcomes
 }
@@ -149,6 +149,7 @@ func maintenance() map[string]situation {
 		"maintain beside a damaged one": {keys: atRest(half(signing, damaged), half(standby, damaged)), give: maintain},
 		"maintain a taken turn":         {keys: []given{{name: "signing"}, {name: "gone", signs: 30 * day, revoked: -tock, half: destroyed}}, give: maintain},
 		"maintain all revoked":          {keys: []given{revoked}, give: maintain},
+		"maintain what was revoked":     {keys: append(atRest(), given{name: "gone", signs: 9 * day, revoked: -tock, half: damaged}), give: maintain},
 		"maintain foreign keys":         {keys: []given{half(signing, foreign)}, give: maintain, err: keyring.ErrUnsealable},
 		"maintain foreign keys at rest": {keys: atRest(half(signing, foreign), half(standby, foreign)), give: maintain},
 		"maintain beside a foreign one": {keys: []given{half(retired, foreign), signing}, give: maintain},
@@ -216,6 +217,7 @@ func revocations() map[string]situation {
 		"revoke a foreign one":          {keys: atRest(half(standby, foreign)), give: revoke("standby", flush)},
 		"revoke of foreign keys":        {keys: atRest(half(signing, foreign), half(standby, foreign)), give: revoke("standby", flush), err: keyring.ErrUnsealable},
 		"revoke at a taken turn":        {keys: append(atRest(), gone(0)), give: revoke("signing", flush)},
+		"revoke, unsettled and taken":   {keys: append(atRest(published(standby, -4*time.Second)), gone(0)), give: revoke("signing", flush)},
 		"revoke to a taken fresh turn":  {keys: append(atRest(), gone(flush)), give: revoke("signing", flush)},
 		"revoke, taken for the retired": {keys: append(atRest(), gone(flush)), give: revoke("retired", flush)},
 	}

@@ -34,6 +34,7 @@ func TestPlanHasOneRule(t *testing.T) {
 		"a standby that is far enough ahead is enough":           {[]keyring.Key{key("a", now), key("b", now.Add(policy.PublishAhead+1))}, nil},
 		"a standby about to activate gets its own standby":       {[]keyring.Key{key("a", now), key("b", now.Add(policy.PublishAhead))}, []time.Time{now.Add(policy.PublishAhead + policy.RotateEvery)}},
 		"an old key gets a standby as soon as it can be ripe":    {[]keyring.Key{key("a", t0)}, []time.Time{now.Add(policy.PublishAhead)}},
+		"in whatever order the keys are":                         {[]keyring.Key{key("b", now.Add(policy.PublishAhead+1)), key("a", now)}, nil},
 		"a revoked standby is none":                              {[]keyring.Key{key("a", now), revoked}, []time.Time{now.Add(policy.RotateEvery)}},
 		"when all are revoked the next still is published first": {[]keyring.Key{revoked}, []time.Time{now.Add(policy.PublishAhead)}},
 	}

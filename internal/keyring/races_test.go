@@ -61,7 +61,7 @@ func TestAnOrderThatIsBrokenOffWhileItWaitsChangesNothing(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
 				s, err := verbs[name](ctx, r, r.order())
-				if took := time.Since(r.began); !errors.Is(err, context.DeadlineExceeded) || took != 3*time.Second || s != (keyring.Switch{}) {
+				if took := r.now().Sub(r.began); !errors.Is(err, context.DeadlineExceeded) || took != 3*time.Second || s != (keyring.Switch{}) {
 					t.Errorf("%+v, %v after %s", s, err, took)
 				}
 				r.wantUntouched(t)
@@ -191,6 +191,34 @@ func TestAnOrderWaitsForAStandbyThatCameUnderTheLock(t *testing.T) {
 		}
 		if diff := cmp.Diff(append(r.told, r.changes(t)...), want); diff != "" {
 			t.Errorf("(-got +want):\n%s", diff)
+		}
+	})
+}
+
+// TestWhatIsRefusedIsNotTriedAgain: by then it might be granted, and nobody was asked.
+func TestWhatIsRefusedIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRing(t, atRest(published(standby, -2*day+2*time.Second))...)
+		r.reading = func() error { time.Sleep(time.Second - tock); return nil }
+		if _, err := r.Rotate(bound(t), r.order()); !errors.Is(err, keyring.ErrUnripe) {
+			t.Errorf("got %v, want ErrUnripe", err)
+		}
+		r.wantUntouched(t)
+	})
+}
+
+// TestNoKeyIsDrawnForNothing: it takes long, and under another root secret it never ends.
+func TestNoKeyIsDrawnForNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		foreign := newRing(t, half(signing, foreign))
+		if err := foreign.Maintain(bound(t)); !errors.Is(err, keyring.ErrUnsealable) || foreign.Spares() != 0 {
+			t.Errorf("%v, %d spare keys", err, foreign.Spares())
+		}
+		r := newRing(t, atRest(turning(standby, 0))...)
+		if err := r.Maintain(bound(t)); err != nil || r.Spares() != 0 {
+			t.Errorf("%v, %d spare keys", err, r.Spares())
 		}
 	})
 }

@@ -111,9 +111,10 @@ func TestResealCountsWhatIsWrittenAlone(t *testing.T) {
 
 		ctx, cancel := context.WithCancel(t.Context())
 		r.reading = nil
-		n, err := desk.Reseal(ctx, func(int, int) { cancel() })
-		if n != 1 || !errors.Is(err, context.Canceled) || len(r.happened()) != 1 {
-			t.Errorf("broken off after the first: %d keys, %v, %v", n, err, r.happened())
+		told := 0
+		n, err := desk.Reseal(ctx, func(int, int) { told++; cancel() })
+		if n != 1 || !errors.Is(err, context.Canceled) || len(r.happened()) != 1 || told != 1 {
+			t.Errorf("broken off after the first: %d keys, %v, %v, told %d times", n, err, r.happened(), told)
 		}
 		if got := r.changes(t); !slices.Equal(got, []string{"signing: sealed anew by 2"}) {
 			t.Errorf("broken off after the first: %v", got)

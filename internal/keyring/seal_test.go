@@ -205,3 +205,12 @@ func TestWhoLacksTheRootSecretIsToldWhich(t *testing.T) {
 		t.Errorf("got %v, want %q", err, want)
 	}
 }
+
+func TestTwoOctetsSayWhoSealedAKey(t *testing.T) {
+	t.Parallel()
+	for id, sealed := range map[int][]byte{0: {1}, 5: {1, 5}, 7: {1, 7, 0}} {
+		if got := (keyring.Stored{Sealed: sealed}).SealedBy(); int(got) != id {
+			t.Errorf("%v is sealed by %d, want %d", sealed, got, id)
+		}
+	}
+}

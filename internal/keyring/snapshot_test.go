@@ -33,7 +33,6 @@ func TestASnapshotSignsForAMinuteByBothClocks(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRing(t, atRest()...)
-			r.ahead = -time.Hour // by which age is not told
 			if err := r.Refresh(bound(t)); err != nil {
 				t.Fatal(err)
 			}
@@ -55,13 +54,12 @@ func TestASnapshotIsAsOldAsTheQuestion(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRing(t, atRest()...)
-		r.ahead = -time.Hour
 		r.reading = func() error { time.Sleep(7 * time.Second); return nil }
 		if err := r.Refresh(bound(t)); err != nil {
 			t.Fatal(err)
 		}
-		if o := r.Outlook(); o.Age != 7*time.Second || o.Skew != time.Hour-7*time.Second {
-			t.Errorf("age %s, skew %s; want 7 s, and an hour without them", o.Age, o.Skew)
+		if o := r.Outlook(); o.Age != 7*time.Second || o.Skew != skew-7*time.Second {
+			t.Errorf("age %s, skew %s; want 7 s, and a year without them", o.Age, o.Skew)
 		}
 	})
 }
@@ -170,7 +168,7 @@ func TestOfADamagedKeyIsToldAndTheOthersServe(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		want := keyring.Outlook{
-			Signing: r.kid("signing"), NextSwitch: r.began.Add(30 * time.Second), Published: 3, Damaged: 2, Age: 10 * time.Second,
+			Signing: r.kid("signing"), NextSwitch: r.began.Add(30 * time.Second), Published: 3, Damaged: 2, Age: 10 * time.Second, Skew: skew,
 		}
 		if diff := cmp.Diff(r.Outlook(), want); diff != "" {
 			t.Errorf("outlook (-got +want):\n%s", diff)
@@ -181,6 +179,12 @@ func TestOfADamagedKeyIsToldAndTheOthersServe(t *testing.T) {
 		}
 		if got := r.Outlook(); got.Signing != r.kid("standby") || !got.NextSwitch.Equal(r.began.Add(60*day)) {
 			t.Errorf("at the turn: %+v", got)
+		}
+		lost := newRing(t, atRest(half(turning(standby, 30*time.Second), destroyed))...)
+		for range 2 { // a key that was never open is not taken for one that is
+			if err := lost.Refresh(bound(t)); err != nil || !errors.Is(lost.Damage(), keyring.ErrUnsealable) {
+				t.Errorf("a private half is lost: %v, damage %v", err, lost.Damage())
+			}
 		}
 		sound := newRing(t, atRest()...)
 		if err := sound.Refresh(bound(t)); err != nil || sound.Damage() != nil || sound.Outlook().Damaged != 0 {

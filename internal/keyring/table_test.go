@@ -141,7 +141,7 @@ type ring struct {
 	*keyring.Keyring
 	*table
 	roots secret.Roots
-	began time.Time // when the keys were put there
+	began time.Time // when the keys were put there, by the database's clock
 	names map[string]string
 	first map[string]keyring.Stored // the keys as they were put there
 	told  []string                  // what Confirm and Waiting heard
@@ -150,6 +150,10 @@ type ring struct {
 // quick is the policy of keys that are drawn quickly.
 var quick = keyring.Policy{RotateEvery: policy.RotateEvery, PublishAhead: policy.PublishAhead, Retain: policy.Retain, Bits: 1024}
 
+// skew is how far this process's clock is ahead of the database's: nothing but the age of
+// a snapshot is told by it, and so far ahead every key would be another.
+const skew = 365 * day
+
 func newRing(tb testing.TB, keys ...given) *ring {
 	tb.Helper()
 	roots, err := secret.ParseRoots(rootText(1, strings.Repeat("a", 32)) + "," + rootText(2, strings.Repeat("b", 32)))
@@ -157,9 +161,10 @@ func newRing(tb testing.TB, keys ...given) *ring {
 		tb.Fatal(err)
 	}
 	r := &ring{
-		table: &table{}, roots: roots, began: time.Now().UTC().Truncate(time.Microsecond),
+		table: &table{ahead: -skew}, roots: roots,
 		names: make(map[string]string), first: make(map[string]keyring.Stored),
 	}
+	r.began = r.now()
 	for i, g := range keys {
 		key := r.seal(tb, pairs()[i], g.half)
 		key.PublishedAt, key.ActivatesAt = r.began.Add(g.published), r.began.Add(g.signs)
@@ -234,7 +239,7 @@ func (r *ring) order() keyring.Order {
 }
 
 func (r *ring) hear(what string) {
-	r.told = append(r.told, fmt.Sprintf("after %s: %s", time.Since(r.began), what))
+	r.told = append(r.told, fmt.Sprintf("after %s: %s", r.now().Sub(r.began), what))
 }
 
 // tell says a switch in the names of the keys.

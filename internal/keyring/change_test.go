@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/db"
@@ -35,7 +34,7 @@ func newAuthority(t *testing.T) *authority {
 	t.Helper()
 	a := &authority{now: t0, roots: secret.GenerateRoots()}
 	a.store = openStore(t, &a.now)
-	a.Keyring = keyring.New(a.store, keyring.NewSealer(issuer, a.roots), policy)
+	a.Keyring = keyring.New(a.store, keyring.NewSealer(issuer, a.roots), quick)
 	if err := errors.Join(a.Start(t.Context()), a.Maintain(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +114,7 @@ func (a *authority) operators(t *testing.T, give func(*keyring.Keyring) error) (
 	var group sync.WaitGroup
 	for range 3 {
 		group.Go(func() {
-			err := give(keyring.New(a.store, keyring.NewSealer(issuer, a.roots), policy))
+			err := give(keyring.New(a.store, keyring.NewSealer(issuer, a.roots), quick))
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -189,14 +188,14 @@ func TestAnEmergencyDoesNotSaveARevokedKey(t *testing.T) {
 // keeps nobody from revoking the key that signs.
 func TestADamagedStandbyIsReplaced(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // it waits
+	bubble(t, func(t *testing.T) { // it waits
 		a := newAuthority(t)
 		damaged := a.listed(t)[keyring.Published][0].KID
 		edit(t, a.store, 1, func(k *keyring.Stored) { k.Sealed = k.Sealed[:30] })
 		a.now = t0.Add(time.Hour)
 		leaked := a.listed(t)[keyring.Signing][0].KID
 		waits := keyring.Order{Why: "a test", Confirm: yes, Waiting: func(keyring.Switch, time.Duration) { a.now = a.now.Add(keyring.Settled) }}
-		operator := keyring.New(a.store, keyring.NewSealer(issuer, a.roots), policy)
+		operator := keyring.New(a.store, keyring.NewSealer(issuer, a.roots), quick)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		s, err := operator.Revoke(ctx, leaked, 0, waits)
@@ -255,7 +254,7 @@ func TestAStandbyThatIsDamagedWhileAnOperatorThinksTakesOverFromNobody(t *testin
 		edit(t, a.store, 1, func(k *keyring.Stored) { k.Sealed = k.Sealed[:30] })
 		return nil
 	}
-	operator := keyring.New(a.store, keyring.NewSealer(issuer, a.roots), policy)
+	operator := keyring.New(a.store, keyring.NewSealer(issuer, a.roots), quick)
 	if _, err := operator.RotateNow(bound(t), thinking); !errors.Is(err, keyring.ErrNoStandby) {
 		t.Errorf("got %v, want ErrNoStandby", err)
 	}
@@ -356,7 +355,7 @@ func TestResealGoesOnWhereItWas(t *testing.T) {
 	second[0].ID = 2
 	both := append(secret.Roots{second[0]}, a.roots...)
 	ctx, cancel := context.WithCancel(t.Context())
-	broken := keyring.New(a.store, keyring.NewSealer(issuer, both), policy)
+	broken := keyring.New(a.store, keyring.NewSealer(issuer, both), quick)
 	if n, err := broken.Reseal(ctx, func(done, _ int) { cancel() }); n != 1 || !errors.Is(err, context.Canceled) {
 		t.Fatalf("%d keys, %v; want one before it broke off", n, err)
 	}
@@ -365,7 +364,7 @@ func TestResealGoesOnWhereItWas(t *testing.T) {
 	if err != nil || n != 1 || !slices.Equal(told, []int{1, 1}) {
 		t.Fatalf("%d keys, %v, told %v; want the one that was left", n, err, told)
 	}
-	alone := keyring.New(a.store, keyring.NewSealer(issuer, both[:1]), policy)
+	alone := keyring.New(a.store, keyring.NewSealer(issuer, both[:1]), quick)
 	keys, _, err := alone.Verify(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -391,7 +390,7 @@ func TestADumpOfTheDatabaseOpensNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	sealer := keyring.NewSealer(issuer, secret.GenerateRoots())
-	k := keyring.New(store, sealer, policy)
+	k := keyring.New(store, sealer, quick)
 	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -453,7 +452,7 @@ func TestASnapshotThatTheDatabasesClockHasLeftBehindSignsNothing(t *testing.T) {
 func TestAProcessWithAWrongClockSignsByTheDatabases(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Add(-time.Hour)
-	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), policy)
+	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), quick)
 	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,7 +21,7 @@ import (
 // TestListTellsWhenEachKeyTurns, as far as it is known, in order of activation.
 func TestListTellsWhenEachKeyTurns(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest(half(signing, foreign))...)
 		r.ahead += time.Second
 		keys, now, err := r.List(bound(t))
@@ -79,7 +78,7 @@ func TestVerifyFindsEveryKindOfDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				for i, hurt := range all {
 					r := newRing(t, atRest()...)
 					at := slices.IndexFunc(r.keys, func(k keyring.Stored) bool { return k.KID == r.kid(hurt) })

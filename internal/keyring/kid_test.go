@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 	"testing/cryptotest"
-	"testing/synctest"
 )
 
 // TestAKIDNeverReadsAsAFlag, wherever an operator types it: one kid of 64 would. It has
@@ -24,7 +23,7 @@ func TestAKIDNeverReadsAsAFlag(t *testing.T) {
 			break
 		}
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t)
 		if err := r.Maintain(bound(t)); err != nil {
 			t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,7 +70,7 @@ func TestAKeyLivesToTheTick(t *testing.T) {
 	} {
 		t.Run(c.at.String(), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				r := newRing(t, signing, turning(standby, turn), next)
 				time.Sleep(c.at)
 				if err := errors.Join(r.Maintain(bound(t)), r.Refresh(bound(t))); err != nil {
@@ -105,7 +104,7 @@ func TestAKeyLivesToTheTick(t *testing.T) {
 // TestARevokedKeyIsOutAtTheVeryInstant, whatever it was, and stays known.
 func TestARevokedKeyIsOutAtTheVeryInstant(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest()...)
 		for _, name := range []string{"signing", "retired", "removed"} {
 			if _, err := r.Revoke(bound(t), r.kid(name), time.Hour, r.order()); err != nil {

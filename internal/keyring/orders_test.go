@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -89,7 +88,7 @@ func TestEachOrderChangesWhatItSaysAndTellsIt(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
 					if diff := cmp.Diff(s.play(t), want); diff != "" {
 						t.Errorf("what came of it (-got +want):\n%s", diff)
 					}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,7 +36,7 @@ func TestAnOrderThatIsNotConfirmedChangesNothing(t *testing.T) {
 	for name, give := range verbs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				r := newRing(t, atRest()...)
 				no := errors.New("no")
 				order := r.order()
@@ -56,7 +55,7 @@ func TestAnOrderThatIsBrokenOffWhileItWaitsChangesNothing(t *testing.T) {
 	for _, name := range []string{"emergency", "revoke"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				r := newRing(t, atRest(published(standby, -time.Second))...)
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
@@ -89,7 +88,7 @@ func TestAnOrderThatCannotReadOrWriteEndsWithItsError(t *testing.T) {
 	for name, give := range verbs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				for n := 1; n <= reads+2; n++ {
 					r := newRing(t, atRest()...)
 					switch n {
@@ -147,7 +146,7 @@ func TestAnOrderIsDecidedOnWhatIsThereUnderTheLock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				r := newRing(t, atRest()...)
 				before := 0
 				r.locking = func() error {
@@ -170,7 +169,7 @@ func TestAnOrderIsDecidedOnWhatIsThereUnderTheLock(t *testing.T) {
 // TestAnOrderWaitsForAStandbyThatCameUnderTheLock: it had settled when it was read.
 func TestAnOrderWaitsForAStandbyThatCameUnderTheLock(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest()...)
 		r.locking = func() error {
 			r.locking = nil
@@ -198,7 +197,7 @@ func TestAnOrderWaitsForAStandbyThatCameUnderTheLock(t *testing.T) {
 // TestWhatIsRefusedIsNotTriedAgain: by then it might be granted, and nobody was asked.
 func TestWhatIsRefusedIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest(published(standby, -2*day+2*time.Second))...)
 		r.reading = func() error { time.Sleep(time.Second - tock); return nil }
 		if _, err := r.Rotate(bound(t), r.order()); !errors.Is(err, keyring.ErrUnripe) {
@@ -211,7 +210,7 @@ func TestWhatIsRefusedIsNotTriedAgain(t *testing.T) {
 // TestNoKeyIsDrawnForNothing: it takes long, and under another root secret it never ends.
 func TestNoKeyIsDrawnForNothing(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		foreign := newRing(t, half(signing, foreign))
 		if err := foreign.Maintain(bound(t)); !errors.Is(err, keyring.ErrUnsealable) || foreign.Spares() != 0 {
 			t.Errorf("%v, %d spare keys", err, foreign.Spares())
@@ -226,7 +225,7 @@ func TestNoKeyIsDrawnForNothing(t *testing.T) {
 // TestAKeyThatWasDrawnIsNotLost: drawing takes long, and what was not used waits.
 func TestAKeyThatWasDrawnIsNotLost(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, signing)
 		wantSpares := func(when string, want int) {
 			t.Helper()
@@ -273,7 +272,7 @@ func TestAKeyThatWasDrawnIsNotLost(t *testing.T) {
 // TestMoreThanWasDrawnIsMadeTheNextTime: by the time of the lock more is due.
 func TestMoreThanWasDrawnIsMadeTheNextTime(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest()...)
 		r.locking = func() error {
 			r.locking = nil
@@ -299,7 +298,7 @@ func TestMoreThanWasDrawnIsMadeTheNextTime(t *testing.T) {
 // TestMaintainReadsAnewWhatItChanged, and nothing when it changed nothing.
 func TestMaintainReadsAnewWhatItChanged(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest(turning(standby, day))...)
 		for _, want := range []struct{ reads, writes, published int }{{2, 1, 4}, {3, 1, 4}} {
 			if err := r.Maintain(bound(t)); err != nil {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -24,7 +23,7 @@ func (r *ring) resealing() *keyring.Keyring {
 // are resealed all the same.
 func TestResealSealsWhatAnotherRootSealedAndTellsIt(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, retired, signing, half(turning(standby, 20*day), foreign), given{name: "next", signs: 50 * day}, given{name: "done", signs: 80 * day})
 		desk := r.resealing()
 		done := r.seal(t, pairs()[4], sound) // by the second one, as it is active now
@@ -58,7 +57,7 @@ func TestResealSealsWhatAnotherRootSealedAndTellsIt(t *testing.T) {
 // TestResealTellsOfAnotherSecretUnderTheSameID: nothing is due, and yet it does not open.
 func TestResealTellsOfAnotherSecretUnderTheSameID(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, retired, half(signing, damaged), standby)
 		n, err := r.Reseal(bound(t), func(int, int) { t.Error("nothing is resealed") })
 		if n != 0 || !errors.Is(err, keyring.ErrUnsealable) || !strings.Contains(err.Error(), r.kid("signing")) {
@@ -78,7 +77,7 @@ func TestResealLeavesAloneWhatChangedMeanwhile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				r := newRing(t, signing, half(standby, destroyed))
 				desk := r.resealing()
 				r.locking = func() error { rival(r); return nil }
@@ -96,7 +95,7 @@ func TestResealLeavesAloneWhatChangedMeanwhile(t *testing.T) {
 // TestResealCountsWhatIsWrittenAlone, and each error is told.
 func TestResealCountsWhatIsWrittenAlone(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, signing, standby)
 		desk := r.resealing()
 		r.commit = errDown

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,7 +30,7 @@ func TestASnapshotSignsForAMinuteByBothClocks(t *testing.T) {
 		{time.Minute, time.Minute, true, true},
 		{0, -time.Hour, true, true},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			r := newRing(t, atRest()...)
 			if err := r.Refresh(bound(t)); err != nil {
 				t.Fatal(err)
@@ -52,7 +51,7 @@ func TestASnapshotSignsForAMinuteByBothClocks(t *testing.T) {
 // TestASnapshotIsAsOldAsTheQuestion, not as its answer, which may take long.
 func TestASnapshotIsAsOldAsTheQuestion(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest()...)
 		r.reading = func() error { time.Sleep(7 * time.Second); return nil }
 		if err := r.Refresh(bound(t)); err != nil {
@@ -67,7 +66,7 @@ func TestASnapshotIsAsOldAsTheQuestion(t *testing.T) {
 // TestBeforeTheFirstReadingNothingIsKnown: neither ready nor a key of any kind.
 func TestBeforeTheFirstReadingNothingIsKnown(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest()...)
 		if _, err := r.Signer(r.now()); !errors.Is(err, keyring.ErrStale) {
 			t.Errorf("signer: %v", err)
@@ -97,7 +96,7 @@ func TestAReadingThatFailsLeavesTheSnapshot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				r := newRing(t, atRest()...)
 				if err := r.Start(bound(t)); err != nil || len(r.writes) > 0 || r.reads != 1 {
 					t.Fatalf("start: %v, %d writes, %d reads", err, len(r.writes), r.reads)
@@ -122,7 +121,7 @@ func TestAReadingThatFailsLeavesTheSnapshot(t *testing.T) {
 // TestStartMakesTheFirstKeyOnlyWhereThereIsNone: no other error is taken for that.
 func TestStartMakesTheFirstKeyOnlyWhereThereIsNone(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		empty := newRing(t)
 		if err := empty.Start(bound(t)); err != nil || empty.Ready() != nil || empty.signs(t) != "new1" {
 			t.Errorf("an empty table: %v, ready %v", err, empty.Ready())
@@ -150,7 +149,7 @@ func TestStartMakesTheFirstKeyOnlyWhereThereIsNone(t *testing.T) {
 // TestOfADamagedKeyIsToldAndTheOthersServe: what is whole of it is published.
 func TestOfADamagedKeyIsToldAndTheOthersServe(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		next := given{name: "next", published: -time.Hour, signs: 60 * day}
 		r := newRing(t, append(atRest(half(turning(standby, 30*time.Second), foreign)), next)...)
 		r.keys[1].Public = []byte("retired") // what retired is not whole: it leaves the JWKS
@@ -196,7 +195,7 @@ func TestOfADamagedKeyIsToldAndTheOthersServe(t *testing.T) {
 // TestAnOpenKeyStaysOpenUntilItsRowIsAnother: unsealing at every poll would be waste.
 func TestAnOpenKeyStaysOpenUntilItsRowIsAnother(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest()...)
 		open := func() any {
 			if err := r.Refresh(bound(t)); err != nil {
@@ -222,7 +221,7 @@ func TestAnOpenKeyStaysOpenUntilItsRowIsAnother(t *testing.T) {
 // TestAPrivateHalfOfAnotherKeyDoesNotSign: it opens, but it is not the one of the kid.
 func TestAPrivateHalfOfAnotherKeyDoesNotSign(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest()...)
 		sealed, err := keyring.NewSealer(issuer, r.roots).Seal(r.kid("signing"), keyring.RS256, pairs()[7])
 		if err != nil {
@@ -238,7 +237,7 @@ func TestAPrivateHalfOfAnotherKeyDoesNotSign(t *testing.T) {
 // TestARequestIsSignedByTheKeyOfTheNewerClock: of the one it read, and the snapshot's.
 func TestARequestIsSignedByTheKeyOfTheNewerClock(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, append(atRest(turning(standby, 0)), given{name: "next", signs: 10 * time.Second})...)
 		if err := errors.Join(r.Maintain(bound(t)), r.Refresh(bound(t))); err != nil {
 			t.Fatal(err)
@@ -258,7 +257,7 @@ func TestARequestIsSignedByTheKeyOfTheNewerClock(t *testing.T) {
 // that is another when they are.
 func TestTheJWKSHoldsThePublicMembersOfItsKeysAlone(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest()...)
 		if err := r.Refresh(bound(t)); err != nil {
 			t.Fatal(err)
@@ -298,7 +297,7 @@ func TestTheJWKSHoldsThePublicMembersOfItsKeysAlone(t *testing.T) {
 // TestACallThatIsCancelledIsAnError of whatever reads or writes.
 func TestACallThatIsCancelledIsAnError(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest()...)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -364,6 +365,15 @@ func edit(t *testing.T, store keyring.Store, i int, hand func(*keyring.Stored)) 
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// bubble runs a test in virtual time. What goes round in circles, without any time going
+// by, ends by the real one.
+func bubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	watch := time.AfterFunc(50*time.Second, func() { panic(t.Name() + " takes too long") })
+	defer watch.Stop()
+	synctest.Test(t, test)
 }
 
 // bound is a context that ends, so that what never would fails.

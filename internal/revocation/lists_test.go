@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/revocation"
@@ -65,7 +64,7 @@ func TestATokenRefersToItsPlace(t *testing.T) {
 // TestReplicasSignTheSameBytes: whoever asks two of them never sees a difference.
 func TestReplicasSignTheSameBytes(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		store := &rows{}
 		early, late := newLists(t, store), newLists(t, store)
 		store.revoke(1)
@@ -94,7 +93,7 @@ func (c *counting) Sign(r io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 
 func TestAListIsSignedWhenItChangesAndOncePerEpochAndNeverForARequest(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		counted := &counting{Signer: key()}
 		sign, err := token.NewSigner("k1", counted)
 		if err != nil {
@@ -126,7 +125,7 @@ func TestAListIsSignedWhenItChangesAndOncePerEpochAndNeverForARequest(t *testing
 // TestWhoFollowsAListHoldsOneThatOutlivesEveryToken is what an outage is survived by.
 func TestWhoFollowsAListHoldsOneThatOutlivesEveryToken(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		lists := newLists(t, &rows{})
 		begin := time.Now()
 		for time.Since(begin) < 3*revocation.Epoch {
@@ -144,7 +143,7 @@ func TestWhoFollowsAListHoldsOneThatOutlivesEveryToken(t *testing.T) {
 // TestARevokedSessionStaysUntilNoTokenLives walks one revocation to its end.
 func TestARevokedSessionStaysUntilNoTokenLives(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		store := &rows{}
 		lists := newLists(t, store)
 		refresh(t, lists)
@@ -186,7 +185,7 @@ func TestAnIndexIsFreeOnlyWhenNoListShowsItsBit(t *testing.T) {
 // more than this one.
 func TestAReplicaBehindTakesNothingBack(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		store := &rows{}
 		behind, ahead := newLists(t, store), newLists(t, store)
 		refresh(t, behind)
@@ -219,7 +218,7 @@ func TestAReplicaBehindTakesNothingBack(t *testing.T) {
 // be unchanged, which nobody knows.
 func TestWithoutTheDatabaseTheLastListsAreServedUntilTheyExpire(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		store := &rows{down: true}
 		lists := newLists(t, store)
 		if err := lists.Refresh(t.Context()); !errors.Is(err, errDown) {
@@ -259,7 +258,7 @@ func TestWithoutTheDatabaseTheLastListsAreServedUntilTheyExpire(t *testing.T) {
 // TestWhatWasRevokedMeanwhileIsReadAfterAnOutage, and after a pause of the process.
 func TestWhatWasRevokedMeanwhileIsReadAfterAnOutage(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		store := &rows{}
 		lists := newLists(t, store)
 		refresh(t, lists)

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/revocation"
+	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
 // revokeUnseen puts a revocation into the store whose transaction took long to commit.
@@ -20,7 +20,7 @@ func (r *rows) revokeUnseen(index int64, ago time.Duration) {
 // TestARevocationThatIsSeenLateIsSeen, at once while there are few, and when it is said again here.
 func TestARevocationThatIsSeenLateIsSeen(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		store := &rows{}
 		lists := newLists(t, store)
 		store.revoke(1)
@@ -66,7 +66,7 @@ func TestARevocationThatIsSeenLateIsSeen(t *testing.T) {
 // TestAMassRevocationIsReadOnce, not at each reading of the hour that it stays.
 func TestAMassRevocationIsReadOnce(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		const many, page = 100_000, 10_000
 		store := &rows{}
 		lists := newLists(t, store)
@@ -91,6 +91,60 @@ func TestAMassRevocationIsReadOnce(t *testing.T) {
 		}
 		if store.read > readings*2*page {
 			t.Errorf("%d rows were read, want two pages each time", store.read)
+		}
+	})
+}
+
+// TestWhatWasExpectedInVainIsNotExpectedForEver: all is read for it once, also where no
+// list has room for it yet.
+func TestWhatWasExpectedInVainIsNotExpectedForEver(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		const many, page = 35_000, 10_000
+		store := &rows{ahead: apart}
+		for i := range int64(many) {
+			store.revoke(i)
+		}
+		lists := newLists(t, store)
+		refresh(t, lists)
+		for _, index := range []int64{many + 1, 2 * session.StatusListSize, 9 * session.StatusListSize} {
+			lists.Wake(index)
+			for _, want := range []int{many, 2 * page} {
+				store.read = 0
+				refresh(t, lists)
+				if store.read > want || want == many && store.read != many {
+					t.Errorf("%d rows were read for %d, want %d", store.read, index, want)
+				}
+			}
+		}
+	})
+}
+
+// TestAllIsReadWhenTheOlderHalfOfAPageIsNew: there may be more behind it.
+func TestAllIsReadWhenTheOlderHalfOfAPageIsNew(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		const many, page = 30_000, 10_000
+		store := &rows{ahead: apart}
+		revoke := func(n int) {
+			time.Sleep(time.Second)
+			for range n {
+				store.revoke(store.highest + 1)
+			}
+		}
+		revoke(many)
+		lists := newLists(t, store)
+		refresh(t, lists)
+		for n, want := range map[int]int{page / 2: 2 * page, page/2 + 1: 0} {
+			revoke(n)
+			store.read = 0
+			refresh(t, lists)
+			if want == 0 {
+				want = len(store.revoked)
+			}
+			if store.read != want {
+				t.Errorf("%d rows were read after %d new ones, want %d", store.read, n, want)
+			}
 		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -40,8 +41,9 @@ type rows struct {
 	highest int64
 	ahead   time.Duration // of this process's clock
 	down    bool
-	read    int    // rows, since the test set it to 0
-	failing func() // is called before each page
+	read    int       // rows, since the test set it to 0
+	asked   time.Time // what the clock said at the first page
+	failing func()    // is called before each page
 }
 
 func (r *rows) Revoked(ctx context.Context, page revocation.Page) (revocation.Reading, error) {
@@ -56,7 +58,10 @@ func (r *rows) Revoked(ctx context.Context, page revocation.Page) (revocation.Re
 	if err := ctx.Err(); err != nil {
 		return revocation.Reading{}, err
 	}
-	reading := revocation.Reading{Now: time.Now().Add(r.ahead).UTC(), Highest: r.highest}
+	reading := revocation.Reading{Now: r.now(), Highest: r.highest}
+	if page.Before.At.IsZero() {
+		r.asked = reading.Now
+	}
 	slices.SortFunc(r.revoked, latestFirst)
 	first := 0
 	if !page.Before.At.IsZero() {
@@ -80,7 +85,7 @@ func latestFirst(a, b revocation.Revoked) int {
 func (r *rows) revoke(index int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.revoked = append(r.revoked, revocation.Revoked{Index: index, At: time.Now().Add(r.ahead).UTC()})
+	r.revoked = append(r.revoked, revocation.Revoked{Index: index, At: r.now()})
 	r.highest = max(r.highest, index)
 }
 
@@ -104,8 +109,26 @@ func signer(tb testing.TB, kid string) func(time.Time) (*token.Signer, error) {
 
 func newLists(tb testing.TB, store revocation.Store) *revocation.Lists {
 	tb.Helper()
-	return revocation.New(revocation.Config{Issuer: issuer, AccessTTL: ttl, Store: store, Signer: signer(tb, "k1")})
+	sign := signer(tb, "k1")
+	return revocation.New(revocation.Config{Issuer: issuer, AccessTTL: ttl, Store: store, Signer: func(now time.Time) (*token.Signer, error) {
+		if r, ok := store.(*rows); ok && !now.Equal(r.asked) {
+			tb.Errorf("the key of %s is asked for, it was %s by the database", now, r.asked)
+		}
+		return sign(now)
+	}})
 }
+
+// bubble runs a test in virtual time. What goes round in circles, without any time going
+// by, ends by the real one.
+func bubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	watch := time.AfterFunc(50*time.Second, func() { panic(t.Name() + " takes too long") })
+	defer watch.Stop()
+	synctest.Test(t, test)
+}
+
+// now is the database's clock.
+func (r *rows) now() time.Time { return time.Now().Add(r.ahead).UTC() }
 
 func refresh(tb testing.TB, lists *revocation.Lists) {
 	tb.Helper()

@@ -66,23 +66,12 @@ func parseTag(tag string) (version, bool) {
 	if len(tag) > maxTag {
 		return version{}, false
 	}
-	inner, quoted := strings.CutPrefix(tag, `"`)
-	inner, closed := strings.CutSuffix(inner, `"`)
-	first, rest, _ := strings.Cut(inner, ".")
-	second, digest, three := strings.Cut(rest, ".")
-	if !quoted || !closed || !three || strings.ContainsAny(digest, `."`) {
-		return version{}, false
-	}
-	epoch, err := strconv.ParseInt(first, 10, 64)
-	if err != nil {
-		return version{}, false
-	}
-	count, err := strconv.Atoi(second)
-	if err != nil {
-		return version{}, false
-	}
+	first, rest, _ := strings.Cut(strings.Trim(tag, `"`), ".")
+	second, digest, _ := strings.Cut(rest, ".")
+	epoch, _ := strconv.ParseInt(first, 10, 64) // what is no number is not spelled like one
+	count, _ := strconv.Atoi(second)
 	v := version{epoch, count, digest}
-	return v, v.tag() == tag && epoch >= 0 && count >= 0
+	return v, v.tag() == tag && epoch >= 0 && count >= 0 && !strings.ContainsAny(digest, `."`)
 }
 
 // follows reports whether v is a version of list n that follows on from w at a time. A

@@ -9,13 +9,17 @@ import (
 
 func TestATagIsReadBack(t *testing.T) {
 	t.Parallel()
-	v := version{epoch: 9911, count: 3, digest: "SCNu4bPkRnVh7dGhCm8nYw"}
-	if got, ok := parseTag(v.tag()); !ok || got != v {
-		t.Errorf("%s read as %+v, %v", v.tag(), got, ok)
+	for _, v := range []version{
+		{epoch: 9911, count: 3, digest: "SCNu4bPkRnVh7dGhCm8nYw"}, {}, {digest: strings.Repeat("x", maxTag-len(`"0.0."`))},
+	} {
+		if got, ok := parseTag(v.tag()); !ok || got != v {
+			t.Errorf("%s read as %+v, %v", v.tag(), got, ok)
+		}
 	}
 	for _, tag := range []string{
 		``, `"`, `""`, `9911.3.x`, `"9911.3.x`, `"9911.3"`, `"9911.3.x.y"`, `"+1.3.x"`, `"01.3.x"`, `"1.-3.x"`, `"-1.3.x"`,
-		`"1. 3.x"`, `"99999999999999999999.3.x"`, `"1.3.` + string(make([]byte, maxTag)) + `"`,
+		`"1. 3.x"`, `"99999999999999999999.3.x"`, `"1.3.` + string(make([]byte, maxTag)) + `"`, `""1.3.x""`, `"1.3."x"`,
+		`"0.0.` + strings.Repeat("x", maxTag-5) + `"`, `"x.3.y"`, `"1.x.y"`, `".3.y"`, `"1..y"`, `"-0.3.x"`,
 	} {
 		if v, ok := parseTag(tag); ok {
 			t.Errorf("%q read as %+v", tag, v)
@@ -67,12 +71,14 @@ func TestOfManyTagsTheFirstEightCount(t *testing.T) {
 	t.Parallel()
 	ours := version{epoch: 9911, count: 3, digest: "SCNu4bPkRnVh7dGhCm8nYw"}
 	for text, want := range map[string]Held{
-		"":                  {},
-		`"other"`:           {},
-		"*":                 {any: true},
-		ours.tag():          {versions: []version{ours}},
-		"W/" + ours.tag():   {versions: []version{ours}},
-		`"x",` + ours.tag(): {versions: []version{ours}},
+		"":                      {},
+		`"other"`:               {},
+		"*":                     {any: true},
+		"*, " + ours.tag():      {any: true, versions: []version{ours}},
+		"\t" + ours.tag() + " ": {versions: []version{ours}},
+		ours.tag():              {versions: []version{ours}},
+		"W/" + ours.tag():       {versions: []version{ours}},
+		`"x",` + ours.tag():     {versions: []version{ours}},
 		strings.Repeat(`"x" , `, maxTags-1) + ours.tag(): {versions: []version{ours}},
 		strings.Repeat(`"x" , `, maxTags) + ours.tag():   {},
 		strings.Repeat(ours.tag()+",", 100):              {versions: slices.Repeat([]version{ours}, maxTags)},

@@ -64,7 +64,7 @@ func own(t *testing.T, lists *revocation.Lists, until time.Duration) {
 // TestAWaitEndsWithTheChange of its own list, at once, and of all who wait for it.
 func TestAWaitEndsWithTheChange(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		store := &rows{highest: session.StatusListSize} // three lists
 		lists := newLists(t, store)
 		refresh(t, lists)
@@ -103,7 +103,7 @@ func TestAWaitWithoutAChangeEndsInTime(t *testing.T) {
 	for name, tags := range map[string]string{"the tag": "", "any": "*"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				lists := newLists(t, &rows{})
 				refresh(t, lists)
 				list := fetch(t, lists, 0)
@@ -126,7 +126,7 @@ func TestAWaitWithoutAChangeEndsInTime(t *testing.T) {
 // and whoever comes later does not wait.
 func TestAWaitEndsWithTheCallerOrTheServer(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		lists := newLists(t, &rows{})
 		refresh(t, lists)
 		tag := fetch(t, lists, 0).ETag
@@ -161,7 +161,7 @@ func TestAWaitEndsWithTheCallerOrTheServer(t *testing.T) {
 // TestUnchangedIsSaidForTwoSecondsAfterAReading, and to those who wait no longer either.
 func TestUnchangedIsSaidForTwoSecondsAfterAReading(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		store := &rows{}
 		lists := newLists(t, store)
 		refresh(t, lists)
@@ -188,7 +188,7 @@ func TestUnchangedIsSaidForTwoSecondsAfterAReading(t *testing.T) {
 // TestAWaitOutlastsReadings: each makes the list young again.
 func TestAWaitOutlastsReadings(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		lists := newLists(t, &rows{})
 		refresh(t, lists)
 		w := await(bound(t), lists, 0, held(fetch(t, lists, 0).ETag), 9*time.Second)

@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/mintmark-auth/mintmark/internal/config"
+	"github.com/mintmark-auth/mintmark/internal/private"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 )
 
@@ -40,19 +40,17 @@ type dataDir struct {
 // claimDataDir makes the directory if need be and locks it: one process at a time.
 // The lock goes with the process, however it ends.
 func claimDataDir(path string) (*dataDir, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := private.MakeFolder(path); err != nil {
 		return nil, fmt.Errorf("%w: %w; set MINTMARK_DATA_DIR to a directory this user can write", ErrDataDir, err)
 	}
-	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w; give this user read and write access, or set MINTMARK_DATA_DIR", ErrDataDir, err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		lock.Close()
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w: lock %s: %w; set MINTMARK_DATA_DIR to a directory on a file system that has locks", ErrDataDir, path, err)
-		}
+	lock, err := private.Lock(filepath.Join(path, lockFile))
+	switch {
+	case errors.Is(err, private.ErrLocked):
 		return nil, fmt.Errorf("%w: another mintmark serves from %s; stop it, or set MINTMARK_DATA_DIR to another directory", ErrDataDirInUse, path)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w: %w; give this user read and write access, or set MINTMARK_DATA_DIR", ErrDataDir, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: lock %s: %w; set MINTMARK_DATA_DIR to a directory on a file system that has locks", ErrDataDir, path, err)
 	}
 	return &dataDir{path: path, lock: lock}, nil
 }
@@ -90,7 +88,7 @@ func (d *dataDir) rememberIssuer(issuer string) error {
 	if err != nil || known != "" {
 		return err
 	}
-	if err := writePrivate(d.file(issuerFile), issuer+"\n"); err != nil {
+	if err := private.Write(d.file(issuerFile), issuer+"\n"); err != nil {
 		return fmt.Errorf("%w: %w", ErrDataDir, err)
 	}
 	return nil
@@ -146,7 +144,7 @@ func (d *dataDir) ensureRootSecret() (secret.Roots, error) {
 			ErrRootSecret, d.file(secretFile))
 	}
 	roots = secret.GenerateRoots()
-	if err := writePrivate(d.file(secretFile), roots.Encode().Reveal()+"\n"); err != nil {
+	if err := private.Write(d.file(secretFile), roots.Encode().Reveal()+"\n"); err != nil {
 		return nil, fmt.Errorf("%w: write root secret: %w", ErrDataDir, err)
 	}
 	return roots, nil
@@ -165,15 +163,13 @@ func (d *dataDir) ensureSecretOfNew(cfg config.Config) error {
 // readRootSecret reads the secret of a directory. fs.ErrNotExist when there is none.
 func readRootSecret(dir string) (secret.Roots, error) {
 	path := filepath.Join(dir, secretFile)
-	info, err := os.Stat(path)
-	if err != nil {
+	text, err := private.Read(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, err
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%w: %s can be read by others (mode %04o); run `chmod 600 %s`", ErrRootSecret, path, info.Mode().Perm(), path)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
+	case errors.Is(err, private.ErrExposed):
+		return nil, fmt.Errorf("%w: %w", ErrRootSecret, err)
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w; give this user read access", ErrRootSecret, err)
 	}
 	roots, err := secret.ParseRoots(strings.TrimSpace(string(text)))
@@ -181,26 +177,4 @@ func readRootSecret(dir string) (secret.Roots, error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrRootSecret, path, err)
 	}
 	return roots, nil
-}
-
-// writePrivate writes a file that only this user can read. It is there whole or
-// not at all, and on disk before anything depends on it.
-func writePrivate(path, text string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -46,7 +46,7 @@ func Rooms() []Room {
 			"internal/secret", "internal/session", "internal/telemetry", "internal/torture", "internal/user", "internal/version", "internal/weather", "pkg/verifier"}},
 		{Path: "internal/torture", Only: []string{"none"}},
 		{Path: "internal/app", Never: []string{gin, jwx}, Ours: append([]string{
-			"db", "internal/authority", "internal/config", "internal/httpapi", "internal/store/*", "internal/telemetry", "internal/version"}, kept...)},
+			"db", "internal/authority", "internal/config", "internal/httpapi", "internal/private", "internal/store/*", "internal/telemetry", "internal/version"}, kept...)},
 		{Path: "internal/config", Ours: []string{"internal/secret"}, Never: pure},
 		{Path: "internal/config/configdoc", Ours: []string{"internal/config"}, Never: pure},
 		{Path: "internal/httpapi", Never: []string{pgx, goRedis, jwx, sqlPkg, sqliteGo}, Ours: []string{
@@ -64,6 +64,7 @@ func Rooms() []Room {
 		{Path: "internal/audit", Never: pure},
 		{Path: "internal/telemetry", Never: []string{gin, jwx, sqlPkg}},
 		{Path: "internal/secret", Only: []string{"none"}},
+		{Path: "internal/private", Only: []string{"golang.org/x/sys"}},
 		{Path: "internal/version", Only: []string{"none"}},
 		{Path: "internal/store/sqlite", Ours: kept, Never: append([]string{pgx, goRedis}, stores...)},
 		{Path: "internal/store/postgres", Ours: kept, Never: append([]string{sqliteGo, goRedis}, stores...)},

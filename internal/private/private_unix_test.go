@@ -1,0 +1,76 @@
+//go:build unix
+
+package private_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mintmark-auth/mintmark/internal/private"
+)
+
+func TestNobodyElseCanReadWhatIsMade(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "folder")
+	if err := private.MakeFolder(folder); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(folder, "secret")
+	if err := private.Write(file, "text"); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := private.Lock(filepath.Join(folder, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lock.Close() })
+	for path, want := range map[string]fs.FileMode{folder: 0o700, file: 0o600, lock.Name(): 0o600} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: got mode %v, %v, want %04o", path, info.Mode().Perm(), err, want)
+		}
+	}
+}
+
+// Each bit alone: others' and the group's, to read, write or run.
+func TestAFileThatOthersHaveARightToIsRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := private.Write(path, "text"); err != nil {
+		t.Fatal(err)
+	}
+	for _, others := range []fs.FileMode{0o001, 0o002, 0o004, 0o010, 0o020, 0o040} {
+		if err := os.Chmod(path, 0o600|others); err != nil {
+			t.Fatal(err)
+		}
+		text, err := private.Read(path)
+		if !errors.Is(err, private.ErrExposed) || text != nil || !strings.Contains(err.Error(), "run `chmod 600 "+path+"`") {
+			t.Errorf("mode %04o: got %q, %v, want ErrExposed and how to mend it", 0o600|others, text, err)
+		}
+	}
+	for _, own := range []fs.FileMode{0o400, 0o600, 0o700} {
+		if err := os.Chmod(path, own); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := private.Read(path); string(text) != "text" || err != nil {
+			t.Errorf("mode %04o: got %q, %v, want the text", own, text, err)
+		}
+	}
+}
+
+func TestAFolderThatExistsKeepsItsMode(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	if err := os.Chmod(folder, 0o750); err != nil { //nolint:gosec // the mode that an operator chose
+		t.Fatal(err)
+	}
+	if err := private.MakeFolder(folder); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o750 {
+		t.Errorf("got mode %v, %v, want 0750", info.Mode().Perm(), err)
+	}
+}

@@ -218,7 +218,7 @@ func nodeOptions(t *testing.T) []string {
 func (r recipe) start(t *testing.T, folder, issuer, audience string, more ...string) string {
 	t.Helper()
 	if filepath.Ext(r.main) == ".mjs" {
-		installed(t, folder)
+		installJose(t, folder)
 	}
 	cmd := exec.Command(r.command[0], append(r.command[1:], r.main)...)
 	cmd.Dir = folder
@@ -258,21 +258,6 @@ func startService(t *testing.T, cmd *exec.Cmd) string {
 	return strings.TrimSpace(first)
 }
 
-// installed puts the library that the Node page asks for beside the page's files, at the version the page names.
-func installed(t *testing.T, folder string) {
-	t.Helper()
-	modules, err := filepath.Abs("testdata/node/node_modules")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(modules, "jose", "package.json")); err != nil {
-		t.Fatal("jose is not installed: run npm ci in internal/e2e/testdata/node, as make test does")
-	}
-	if err := os.Symlink(modules, filepath.Join(folder, "node_modules")); err != nil && !os.IsExist(err) {
-		t.Fatal(err)
-	}
-}
-
 // python is one that has PyJWT: on Debian that of the system, whatever else is on the PATH.
 func python(t *testing.T) string {
 	t.Helper()
@@ -281,7 +266,7 @@ func python(t *testing.T) string {
 			return name
 		}
 	}
-	t.Fatal("no python3 has PyJWT and cryptography: install them (on Debian python3-jwt), as make test does")
+	t.Fatal("no python3 has PyJWT and cryptography: install them (on Debian python3-jwt), as tools/test.sh does")
 	return ""
 }
 
@@ -296,20 +281,6 @@ func freeAddress(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return listener.Addr().String()
-}
-
-// TestTheNodePageNamesTheVersionThatIsTested keeps the page and the lock together.
-func TestTheNodePageNamesTheVersionThatIsTested(t *testing.T) {
-	t.Parallel()
-	lock, err := os.ReadFile("testdata/node/package.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, version, _ := strings.Cut(recipePage(t, "node.md"), "npm install jose@")
-	version, _, _ = strings.Cut(version, "`")
-	if version == "" || !strings.Contains(string(lock), `"jose": "`+version+`"`) {
-		t.Errorf("the page says jose@%s, package.json\n%s", version, lock)
-	}
 }
 
 // fence is a fenced block of a page.

@@ -1,7 +1,9 @@
 #!/bin/sh
-# Installs what the tests need and the machine lacks: install.sh [postgres] [redis] [gcc] [node] [python] [curl] [iproute2] [git]
+# Installs what the tests need and the machine lacks, each word of it a need:
+# install.sh [postgres] [redis] [gcc] [node] [npm] [python] [curl] [iproute2] [git] [make] [debootstrap]
 # Only as root on Debian and its children; anywhere else it says in one line what to install.
-# It starts no service, makes no database cluster, and does nothing where nothing is missing.
+# It starts no service, neither now nor with the machine, makes no database cluster, and does nothing where
+# nothing is missing. `make fresh` tests it.
 set -eu
 
 found() { command -v "$1" >/dev/null 2>&1; }
@@ -12,7 +14,6 @@ has_postgres() {
 }
 has_redis() { [ -n "${MINTMARK_TEST_REDIS_URL:-}" ] || found redis-server || found valkey-server; }
 has_gcc() { found "${CC:-gcc}" && printf '#include <stdlib.h>\n' | "${CC:-gcc}" -E - >/dev/null 2>&1; }
-has_node() { found node && found npm; }
 # PyJWT for the interpreter on the PATH or for the system's, which Debian's package is for.
 has_python() {
 	for python in python3 /usr/bin/python3; do
@@ -28,52 +29,67 @@ for need in "$@"; do
 	redis) has_redis || packages="$packages redis-server" ;;
 	gcc) has_gcc || packages="$packages gcc libc6-dev" ;;
 	curl) found curl || packages="$packages curl ca-certificates" ;;
-	git) found git || packages="$packages git" ;;
+	git | make | npm | debootstrap) found "$need" || packages="$packages $need" ;;
 	iproute2) found ip || packages="$packages iproute2" ;;
-	node) has_node || packages="$packages nodejs npm" ;;
+	node) found node || packages="$packages nodejs" ;;
 	python) has_python || packages="$packages python3 python3-jwt python3-cryptography" ;;
-	*) echo "install.sh: nothing is known of '$need'; choose from postgres redis gcc node python curl iproute2 git" >&2; exit 2 ;;
+	*)
+		echo "install.sh: nothing is known of '$need'; choose from postgres redis gcc node npm python curl iproute2 git make debootstrap" >&2
+		exit 2
+		;;
 	esac
 done
 [ -n "$packages" ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! found apt-get; then
-	echo "missing on this machine:$packages (Debian's names). Install them, or run make as root on Debian and it does." >&2
+	echo "missing on this machine:$packages (Debian's names). Install them, or run this as root on Debian and it does." >&2
 	exit 1
 fi
 
-# An answer of 101 tells package scripts to start no service. A machine with a policy keeps its own.
+# Two answers to the packages' scripts, for as long as this runs: start no service (101 says so; a machine with a
+# policy keeps its own), and make no cluster of Postgres, as the tests bring theirs.
 policy=/usr/sbin/policy-rc.d
+clusters=/etc/postgresql-common/createcluster.d
+no_cluster=$clusters/mintmark-tests.conf
+tidy() {
+	[ -z "${made_policy:-}" ] || rm -f "$policy"
+	rm -f "$no_cluster"
+	[ ! -d "$clusters" ] || rmdir --ignore-fail-on-non-empty "$clusters"
+}
+trap tidy EXIT
+trap 'exit 1' INT TERM HUP
 if [ ! -e "$policy" ]; then
-	trap 'rm -f "$policy"' EXIT
-	trap 'exit 1' INT TERM HUP
+	made_policy=yes
 	printf '#!/bin/sh\nexit 101\n' >"$policy"
 	chmod 755 "$policy"
 fi
+mkdir -p "$clusters"
+echo 'create_main_cluster = false' >"$no_cluster"
 
 export DEBIAN_FRONTEND=noninteractive
 export TMPDIR=/var/tmp # apt drops root for some steps and must reach its temporary folder
-install() {
-	apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install -y -qq --no-install-recommends "$@" >&2
-}
-with_fresh_lists() {
-	install "$@" || { apt-get -o DPkg::Lock::Timeout=300 update -qq >&2 && install "$@"; }
-}
+apt_get() { apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -qq "$@" >&2; }
+# shellcheck disable=SC2086 # a list of words
+install() { apt_get install -y --no-install-recommends $packages; }
+# shellcheck disable=SC2086 # a list of words
+listed() { [ "$(apt-cache pkgnames | grep -cxF "$(printf '%s\n' $packages)")" -eq "$(set -- $packages && echo $#)" ]; }
+
+is_installed() { dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' | grep -qxF "$1 installed"; }
+for package in redis-server postgresql-common; do
+	is_installed "$package" || new="${new:-} $package"
+done
 
 echo "installing:$packages" >&2
-case " $packages " in
-*' postgresql '*)
-	# The package would make and run a cluster of its own; the tests bring theirs.
-	with_fresh_lists postgresql-common
-	conf=/etc/postgresql-common/createcluster.conf
-	grep -q '^ *create_main_cluster *= *false' "$conf" 2>/dev/null || echo 'create_main_cluster = false' >>"$conf"
-	;;
-esac
-# shellcheck disable=SC2086 # a list of words
-with_fresh_lists $packages
-case " $packages " in
-*' redis-server '*)
-	# Nor shall one start with the machine, which the package arranged.
-	if found deb-systemd-helper; then deb-systemd-helper disable redis-server.service >/dev/null 2>&1 || true; fi
-	;;
-esac
+listed || apt_get update
+install || { echo "once more, with new lists of packages" >&2 && apt_get update && install; }
+
+# Installing a service's package has it start with the machine. What nobody here has asked for shall not.
+stay_off() { # PACKAGE SERVICE
+	case " ${new:-} " in *" $1 "*) ;; *) return 0 ;; esac
+	is_installed "$1" || return 0
+	# Outside of a package's script it wants to be told whose service that is.
+	DPKG_MAINTSCRIPT_PACKAGE=$1 deb-systemd-helper disable "$2.service" >&2
+	update-rc.d "$2" disable >&2
+}
+stay_off redis-server redis-server
+stay_off postgresql-common postgresql

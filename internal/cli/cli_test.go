@@ -94,8 +94,8 @@ func TestTheProgramIsNamedAsItCanBeCalledAgain(t *testing.T) {
 		"mintmark":             "mintmark",
 		"./bin/mintmark":       "./bin/mintmark",
 		"/opt/mint mark's/bin": `'/opt/mint mark'\''s/bin'`,
-		"/var/folders/go-build2041/b001/exe/mintmark":                                           "go run ./cmd/mintmark",
-		"/cache/ab/abababababababababababababababababababababababababababababababab-d/mintmark": "go run ./cmd/mintmark",
+		"/var/folders/go-build2041/b001/exe/mintmark":                                           "go run -tags nomsgpack ./cmd/mintmark",
+		"/cache/ab/abababababababababababababababababababababababababababababababab-d/mintmark": "go run -tags nomsgpack ./cmd/mintmark",
 	} {
 		if got := cli.Callable(program); got != want {
 			t.Errorf("%s: got %s, want %s", program, got, want)

@@ -146,7 +146,7 @@ func callable(program string) string {
 	case program == "":
 		return "mintmark"
 	case builtByGoRun(program):
-		return "go run ./cmd/mintmark"
+		return "go run -tags nomsgpack ./cmd/mintmark"
 	}
 	return quoted(program)
 }

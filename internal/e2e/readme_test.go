@@ -11,7 +11,7 @@ import (
 
 // TestTheShellBlocksOfTheReadmeWorkAsPrinted runs the blocks marked sh of the front
 // page against an authority started as the page says, but on a free port. The
-// indented lines are starts (serve, demo, make) that have tests of their own.
+// indented lines are starts (serve, demo, tests) that have tests of their own.
 func TestTheShellBlocksOfTheReadmeWorkAsPrinted(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../README.md")
@@ -19,7 +19,7 @@ func TestTheShellBlocksOfTheReadmeWorkAsPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := shellBlocks(string(page))
-	if blocks == "" || !strings.Contains(string(page), "\n    go run ./cmd/mintmark serve\n") {
+	if blocks == "" || !strings.Contains(string(page), "\n    go run -tags nomsgpack ./cmd/mintmark serve\n") {
 		t.Fatal("the page has no shell lines, or does not say how to start")
 	}
 	a := spawn(t, "MINTMARK_DATA_DIR="+filepath.Join(t.TempDir(), "data"))

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Runs the tests: test.sh [PACKAGE…], all of them where none is named. Go is all one needs to begin: what else is
+# missing, it installs as root on Debian and its children; anywhere else it says in one line what to install.
+set -eu
+cd "$(dirname "$0")/.."
+[ "$#" -gt 0 ] || set -- ./...
+
+command -v go >/dev/null || { echo "go is missing on this machine: install Go 1.26" >&2; exit 1; }
+sh tools/install.sh git postgres redis gcc curl node python
+
+# As the Makefile builds, so that nothing is compiled twice. The commit is nowhere shown, and where the checkout
+# is another user's, git would refuse to tell it.
+GOFLAGS="$(go env GOFLAGS) -tags=nomsgpack -buildvcs=false" CGO_ENABLED=0
+export GOFLAGS CGO_ENABLED
+go build -o bin/with ./internal/testserver/with
+
+# All of it on one Postgres and one Redis, which end whatever happens.
+# shellcheck disable=SC2016 # for the inner shell to expand
+exec bin/with sh -euc '
+	CGO_ENABLED=1 go test -race -timeout 15m "$@"
+	# Every state of the rules, which the race detector would make ten times as dear.
+	case " $* " in
+	*" ./... "* | *" ./internal/session "* | *" ./internal/keyring "*)
+		go test -v -run TestWalkKeeps ./internal/session ./internal/keyring ;;
+	esac
+	# A module of its own, for the libraries of others; the race detector would only slow down their cryptography.
+	case " $* " in
+	*" ./... "*) cd internal/zoo && go test -count=1 -v ./... ;;
+	esac
+' test.sh "$@"

@@ -43,11 +43,12 @@ check: needs format vet lint build cross test generated tidy e2e ## all that CI 
 # First of all, so that nothing long ends at a missing tool.
 .PHONY: needs
 needs:
-	@$(INSTALL) git curl gcc node npm python postgres redis
+	@$(INSTALL) git curl gcc node npm python postgres redis nginx
 
 lint: $(LINTER) ## look for likely defects
 	$(LINTER) run ./...
 	cd internal/zoo && ../../$(LINTER) run ./...
+	cd internal/deployment && ../../$(LINTER) run ./...
 
 # Other systems than this one: what we ship must compile there, and what Go programs import from us.
 PLATFORMS ?= linux/arm64 darwin/arm64 windows/amd64
@@ -62,6 +63,7 @@ vet:
 	go vet ./...
 	go vet -tags nomsgpack,netns ./internal/storm
 	cd internal/zoo && go vet ./...
+	cd internal/deployment && go vet ./...
 
 fmt: ## format the code
 	gofmt -s -w $(GO_DIRS)
@@ -90,6 +92,7 @@ tidy:
 	go mod tidy -diff
 	cd tools && go mod tidy -diff
 	cd internal/zoo && go mod tidy -diff
+	cd internal/deployment && go mod tidy -diff
 
 storm: bin/with ## three replicas, a nemesis, promotions and moving slots; print the figures
 	@$(INSTALL) postgres redis gcc

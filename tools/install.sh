@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need and the machine lacks, each word of it a need:
-# install.sh [postgres] [redis] [gcc] [node] [npm] [python] [curl] [iproute2] [git] [make] [debootstrap]
+# install.sh [postgres] [redis] [gcc] [node] [npm] [python] [curl] [nginx] [iproute2] [git] [make] [debootstrap]
 # Only as root on Debian and its children; anywhere else it says in one line what to install.
 # It starts no service, neither now nor with the machine, makes no database cluster, and does nothing where
 # nothing is missing. `make fresh` tests it.
@@ -30,11 +30,12 @@ for need in "$@"; do
 	gcc) has_gcc || packages="$packages gcc libc6-dev" ;;
 	curl) found curl || packages="$packages curl ca-certificates" ;;
 	git | make | npm | debootstrap) found "$need" || packages="$packages $need" ;;
+	nginx) found nginx || found /usr/sbin/nginx || packages="$packages nginx" ;;
 	iproute2) found ip || packages="$packages iproute2" ;;
 	node) found node || packages="$packages nodejs" ;;
 	python) has_python || packages="$packages python3 python3-jwt python3-cryptography" ;;
 	*)
-		echo "install.sh: nothing is known of '$need'; choose from postgres redis gcc node npm python curl iproute2 git make debootstrap" >&2
+		echo "install.sh: nothing is known of '$need'; choose from postgres redis gcc node npm python curl nginx iproute2 git make debootstrap" >&2
 		exit 2
 		;;
 	esac
@@ -75,7 +76,7 @@ install() { apt_get install -y --no-install-recommends $packages; }
 listed() { [ "$(apt-cache pkgnames | grep -cxF "$(printf '%s\n' $packages)")" -eq "$(set -- $packages && echo $#)" ]; }
 
 is_installed() { dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' | grep -qxF "$1 installed"; }
-for package in redis-server postgresql-common; do
+for package in redis-server postgresql-common nginx-common; do
 	is_installed "$package" || new="${new:-} $package"
 done
 
@@ -93,3 +94,4 @@ stay_off() { # PACKAGE SERVICE
 }
 stay_off redis-server redis-server
 stay_off postgresql-common postgresql
+stay_off nginx-common nginx

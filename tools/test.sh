@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 [ "$#" -gt 0 ] || set -- ./...
 
 command -v go >/dev/null || { echo "go is missing on this machine: install Go 1.26" >&2; exit 1; }
-sh tools/install.sh git postgres redis gcc curl node python
+sh tools/install.sh git postgres redis gcc curl node python nginx
 
 # As the Makefile builds, so that nothing is compiled twice. The commit is nowhere shown, and where the checkout
 # is another user's, git would refuse to tell it.
@@ -23,8 +23,10 @@ exec bin/with sh -euc '
 	*" ./... "* | *" ./internal/session "* | *" ./internal/keyring "*)
 		go test -v -run TestWalkKeeps ./internal/session ./internal/keyring ;;
 	esac
-	# A module of its own, for the libraries of others; the race detector would only slow down their cryptography.
+	# Modules of their own, for the libraries of others; the race detector would only slow down their cryptography.
 	case " $* " in
-	*" ./... "*) cd internal/zoo && go test -count=1 -v ./... ;;
+	*" ./... "*)
+		go -C internal/deployment test ./...
+		go -C internal/zoo test -count=1 -v ./... ;;
 	esac
 ' test.sh "$@"

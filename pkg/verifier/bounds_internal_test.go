@@ -165,8 +165,7 @@ func TestThePaceIsThatOfTheTable(t *testing.T) {
 		"the last that does not wait":      {pace{plain: 1}, unchanged, 0, 500 * ms, 1000 * ms, pace{}, maxPoll},
 		"news while none waits":            {pace{plain: 3}, changed, 0, 0, 0, pace{plain: 2, quick: true}, 0},
 	} {
-		least, next := time.Duration(0), pace{}
-		next, least = c.from.next(c.what, c.took, 0)
+		next, least := c.from.next(c.what, c.took, 0)
 		_, most := c.from.next(c.what, c.took, 1)
 		if next != c.next || least != c.least || most != c.most || next.wait() != c.wait {
 			t.Errorf("%s: %+v after %v to %v, which waits %v; want %+v after %v to %v, which waits %v",

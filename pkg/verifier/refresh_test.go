@@ -87,6 +87,15 @@ func TestReadySaysWhyItIsNot(t *testing.T) {
 		if err := v.Ready(); !errors.Is(err, verifier.ErrKeysUnavailable) || !strings.Contains(err.Error(), issuerURL+"/.well-known/jwks.json: the answer is 500") {
 			t.Errorf("after it: %v", err)
 		}
+		i = newIssuer(firstKey())
+		v = i.verifier(t, verifier.WithHTTPClient(&http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+			return nil, errors.New("connection refused")
+		})}))
+		v.Ready()
+		synctest.Wait()
+		if err := v.Ready(); err == nil || !strings.Contains(err.Error(), "read metadata "+issuerURL+"/.well-known/oauth-authorization-server") || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("without metadata: %v", err)
+		}
 	})
 }
 

@@ -287,6 +287,60 @@ func TestUnavailableKeysAreUnavailableWithRetryInfo(t *testing.T) {
 	}
 }
 
+// TestACallerThatHasGoneIsToldSo: nothing was wrong with its token, nor with the issuer.
+func TestACallerThatHasGoneIsToldSo(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	issuer.Stall()
+	guard := verifiergrpc.New(coldVerifier(t, issuer), verifiergrpc.Rules{unary: verifiergrpc.Needs()})
+	ctx, leave := context.WithCancel(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+issuer.Token())))
+	leave()
+	late, cancel := context.WithDeadline(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+issuer.Token())), time.Now())
+	defer cancel()
+	for want, ctx := range map[codes.Code]context.Context{codes.Canceled: ctx, codes.DeadlineExceeded: late} {
+		_, err := guard.Unary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: unary}, func(context.Context, any) (any, error) {
+			t.Error("the handler was called")
+			return nil, nil
+		})
+		if status.Code(err) != want {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
+}
+
+// TestRulesAreFixedWhenTheGuardIsMade: whoever changes theirs afterwards opens nothing.
+func TestRulesAreFixedWhenTheGuardIsMade(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	scopes, ways := []string{"admin"}, []string{"mfa"}
+	rules := verifiergrpc.Rules{unary: verifiergrpc.Enforce(verifier.Policy{Scopes: scopes, ACR: ways}), empty: verifiergrpc.Needs()}
+	guard := verifiergrpc.New(newVerifier(t, issuer), rules)
+	scopes[0], ways[0] = "orders:read", "pwd"
+	rules[empty] = verifiergrpc.Open()
+	rules[duplex] = verifiergrpc.Open()
+	for method, c := range map[string]struct {
+		claims verifiertest.Claims
+		want   codes.Code
+	}{
+		unary:  {verifiertest.Claims{"scope": "orders:read", "acr": "pwd"}, codes.PermissionDenied},
+		empty:  {nil, codes.Unauthenticated},
+		duplex: {verifiertest.Claims{"scope": "admin"}, codes.PermissionDenied},
+	} {
+		ctx := t.Context()
+		if c.claims != nil {
+			ctx = metadata.NewIncomingContext(ctx, metadata.Pairs("authorization", "Bearer "+issuer.Token(c.claims)))
+		}
+		_, err := guard.Unary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: method}, func(context.Context, any) (any, error) { return nil, nil })
+		if status.Code(err) != c.want {
+			t.Errorf("%s: %v, want %v", method, err, c.want)
+		}
+	}
+	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+issuer.Token(verifiertest.Claims{"scope": "admin", "acr": "mfa"})))
+	if _, err := guard.Unary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: unary}, func(context.Context, any) (any, error) { return nil, nil }); err != nil {
+		t.Errorf("what the rule asked for: %v", err)
+	}
+}
+
 func TestAPolicyAsksForTheAuthenticationOfTheUser(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)

@@ -56,11 +56,11 @@ func NewLimits(clock func() time.Time, bound int) *Limits {
 
 // Take implements [ratelimit.Store].
 func (l *Limits) Take(ctx context.Context, key string, rate ratelimit.Rate) (ratelimit.Decision, error) {
-	if err := ctx.Err(); err != nil {
-		return ratelimit.Decision{}, err
-	}
 	if rate.Unlimited() {
 		return ratelimit.Decision{Allowed: true}, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return ratelimit.Decision{}, err
 	}
 	sum := sha256.Sum256([]byte(key))
 	return l.shards[sum[31]%shards].take(digest(sum[:16]), l.clock, rate), nil

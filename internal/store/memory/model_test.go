@@ -68,6 +68,7 @@ func TestTheEarliestArrivalGoesFirst(t *testing.T) {
 			if want := part.take(key, now, rate); err != nil || got != want {
 				t.Fatalf("seed %d, step %d: %+v, %v; want %+v", seed, step, got, err, want)
 			}
+			_ = limits.Len() // gives the locks back
 		}
 		held := 0
 		for _, part := range models {
@@ -88,6 +89,28 @@ func TestTheBoundIsRoundedUpToSixteen(t *testing.T) {
 		}
 		if got := limits.Len(); got != want {
 			t.Errorf("bound %d: %d keys are held, want %d", bound, got, want)
+		}
+	}
+}
+
+// TestAKeyIsForgottenAtItsArrivalTime tries one key until it falls into the part of
+// another whose time has just come.
+func TestAKeyIsForgottenAtItsArrivalTime(t *testing.T) {
+	t.Parallel()
+	part := func(key string) byte { return sha256.Sum256([]byte(key))[31] % 16 }
+	neighbour := "neighbour"
+	for part(neighbour) != part("key") {
+		neighbour += "x"
+	}
+	rate := ratelimit.Rate{Limit: 1, Per: time.Minute}
+	for after, want := range map[time.Duration]int{time.Minute - 1: 2, time.Minute: 1} {
+		now := start
+		limits := memory.NewLimits(func() time.Time { return now }, 160)
+		take(t, limits, "key", rate)
+		now = now.Add(after)
+		take(t, limits, neighbour, rate)
+		if got := limits.Len(); got != want {
+			t.Errorf("%s later, %d keys are held, want %d", after, got, want)
 		}
 	}
 }

@@ -3,7 +3,7 @@ package postgres_test
 import (
 	"context"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -36,11 +36,11 @@ func openRefusing(tb testing.TB) storetest.Breakable {
 	}
 }
 
-// openCutting cuts the connection before each COMMIT, and before each statement that
-// commits by itself.
-func openCutting(tb testing.TB) storetest.Breakable {
+// openCut opens a store whose connections a cutter sees.
+func openCut(tb testing.TB) (cutting *cutter, cut, whole *postgres.Store) {
+	tb.Helper()
 	url := migrated(tb)
-	cutting := &cutter{}
+	cutting = &cutter{}
 	store, err := postgres.Open(tb.Context(), postgres.Config{URL: url, MaxConns: 8, Tracer: cutting})
 	if err != nil {
 		tb.Fatal(err)
@@ -50,23 +50,74 @@ func openCutting(tb testing.TB) storetest.Breakable {
 			tb.Error(err)
 		}
 	})
+	return cutting, store, open(tb, url)
+}
+
+// openCutting cuts the connection before each COMMIT, and before each statement that
+// commits by itself.
+func openCutting(tb testing.TB) storetest.Breakable {
+	cutting, store, whole := openCut(tb)
 	return storetest.Breakable{
-		Durable: store, Look: open(tb, url),
-		Break: func(testing.TB) { cutting.on.Store(true) },
-		Heal:  func(testing.TB) { cutting.on.Store(false) },
+		Durable: store, Look: whole,
+		Break: func(testing.TB) { cutting.set(0, true) },
+		Heal:  func(testing.TB) { cutting.set(0, false) },
 	}
 }
 
-// cutter is a [pgx.QueryTracer] that closes connections.
-type cutter struct{ on atomic.Bool }
+func TestAFailedStatementIsNeverSuccess(t *testing.T) {
+	t.Parallel()
+	storetest.Faults(t, func(tb testing.TB) storetest.Faulty {
+		cutting, store, whole := openCut(tb)
+		return storetest.Faulty{
+			Durable: store, Look: whole,
+			Fail: func(n int) { cutting.set(n, false) },
+			Heal: func() (sent int, failed bool) { return cutting.set(0, false) },
+		}
+	})
+}
 
+// cutter is a [pgx.QueryTracer] and [pgx.BatchTracer] that closes connections.
+type cutter struct {
+	mu      sync.Mutex
+	from    int  // under mu: the first statement before which it does; 0: none
+	commits bool // under mu: before all that commits
+	sent    int  // under mu: statements since the last set
+	cut     bool // under mu: since the last set
+}
+
+func (c *cutter) set(from int, commits bool) (sent int, cut bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sent, cut = c.sent, c.cut
+	c.from, c.commits, c.sent, c.cut = from, commits, 0, false
+	return sent, cut
+}
+
+// TraceQueryStart implements [pgx.QueryTracer].
 func (c *cutter) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	outside := conn.PgConn().TxStatus() == 'I'
-	begins := strings.HasPrefix(data.SQL, "begin")
-	if c.on.Load() && (data.SQL == "commit" || outside && !begins) {
-		_ = conn.PgConn().Conn().Close() // what is sent next fails
+	if data.SQL != "rollback" {
+		c.see(conn, data.SQL)
 	}
 	return ctx
 }
 
-func (*cutter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+// TraceBatchStart implements [pgx.BatchTracer].
+func (c *cutter) TraceBatchStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	c.see(conn, "")
+	return ctx
+}
+
+func (c *cutter) see(conn *pgx.Conn, sql string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sent++
+	commits := sql == "commit" || conn.PgConn().TxStatus() == 'I' && !strings.HasPrefix(sql, "begin")
+	if c.from > 0 && c.sent >= c.from || c.commits && commits {
+		c.cut = true
+		_ = conn.PgConn().Conn().Close() // what is sent next fails
+	}
+}
+
+func (*cutter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData)     {}
+func (*cutter) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+func (*cutter) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}

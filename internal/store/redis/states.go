@@ -49,20 +49,17 @@ func parseState(payload string) session.State {
 	if len(fields) != 4 {
 		return session.State{}
 	}
-	cur, errCur := strconv.ParseUint(fields[0], 10, 32)
-	prev, errPrev := strconv.ParseUint(fields[1], 10, 32)
-	rotated, errRotated := strconv.ParseInt(fields[2], 10, 64)
-	skips, errSkips := strconv.ParseUint(fields[3], 10, 8)
-	if errCur != nil || errPrev != nil || errRotated != nil || errSkips != nil {
-		return session.State{}
-	}
+	cur, _ := strconv.ParseUint(fields[0], 10, 32) // an error shows below
+	prev, _ := strconv.ParseUint(fields[1], 10, 32)
+	rotated, _ := strconv.ParseInt(fields[2], 10, 64)
+	skips, _ := strconv.ParseUint(fields[3], 10, 8)
 	state := session.State{
 		Cur:       uint32(cur),
 		Prev:      uint32(prev),
 		RotatedAt: time.UnixMilli(rotated).UTC(),
 		Skips:     uint8(skips),
 	}
-	if formatState(state) != payload { // other widths, signs
+	if formatState(state) != payload { // no numbers, too large, other widths, signs
 		return session.State{}
 	}
 	return state

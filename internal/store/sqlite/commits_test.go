@@ -68,3 +68,25 @@ func TestEveryDurableWriteIsFlushed(t *testing.T) {
 		}
 	})
 }
+
+func TestAFailedStatementIsNeverSuccess(t *testing.T) {
+	t.Parallel()
+	for name, how := range map[string]fault{"refused": refused, "broken off": brokenOff, "unreadable": unreadable} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Faults(t, func(tb testing.TB) storetest.Faulty {
+				recorder, driver := startRecorder(tb)
+				file := migrated(tb)
+				store, err := sqlite.OpenThrough(tb.Context(), driver, sqlite.Config{Path: file})
+				if err != nil {
+					tb.Fatal(err)
+				}
+				tb.Cleanup(func() { store.Close() })
+				return storetest.Faulty{
+					Durable: store, Look: open(tb, file),
+					Fail: func(n int) { recorder.fail(how, n) }, Heal: recorder.heal,
+				}
+			})
+		})
+	}
+}

@@ -104,6 +104,11 @@ func zeroRateAllowsEverything(t *testing.T, store ratelimit.Store) {
 			t.Error("the zero rate refused a try")
 		}
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if d, err := store.Take(ctx, "unlimited", ratelimit.Rate{}); err != nil || !d.Allowed {
+		t.Errorf("the zero rate, of a caller that left: %+v, %v; there is nothing to count", d, err)
+	}
 }
 
 func manyAtOnceNeverPassMore(t *testing.T, store ratelimit.Store) {

@@ -117,6 +117,9 @@ func storeClockGoesOn(t *testing.T, states session.States, id string) {
 			if now.Before(last) {
 				t.Errorf("the store's clock went from %s to %s", last, now)
 			}
+			if !now.Equal(now.Truncate(time.Microsecond)) || now.Location() != time.UTC {
+				t.Errorf("now = %s, which is not of the store's clock", now)
+			}
 			last = now
 			return session.State{}, false
 		})

@@ -64,7 +64,7 @@ type write struct {
 // lost race. Every write bears a nonce, so that two writers whose payloads happen
 // to be equal don't both believe that they won.
 func (s *Store) update(ctx context.Context, key string, decide func(payload string, now time.Time) write) error {
-	ctx, cancel := context.WithTimeout(ctx, updateTime)
+	ctx, cancel := context.WithTimeout(ctx, s.updateTime)
 	defer cancel()
 	stored, err := s.run(ctx, loadScript, key)
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Store) run(ctx context.Context, script *goredis.Script, key string, arg
 	if err := ctx.Err(); err != nil {
 		return cell{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, roundTrip)
+	ctx, cancel := context.WithTimeout(ctx, s.roundTrip)
 	defer cancel()
 	answer, err := script.Run(ctx, s.client, []string{key}, args...).Slice()
 	if err != nil {

@@ -41,6 +41,8 @@ type Config struct {
 // concurrent use and reconnects by itself within about a second of Redis's return.
 type Store struct {
 	client goredis.UniversalClient
+
+	updateTime, roundTrip time.Duration // those of the constants; tests take more on a busy machine
 }
 
 // Open connects to Redis and pings it once, for at most two seconds. The URL is one of
@@ -64,7 +66,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 			return nil, fmt.Errorf("instrument the Redis client: %w", err)
 		}
 	}
-	store := &Store{client: client}
+	store := &Store{client: client, updateTime: updateTime, roundTrip: roundTrip}
 	if err := store.Ping(ctx); err != nil {
 		_ = client.Close() // the ping's error says more
 		return nil, fmt.Errorf("reach Redis at %s: %w", strings.Join(options.Addrs, ", "), err)
@@ -82,7 +84,7 @@ func (s *Store) Close() error {
 
 // Ping asks whether Redis answers, within two seconds.
 func (s *Store) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, roundTrip)
+	ctx, cancel := context.WithTimeout(ctx, s.roundTrip)
 	defer cancel()
 	if err := s.client.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("ping Redis: %w", err)
@@ -95,7 +97,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // is logged out by it, but a stolen token is noticed later. It reads INFO, because
 // hosted services refuse CONFIG; in a Cluster it asks one node.
 func (s *Store) EvictionPolicy(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, roundTrip)
+	ctx, cancel := context.WithTimeout(ctx, s.roundTrip)
 	defer cancel()
 	report, err := s.client.Info(ctx, "memory").Result()
 	if err != nil {

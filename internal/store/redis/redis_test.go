@@ -39,11 +39,17 @@ func TestAFlushWithinAnUpdateIsHarmless(t *testing.T) {
 
 func TestRateLimitsKeepTheContract(t *testing.T) {
 	t.Parallel()
-	storetest.RateLimits(t, func(tb testing.TB) ratelimit.Store { return open(tb, testserver.Redis(tb)) })
+	storetest.RateLimits(t, func(tb testing.TB) ratelimit.Store {
+		store := open(tb, testserver.Redis(tb))
+		store.TakeTime()
+		return store
+	})
 }
 
 func openStates(tb testing.TB) (session.States, func(testing.TB) string) {
-	return open(tb, testserver.Redis(tb)), func(testing.TB) string { return uuid.Must(uuid.NewV7()).String() }
+	store := open(tb, testserver.Redis(tb))
+	store.TakeTime()
+	return store, func(testing.TB) string { return uuid.Must(uuid.NewV7()).String() }
 }
 
 func TestASessionTakesAtMost250Bytes(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/mintmark-auth/mintmark/internal/testserver"
 )
 
 // TestEveryFormOfClientIsBoundedAlike holds the limits that [Open] and the runbook
@@ -24,5 +26,17 @@ func TestEveryFormOfClientIsBoundedAlike(t *testing.T) {
 	}
 	if diff := cmp.Diff(got, want, cmpopts.IgnoreUnexported(goredis.UniversalOptions{})); diff != "" {
 		t.Errorf("options (-got +want):\n%s", diff)
+	}
+}
+
+func TestCallsAreBounded(t *testing.T) {
+	t.Parallel()
+	store, err := Open(t.Context(), Config{URL: testserver.Redis(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if store.roundTrip != 2*time.Second || store.updateTime != 10*time.Second {
+		t.Errorf("a call may take %s, an update %s; want 2 s and 10 s", store.roundTrip, store.updateTime)
 	}
 }

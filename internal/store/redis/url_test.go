@@ -31,6 +31,7 @@ func TestEveryFormOfURLIsRead(t *testing.T) {
 	tests := map[string]target{
 		"redis://h":                      {Addrs: []string{"h:6379"}},
 		"redis://h:1/":                   {Addrs: []string{"h:1"}},
+		"redis://AZaz09-._:65535":        {Addrs: []string{"AZaz09-._:65535"}},
 		"redis://:p%40ss@h:6380/3":       {Addrs: []string{"h:6380"}, Password: "p@ss", DB: 3},
 		"redis://u:p@h?db=2":             {Addrs: []string{"h:6379"}, Username: "u", Password: "p", DB: 2},
 		"rediss://u:p@[::1]:6380/0":      {Addrs: []string{"[::1]:6380"}, Username: "u", Password: "p", TLS: true},

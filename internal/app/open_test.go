@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mintmark-auth/mintmark/db"
 	"github.com/mintmark-auth/mintmark/internal/app"
@@ -17,17 +18,6 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 )
-
-// free is an address that nobody listens on.
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // opened is an authority in a directory, for a test that closes it.
 func opened(t *testing.T, settings ...string) (*app.App, error) {
@@ -88,22 +78,21 @@ func TestWhatCannotOpenLeavesNothingOpen(t *testing.T) {
 			if c.damage != nil {
 				c.damage(t, dir)
 			}
-			public, operations := free(t), free(t)
-			settings := []string{"MINTMARK_DATA_DIR=" + dir, "MINTMARK_HTTP_ADDR=" + public, "MINTMARK_OPS_ADDR=" + operations}
+			settings := []string{"MINTMARK_DATA_DIR=" + dir}
 			if c.setting != "" {
 				settings = append(settings, c.setting)
 			}
-			a, err := opened(t, settings...)
-			if a != nil || !errors.Is(err, c.want) {
+			if a, err := opened(t, settings...); a != nil || !errors.Is(err, c.want) {
 				t.Errorf("opened: %v, %v; want %v", a != nil, err, c.want)
 			}
-			for _, address := range []string{public, operations} {
-				l, err := net.Listen("tcp", address)
-				if err != nil {
-					t.Errorf("a port is still taken: %v", err)
-					continue
+			public, operations := app.OpenAndClose(t.Context(), load(t, settings...), slog.New(slog.DiscardHandler))
+			for name, l := range map[string]net.Listener{"public": public, "operations": operations} {
+				if l == nil {
+					continue // which is the one that could not be opened
 				}
-				l.Close()
+				if err := l.(*net.TCPListener).SetDeadline(time.Now()); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("the %s listener is still open: %v", name, err)
+				}
 			}
 			if _, release, err := app.Migrations(load(t, "MINTMARK_DATA_DIR="+dir)); errors.Is(err, app.ErrDataDirInUse) {
 				t.Errorf("the directory is still in use: %v", err)

@@ -142,7 +142,7 @@ func TestReplicasWithoutAnIssuerAreWarned(t *testing.T) {
 func TestAServerThatIsNotThereIsNamed(t *testing.T) {
 	t.Parallel()
 	good := migrated(t)
-	nobody := free(t)
+	const nobody = "127.0.0.1:1"
 	for variable, settings := range map[string][]string{
 		"MINTMARK_REDIS_URL": production(good, "redis://"+nobody),
 		"Postgres":           production("postgres://x:x@"+nobody+"/x?sslmode=disable", testserver.Redis(t)),
@@ -237,7 +237,7 @@ func TestAnOperatorReadsTheStateThatServeKeeps(t *testing.T) {
 	if after := keys(); after != before {
 		t.Errorf("looking left %d keys", after-before)
 	}
-	cfg.RedisURL = secret.NewString("redis://" + free(t))
+	cfg.RedisURL = secret.NewString("redis://127.0.0.1:1")
 	if _, _, err := stores.RotationState(t.Context(), cfg, sid); !errors.Is(err, app.ErrUnavailable) {
 		t.Errorf("without Redis: %v", err)
 	}

@@ -42,12 +42,18 @@ type process struct {
 // spawn runs `mintmark serve` with these settings and returns when it is ready.
 func spawn(t testing.TB, settings ...string) *process {
 	t.Helper()
+	return spawnProgram(t, os.Args[0], settings...)
+}
+
+// spawnProgram is spawn with a mintmark of another making.
+func spawnProgram(t testing.TB, program string, settings ...string) *process {
+	t.Helper()
 	settings = lastOfEach(append(quick(), settings...))
 	cfg, err := config.Load(nil, settings, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0], "serve", "--output", "json")
+	cmd := exec.Command(program, "serve", "--output", "json")
 	cmd.Env = append([]string{asMintmark + "=1", "PATH=" + os.Getenv("PATH")}, settings...)
 	log := &syncBuffer{}
 	cmd.Stderr = log

@@ -69,7 +69,6 @@ func openSQLite(file string, a access) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", file, err)
 	}
-	pool.SetMaxOpenConns(1)
 	return pool, nil
 }
 
@@ -106,7 +105,7 @@ func (d *Database) mended(err error) error {
 	switch broken.Code() & 0xff { // the rest says more precisely what happened
 	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
 		return fmt.Errorf("%w: %s: %w; restore it from a backup", ErrUnusable, d.place, err)
-	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
 		return fmt.Errorf("%w: %s: %w; %s", ErrUnusable, d.place, err, giveAccess)
 	}
 	return err

@@ -26,6 +26,9 @@ func TestABrokenMigrationIsMendedByForce(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "CREATE TABLE") {
 			t.Fatalf("got %v, want an error without SQL text", err)
 		}
+		if !strings.Contains(err.Error(), "already exists") || strings.Contains(err.Error(), "line 1 of") {
+			t.Errorf("got %v, want the cause, and no line where none is known", err)
+		}
 		if err := d.Check(t.Context()); !errors.Is(err, db.ErrSchemaDirty) {
 			t.Fatalf("got %v, want %v", err, db.ErrSchemaDirty)
 		}
@@ -186,15 +189,68 @@ func TestAPostgresThatSaysNothingIsUnavailable(t *testing.T) {
 	}
 	defer silent.Close()
 	d := postgresAt(t, "postgres://mint:hunter2@"+silent.Addr().String()+"/mintmark")
-	ended := make(chan error, 1)
-	go func() { ended <- d.Check(t.Context()) }()
-	select {
-	case err := <-ended:
-		if !errors.Is(err, db.ErrUnavailable) {
-			t.Errorf("got %v, want %v", err, db.ErrUnavailable)
+	if err := within(t, func() error { return d.Check(t.Context()) }); !errors.Is(err, db.ErrUnavailable) {
+		t.Errorf("got %v, want %v", err, db.ErrUnavailable)
+	}
+	if err := within(t, d.Ping); err == nil {
+		t.Error("no error, want one of every connection, as golang-migrate makes its own")
+	}
+}
+
+// TestWhoeverHasLeftIsToldWhereItStopped: nothing is begun.
+func TestWhoeverHasLeftIsToldWhereItStopped(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, d target) {
+		d.upOne(t)
+		ctx, leave := context.WithCancel(t.Context())
+		leave()
+		place := "odd name?#%.db"
+		if !d.isSQLite(t) {
+			at, err := url.Parse(d.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			place = "Postgres at " + at.Hostname()
 		}
-	case <-time.After(limit):
-		t.Error("it waits for ever")
+		for name, err := range operations(ctx, d.Database) {
+			if !errors.Is(err, db.ErrUnavailable) || !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), place) {
+				t.Errorf("%s: got %v, want %v, naming %s", name, err, context.Canceled, place)
+			}
+		}
+		if got := d.status(t).Version; got != 1 {
+			t.Errorf("version %d, want 1", got)
+		}
+	})
+}
+
+// TestASchemaThatCanNotBeReadIsUnavailable, whatever table it is about.
+func TestASchemaThatCanNotBeReadIsUnavailable(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, d target) {
+		for _, statement := range []string{`ALTER TABLE schema_compat RENAME COLUMN version TO edition`, `ALTER TABLE schema_migrations RENAME COLUMN dirty TO clean`} {
+			d := d.another(t).up(t)
+			d.exec(t, statement)
+			if err := d.Check(t.Context()); !errors.Is(err, db.ErrUnavailable) || !strings.HasPrefix(err.Error(), "read schema status: ") {
+				t.Errorf("%s: got %v, want %v", statement, err, db.ErrUnavailable)
+			}
+		}
+	})
+}
+
+// TestAPostgresThatMayNotBeChangedSaysSo, and not that another migration runs.
+func TestAPostgresThatMayNotBeChangedSaysSo(t *testing.T) {
+	t.Parallel()
+	place, err := url.Parse(testserver.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := place.Query()
+	query.Set("default_transaction_read_only", "on")
+	place.RawQuery = query.Encode()
+	d := postgresAt(t, place.String())
+	const says = "migrate up: prepare migrations: ERROR: cannot execute CREATE TABLE in a read-only transaction"
+	if err := d.Up(t.Context()); err == nil || !strings.HasPrefix(err.Error(), says) {
+		t.Errorf("got %v, want %s", err, says)
 	}
 }
 

@@ -30,3 +30,16 @@ func (d *Database) LockAfter(ctx context.Context, between func()) error {
 	between()
 	return driver.Lock()
 }
+
+// Turn is how long operations wait for one that runs elsewhere.
+func (d *Database) Turn() time.Duration { return d.turn }
+
+// Ping asks for an answer with no limit but the connection's own.
+func (d *Database) Ping() error {
+	pool, err := d.open(reading)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return pool.Ping()
+}

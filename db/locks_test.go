@@ -38,7 +38,7 @@ func TestRacingUpsOnPostgresAreSafe(t *testing.T) {
 // gives up, has changed nothing and says what to do.
 func TestAMigrationDoesNotQueueBehindALock(t *testing.T) {
 	t.Parallel()
-	latest := postgres(t).latest(t)
+	latest := sqlite(t).latest(t)
 	for version := 1; version <= latest; version++ {
 		t.Run(fmt.Sprint("down from ", version), func(t *testing.T) {
 			t.Parallel()
@@ -62,7 +62,7 @@ func givesUp(t *testing.T, version int, step func(target) error) {
 	}
 	before := d.schema(t)
 	release := d.write(t, d.tables(t)...)
-	err := d.within(t, func() error { return step(d) })
+	err := within(t, func() error { return step(d) })
 	if err == nil {
 		return
 	}
@@ -74,7 +74,7 @@ func givesUp(t *testing.T, version int, step func(target) error) {
 		t.Fatalf("something was changed:\n%s", diff)
 	}
 	d.obey(t, err)
-	if err := d.within(t, func() error { return step(d) }); err != nil {
+	if err := within(t, func() error { return step(d) }); err != nil {
 		t.Errorf("again, as it says: %v", err)
 	}
 }
@@ -86,7 +86,7 @@ func TestTheMigrationOfTheStatusListsGivesUp(t *testing.T) {
 	d := postgres(t).up(t)
 	d.down(t, d.latest(t)-2)
 	d.write(t, "sessions")
-	if err := d.within(t, func() error { return d.Up(t.Context()) }); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+	if err := within(t, func() error { return d.Up(t.Context()) }); err == nil || !strings.Contains(err.Error(), "lock timeout") {
 		t.Errorf("got %v, want a lock timeout", err)
 	}
 }
@@ -113,7 +113,7 @@ func (d target) ending(t *testing.T, busy *sql.Tx) (release func()) {
 }
 
 // within does something that must end by itself.
-func (d target) within(t *testing.T, do func() error) error {
+func within(t *testing.T, do func() error) error {
 	t.Helper()
 	ended := make(chan error, 1)
 	go func() { ended <- do() }()
@@ -147,6 +147,9 @@ func (d target) holdTurn(t *testing.T) (release func()) {
 func TestAnOperationWaitsItsTurnForSoLong(t *testing.T) {
 	t.Parallel()
 	d := postgres(t).up(t)
+	if got := d.Turn(); got != time.Minute {
+		t.Errorf("it waits %v, want a minute", got)
+	}
 	d.WaitForTurn(100 * time.Millisecond)
 	const says = "another migration has been running for more than 100ms; run this again"
 	release := d.holdTurn(t)
@@ -155,7 +158,7 @@ func TestAnOperationWaitsItsTurnForSoLong(t *testing.T) {
 		"down":  func() error { return d.Down(t.Context(), 1) },
 		"force": func() error { return d.Force(t.Context(), 1) },
 	} {
-		if err := d.within(t, operation); !errors.Is(err, db.ErrUnavailable) || !strings.Contains(err.Error(), says) {
+		if err := within(t, operation); !errors.Is(err, db.ErrUnavailable) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want %v: %s", name, err, db.ErrUnavailable, says)
 		}
 	}
@@ -163,7 +166,7 @@ func TestAnOperationWaitsItsTurnForSoLong(t *testing.T) {
 		t.Errorf("meanwhile: %v", err)
 	}
 	release()
-	err := d.within(t, func() error { return d.LockAfter(t.Context(), func() { d.holdTurn(t) }) })
+	err := within(t, func() error { return d.LockAfter(t.Context(), func() { d.holdTurn(t) }) })
 	if !errors.Is(err, db.ErrUnavailable) || !strings.Contains(err.Error(), says) {
 		t.Errorf("where another was quicker: got %v, want %v: %s", err, db.ErrUnavailable, says)
 	}
@@ -178,7 +181,7 @@ func TestAnOperationWaitsForOneThatEnds(t *testing.T) {
 	go func() { ended <- d.Up(t.Context()) }()
 	d.waiting(t, ended)
 	release()
-	if err := d.within(t, func() error { return <-ended }); err != nil {
+	if err := within(t, func() error { return <-ended }); err != nil {
 		t.Error(err)
 	}
 }
@@ -234,7 +237,7 @@ func TestWhoeverLeavesFinishesTheMigrationUnderWay(t *testing.T) {
 			d.waiting(t, ended)
 			leave()
 			release()
-			err := d.within(t, func() error { return <-ended })
+			err := within(t, func() error { return <-ended })
 			if status := d.status(t); status.Version != c.want || status.Dirty {
 				t.Errorf("%v; want version %d", status, c.want)
 			}
@@ -243,6 +246,26 @@ func TestWhoeverLeavesFinishesTheMigrationUnderWay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhoeverLeavesWhatBreaksOffIsToldHowToMendIt: there is nobody else to tell.
+func TestWhoeverLeavesWhatBreaksOffIsToldHowToMendIt(t *testing.T) {
+	t.Parallel()
+	d := postgres(t).up(t)
+	d.down(t, d.latest(t)-2)
+	release := d.write(t, "sessions")
+	ctx, leave := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Up(ctx) }()
+	d.waiting(t, ended)
+	leave()
+	err := within(t, func() error { return <-ended })
+	if !errors.Is(err, db.ErrSchemaDirty) {
+		t.Fatalf("got %v, want %v", err, db.ErrSchemaDirty)
+	}
+	release()
+	d.obey(t, err)
+	d.up(t)
 }
 
 // TestAnOperationOnSQLiteWaitsForWhoWrites, for a while.
@@ -265,7 +288,7 @@ func TestAnOperationOnSQLiteWaitsForWhoWrites(t *testing.T) {
 	case <-time.After(100 * time.Millisecond): // it may not even have begun; then this proves nothing, and is no worse
 	}
 	release()
-	if err := d.within(t, func() error { return <-ended }); err != nil {
+	if err := within(t, func() error { return <-ended }); err != nil {
 		t.Error(err)
 	}
 }

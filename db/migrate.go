@@ -121,8 +121,8 @@ func (s stoppable) SetVersion(version int, dirty bool) error {
 // brokeOff adds to the error of an operation what is to be done where it left the
 // schema half-migrated, or found it so.
 func (d *Database) brokeOff(ctx context.Context, err error) error {
-	status, unread := d.Status(context.WithoutCancel(ctx))
-	if unread != nil || !status.Dirty {
+	status, _ := d.Status(context.WithoutCancel(ctx)) // where it can't be read, err says enough
+	if !status.Dirty {
 		return err
 	}
 	if _, found := errors.AsType[migrate.ErrDirty](err); found {

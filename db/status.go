@@ -35,7 +35,7 @@ func (d *Database) Status(ctx context.Context) (Status, error) {
 	}
 	defer pool.Close() // only read
 	if err := d.read(ctx, pool, &status); err != nil {
-		return Status{}, fmt.Errorf("read schema status: %w", d.mended(err))
+		return Status{}, fmt.Errorf("read schema status: %w", d.unavailable(err))
 	}
 	for i, m := range status.Migrations {
 		status.Migrations[i].Applied = m.Version < status.Version || (m.Version == status.Version && !status.Dirty)
@@ -70,7 +70,7 @@ func (d *Database) read(ctx context.Context, pool *sql.DB, status *Status) error
 }
 
 func (d *Database) hasTable(ctx context.Context, pool *sql.DB, name string) (bool, error) {
-	query := `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`
+	query := `SELECT count(*) FROM sqlite_schema WHERE name = $1`
 	if d.dialect == "postgres" {
 		query = `SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = $1`
 	}

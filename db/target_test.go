@@ -3,11 +3,13 @@ package db_test
 import (
 	"database/sql"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/golang-migrate/migrate/v4"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
@@ -15,10 +17,17 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/testserver"
 )
 
+// TestMain takes golang-migrate's patience away, so that what relies on it is seen.
+func TestMain(m *testing.M) {
+	migrate.DefaultLockTimeout = time.Millisecond
+	m.Run()
+}
+
 // target is one empty database and a way to meddle with it.
 type target struct {
 	*db.Database
 	sql *sql.DB
+	url string // of Postgres
 }
 
 func (d target) exec(t *testing.T, statements ...string) {
@@ -49,17 +58,40 @@ func openTarget(t *testing.T, driver, dsn string, database *db.Database) target 
 			t.Error(err)
 		}
 	})
-	return target{Database: database, sql: handle}
+	return target{Database: database, sql: handle, url: dsn}
 }
 
 func postgres(t *testing.T) target {
 	t.Helper()
-	url := testserver.Postgres(t)
-	database, err := db.Postgres(url)
+	place := testserver.Postgres(t)
+	database, err := db.Postgres(place)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return openTarget(t, "pgx/v5", url, database)
+	return openTarget(t, "pgx/v5", place, database)
+}
+
+// another is an empty place of the same kind: on Postgres a schema of the same
+// database, which is made sooner than a database.
+func (d target) another(t *testing.T) target {
+	t.Helper()
+	if d.isSQLite(t) {
+		return sqlite(t)
+	}
+	name := "place" + d.lines(t, `SELECT count(*)::text FROM pg_namespace`)[0]
+	d.exec(t, `CREATE SCHEMA `+name)
+	place, err := url.Parse(d.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := place.Query()
+	query.Set("search_path", name)
+	place.RawQuery = query.Encode()
+	database, err := db.Postgres(place.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openTarget(t, "pgx/v5", place.String(), database)
 }
 
 func sqlite(t *testing.T) target {

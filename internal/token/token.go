@@ -165,7 +165,8 @@ func Parse(raw, issuer string, public func(kid string) (*rsa.PublicKey, bool)) (
 	if len(raw) > maxSize || strings.Count(raw, ".") != 2 || strings.ContainsAny(raw, "\r\n") {
 		return Claims{}, ErrToken
 	}
-	input, encodedSignature, _ := cutLast(raw, ".")
+	input := raw[:strings.LastIndexByte(raw, '.')]
+	encodedSignature := raw[len(input)+1:]
 	encodedHeader, encodedPayload, _ := strings.Cut(input, ".")
 
 	var header wireHeader
@@ -220,11 +221,3 @@ func decodeSegment(encoded string, into any) error {
 // strictBase64 refuses trailing bits, so a token has one spelling. (Go's decoder
 // passes over newlines; [Parse] refuses those before.)
 func strictBase64() *base64.Encoding { return base64.RawURLEncoding.Strict() }
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
-}

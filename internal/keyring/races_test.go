@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -219,6 +220,24 @@ func TestNoKeyIsDrawnForNothing(t *testing.T) {
 		if err := r.Maintain(bound(t)); err != nil || r.Spares() != 0 {
 			t.Errorf("%v, %d spare keys", err, r.Spares())
 		}
+	})
+}
+
+// TestAKeyThatCannotBeDrawnEndsTheOrder, and nothing is stored instead of it.
+func TestAKeyThatCannotBeDrawnEndsTheOrder(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		r := newRing(t, atRest(turning(standby, day))...)
+		weak := quick
+		weak.Bits = 512 // which Go refuses to draw
+		r.Keyring = keyring.New(r.table, keyring.NewSealer(issuer, r.roots), weak)
+		if err := r.Maintain(bound(t)); err == nil || !strings.Contains(err.Error(), "generate signing key") || r.Spares() != 0 {
+			t.Errorf("%v, %d spare keys", err, r.Spares())
+		}
+		if _, err := r.Revoke(bound(t), r.kid("retired"), 0, r.order()); err == nil {
+			t.Error("a key was revoked, and none follows it")
+		}
+		r.wantUntouched(t)
 	})
 }
 

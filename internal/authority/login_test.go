@@ -338,3 +338,43 @@ func TestANewPasswordEndsTheSessionsAndLogsIn(t *testing.T) {
 		t.Errorf("events %+v, %v", events, err)
 	}
 }
+
+// TestWithoutAHashNothingIsStored: its caller has left, or too many are being hashed.
+func TestWithoutAHashNothingIsStored(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	alice, accounts := b.user(t, "alice"), authority.Accounts{Users: b.Users, Rules: b.Password, Hasher: b.Hasher}
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	calls := b.callsOf(func() {
+		if _, err := accounts.Add(ctx, registration("carol", password), audit.New(audit.UserCreated, "operator")); !errors.Is(err, context.Canceled) {
+			t.Errorf("a new user: %v, want %v", err, context.Canceled)
+		}
+		err := accounts.SetPassword(ctx, alice, secret.NewString("jonquil baker seven lamps"), audit.New(audit.UserPasswordChanged, "operator"))
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("a new password: %v, want %v", err, context.Canceled)
+		}
+	})
+	if len(calls) > 0 {
+		t.Errorf("calls %v, want none", calls)
+	}
+}
+
+// TestANewUserIsGivenBackAsStored, with the id that the event names.
+func TestANewUserIsGivenBackAsStored(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	accounts := authority.Accounts{Users: b.Users, Rules: b.Password, Hasher: b.Hasher}
+	event := audit.New(audit.UserCreated, "operator")
+	got, err := accounts.Add(t.Context(), registration("Carol", password), event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(got, b.user(t, "carol")); diff != "" {
+		t.Errorf("user (-got +want):\n%s", diff)
+	}
+	events, err := b.store.Events(t.Context(), audit.Query{UserID: got.ID, Limit: 10})
+	if err != nil || len(events) != 1 || events[0].ID != event.ID {
+		t.Errorf("events %+v, %v", events, err)
+	}
+}

@@ -251,3 +251,19 @@ func TestWhatIsLookedAtIsNotLookedAtTwice(t *testing.T) {
 		}
 	}
 }
+
+// TestAVerdictThatNeedsNoStateReadsNone: one reading of the session is enough for a client
+// whose tokens don't rotate, and for a session that is over.
+func TestAVerdictThatNeedsNoStateReadsNone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *client.Client) { c.Rotation = client.RotateNever })
+	tokens := b.login(t, "alice")
+	want := []string{"StandingByFamily"}
+	if calls := b.callsOf(func() { b.refresh(t, tokens, session.Renewed) }); !slices.Equal(calls, want) {
+		t.Errorf("a renewal calls %v, want %v", calls, want)
+	}
+	wantError(t, b.Logout(t.Context(), pairOf(tokens), home()), nil)
+	if calls := b.callsOf(func() { b.refused(t, tokens, session.Revoked) }); !slices.Equal(calls, want) {
+		t.Errorf("a refusal calls %v, want %v", calls, want)
+	}
+}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +32,26 @@ func TestAConfidentialClientHasOneBudgetWhereverItCallsFrom(t *testing.T) {
 		}
 		if got := !spend("a", "192.0.2.2:1"); got != limited {
 			t.Errorf("%s, from another address: limited %v, want %v", kind, got, limited)
+		}
+	}
+}
+
+// TestTheUserAgentIsCutWhereTheStoresCutIt, or a repeat from home would look like one from elsewhere.
+func TestTheUserAgentIsCutWhereTheStoresCutIt(t *testing.T) {
+	t.Parallel()
+	for sent, want := range map[string]string{
+		strings.Repeat("b", 256):        strings.Repeat("b", 256),
+		strings.Repeat("b", 257):        strings.Repeat("b", 256),
+		strings.Repeat("a", 254) + "€€": strings.Repeat("a", 254),
+		"a\xffb":                        "a?b",
+	} {
+		c, _ := gin.CreateTestContext(httptest.NewRecorder())
+		c.Request = httptest.NewRequestWithContext(t.Context(), "POST", "/", nil)
+		c.Request.Header.Set("User-Agent", sent)
+		c.Request.RemoteAddr = "[2001:db8::7]:1"
+		got := (&Server{}).origin(c)
+		if got.UserAgent != want || got.Address != "2001:db8::7" || got.Subscriber != "2001:db8::/64" {
+			t.Errorf("%q: %+v, want %q", sent, got, want)
 		}
 	}
 }

@@ -102,6 +102,7 @@ func TestBoundsOfProofsAreExact(t *testing.T) {
 	t.Parallel()
 	h := newHolder(t, newEd25519(t))
 	v := newIssuer(firstKey()).ready(t, atEpoch(), dpop(verifier.DPoPRequired))
+	parts := strings.Split(h.proof(nil, nil), ".")
 	for name, c := range map[string]struct{ proof, want string }{
 		"jti of 512":  {h.proof(nil, set{"jti": strings.Repeat("j", 512)}), ""},
 		"jti of 513":  {h.proof(nil, set{"jti": strings.Repeat("j", 513)}), "it has no usable name (jti)"},
@@ -115,6 +116,17 @@ func TestBoundsOfProofsAreExact(t *testing.T) {
 		"no key":      {h.proof(set{"jwk": nil}, nil), "its header does not bring its key (jwk)"},
 		"no type":     {h.proof(set{"typ": nil}, nil), "it is of another type (typ)"},
 		"a number":    {h.proof(nil, set{"ath": 1}), "its claim ath has a wrong type or value"},
+		"extension":   {h.proof(set{"crit": []string{"x"}}, nil), "its header asks for an extension that is not supported"},
+		"key by URL":  {h.proof(set{"jku": "https://x"}, nil), "its header brings a key of its own"},
+		"not base64":  {parts[0] + ".*." + parts[2], "it holds a part that is not canonical base64url"},
+		"not JSON":    {parts[0] + "." + b64("x") + "." + parts[2], "it holds malformed JSON"},
+		"jwk a text":  {h.proof(set{"jwk": "x"}, nil), "its key cannot be read (jwk)"},
+		"private jwk": {h.proof(set{"jwk": set{"d": "AA"}.onto(copied(h.jwk))}, nil), "its key is not a public one for its algorithm (jwk)"},
+		"another key": {h.proof(set{"jwk": newEd25519(t).jwk}, nil), "it is by another key than the token is bound to (jwk)"},
+		"unsigned":    {parts[0] + "." + parts[1] + "." + b64(make([]byte, 64)), "its signature does not match its key"},
+		"other way":   {h.proof(nil, set{"htm": "POST"}), "it is for another method (htm)"},
+		"other URL":   {h.proof(nil, set{"htu": "x"}), "it is for another URL (htu)"},
+		"other token": {h.proof(nil, set{"ath": "x"}), "it is for another access token (ath)"},
 	} {
 		w := send(v, "GET", "/orders", "DPoP "+h.raw, c.proof)
 		if c.want == "" && w.Code != 200 || c.want != "" && (w.Code != 401 || !strings.Contains(w.Body.String(), "the proof of possession is refused: "+c.want)) {

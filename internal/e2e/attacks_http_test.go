@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/httpapi"
 	"github.com/mintmark-auth/mintmark/internal/telemetry"
@@ -105,7 +104,7 @@ func forgedForwarding(t *testing.T, shared *authority) {
 func servedAddress(t testing.TB, a *authority, requestID string) string {
 	t.Helper()
 	var line struct{ Address string }
-	eventually(t, 10*time.Second, func() bool { // the line comes after the answer
+	eventually(t, func() bool { // the line comes after the answer
 		for text := range strings.Lines(a.Log.String()) {
 			if strings.Contains(text, `"msg":"served"`) && strings.Contains(text, requestID) {
 				return json.Unmarshal([]byte(text), &line) == nil

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // loginsQueue: that no more hashes run than there are slots is a test of the hasher.
@@ -37,9 +36,9 @@ func loginsQueue(t *testing.T, _ *authority) {
 		})
 	}
 	wg.Wait()
-	answered := counts[http.StatusOK] + counts[http.StatusBadRequest] + counts[http.StatusServiceUnavailable]
-	if answered != 100 || counts[http.StatusOK] == 0 || counts[http.StatusServiceUnavailable] == 0 {
-		t.Errorf("%v: want some 200, some 503, and nothing but these and 400", counts)
+	hashed := counts[http.StatusOK] + counts[http.StatusBadRequest] // one at least, which found nobody in the queue
+	if hashed+counts[http.StatusServiceUnavailable] != 100 || hashed == 0 || counts[http.StatusServiceUnavailable] == 0 {
+		t.Errorf("%v: want some 200 or 400, some 503, and nothing else", counts)
 	}
 	if got := a.tryLogin(t, "usr12", testPassword); got.Status != http.StatusOK {
 		t.Errorf("login after the rush: %d, want 200", got.Status)
@@ -64,7 +63,7 @@ func hostileHashIsRefused(t *testing.T, a *authority) {
 			t.Fatal(err)
 		}
 		u.PasswordHash = hash
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.URL+"/api/authentication/login", strings.NewReader(credentials("usr13", testPassword)))
 		if err != nil {
 			t.Fatal(err)

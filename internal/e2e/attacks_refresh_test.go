@@ -58,7 +58,7 @@ func wantEvent(t testing.TB, a *authority, kind audit.Kind, sid string) audit.Ev
 	t.Helper()
 	events := a.stores(t).Events
 	var found []audit.Event
-	eventually(t, 20*time.Second, func() bool {
+	eventually(t, func() bool {
 		var err error
 		found, err = events.Events(t.Context(), audit.Query{Kind: kind, SessionID: sid, Limit: 10})
 		if err != nil {
@@ -158,7 +158,7 @@ func foreignClient(t *testing.T, _ *authority) {
 		}
 		return a.form(t, "/oauth/token", form)
 	}
-	eventually(t, 20*time.Second, func() bool { // the directory of clients is up to a second old
+	eventually(t, func() bool { // the directory of clients is up to a second old
 		_, body := send("client_id", "other")
 		return body["error"] == "invalid_grant"
 	})
@@ -255,7 +255,7 @@ func refreshOfDisabledClient(t *testing.T, a *authority, stores *app.Stores) {
 	if got, body := a.refreshGrant(t, p.Refresh); got.Status/100 != 4 || body["refresh_token"] != nil {
 		t.Errorf("a disabled client: %d %s, want a refusal at once", got.Status, got.Body)
 	}
-	eventually(t, 20*time.Second, func() bool {
+	eventually(t, func() bool {
 		got, body := a.refreshGrant(t, p.Refresh)
 		_, pairAnswer := a.refresh(t, p)
 		return got.Status == http.StatusUnauthorized && body["error"] == "invalid_client" && pairAnswer.Status == http.StatusForbidden
@@ -263,7 +263,7 @@ func refreshOfDisabledClient(t *testing.T, a *authority, stores *app.Stores) {
 	if err := stores.Clients.EnableClient(t.Context(), client.FirstParty, audit.New(audit.ClientEnabled, "operator")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 20*time.Second, func() bool {
+	eventually(t, func() bool {
 		got, body := a.refreshGrant(t, p.Refresh)
 		if got.Status == http.StatusOK {
 			t.Fatal("a session came back with its client")
@@ -283,7 +283,7 @@ func refreshAfterLifetime(t *testing.T, _ *authority) {
 
 	idle.Refresh = wantGrant(t, a, "before the idle lifetime", idle.Refresh)
 	c.exec(t, `UPDATE clients SET idle_ttl = 1 WHERE id = $1`, client.FirstParty) // a microsecond
-	eventually(t, 20*time.Second, func() bool {                                   // the directory of clients is up to a second old
+	eventually(t, func() bool {                                                   // the directory of clients is up to a second old
 		got, body := a.refreshGrant(t, idle.Refresh)
 		if got.Status == http.StatusOK {
 			idle.Refresh = body["refresh_token"].(string)
@@ -291,7 +291,7 @@ func refreshAfterLifetime(t *testing.T, _ *authority) {
 		return got.Status == http.StatusBadRequest && body["error"] == "invalid_grant"
 	})
 	c.exec(t, `UPDATE clients SET idle_ttl = NULL WHERE id = $1`, client.FirstParty)
-	eventually(t, 20*time.Second, func() bool { // expiry revoked nothing
+	eventually(t, func() bool { // expiry revoked nothing
 		got, _ := a.refreshGrant(t, idle.Refresh)
 		return got.Status == http.StatusOK
 	})

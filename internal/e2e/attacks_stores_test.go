@@ -134,7 +134,7 @@ func forgedTokens(t *testing.T, _ *authority) {
 	wantUnavailable(t, "a good token meanwhile", got)
 	servers.postgresProxy.Heal()
 	servers.redisProxy.Heal()
-	eventually(t, backWithin, func() bool {
+	eventually(t, func() bool {
 		got, _ := a.refreshGrant(t, p.Refresh)
 		return got.Status == http.StatusOK
 	})

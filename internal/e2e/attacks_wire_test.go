@@ -36,7 +36,7 @@ func dial(a *authority) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return conn, conn.SetDeadline(time.Now().Add(30 * time.Second))
+	return conn, conn.SetDeadline(time.Now().Add(patience))
 }
 
 func readAnswers(conn net.Conn) (answers []answer, hungUp bool) {

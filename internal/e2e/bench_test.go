@@ -132,7 +132,7 @@ func BenchmarkBackAfterFault(b *testing.B) {
 				}
 				proxy.Heal()
 				healed := time.Now()
-				eventually(b, time.Minute, func() bool {
+				eventually(b, func() bool {
 					next, got := a.refresh(b, p)
 					p = orSame(next, p)
 					return got.Status == http.StatusOK

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -256,7 +255,7 @@ func verified(t *testing.T, a *authority, access string) map[string]any {
 // the key set stays as it is.
 func awaitStandby(t *testing.T, a *authority) {
 	t.Helper()
-	eventually(t, 30*time.Second, func() bool {
+	eventually(t, func() bool {
 		got := send(t, http.MethodGet, a.URL+"/.well-known/jwks.json", "", "")
 		return len(members(t, got.Body)["keys"].([]any)) == 2
 	})

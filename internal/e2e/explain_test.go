@@ -139,7 +139,7 @@ func (a *authority) refusedAs(t *testing.T, p pair, agent string) string {
 	}
 	id := got.Header.Get("X-Request-Id")
 	stores := a.stores(t)
-	eventually(t, 20*time.Second, func() bool {
+	eventually(t, func() bool {
 		events, err := stores.Events.Events(t.Context(), audit.Query{RequestID: id, Limit: 1})
 		if err != nil {
 			t.Fatal(err)

@@ -10,9 +10,9 @@ import (
 	"github.com/mintmark-auth/mintmark/pkg/verifier"
 )
 
-// backWithin is how long the authority may take to serve again once what it
-// depends on is back, plus what a loaded machine may add.
-const backWithin = 15 * time.Second
+// patience is how long a test waits for what must happen: long enough for a busy machine, and short enough that a test
+// which waits in vain fails within a minute.
+const patience = 50 * time.Second
 
 func TestDependencyDownIsUnavailableAndNeverALogout(t *testing.T) {
 	t.Parallel()
@@ -48,7 +48,7 @@ func TestDependencyDownIsUnavailableAndNeverALogout(t *testing.T) {
 			}
 
 			proxyOf(servers).Heal()
-			eventually(t, backWithin, func() bool {
+			eventually(t, func() bool {
 				next, got := a.refresh(t, p)
 				if got.Status == http.StatusBadRequest {
 					t.Fatalf("logged out by the fault: %s", got.Body)
@@ -72,7 +72,7 @@ func TestLogoutWorksWithRedisDown(t *testing.T) {
 		t.Fatalf("logout with Redis down: %d %s, want 200", got.Status, got.Body)
 	}
 	servers.redisProxy.Heal()
-	eventually(t, backWithin, func() bool {
+	eventually(t, func() bool {
 		_, got := a.refresh(t, p)
 		if got.Status == http.StatusOK {
 			t.Fatal("a session that was logged out came back")
@@ -114,12 +114,12 @@ func (origin sendTo) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // eventually asks until the answer is yes.
-func eventually(t testing.TB, within time.Duration, ask func() bool) {
+func eventually(t testing.TB, ask func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(within)
+	deadline := time.Now().Add(patience)
 	for ask() == false {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %s", within)
+			t.Fatalf("not within %s", patience)
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):

@@ -366,7 +366,7 @@ func sendHalf(a *authority, x driven) (answer, error) {
 		return answer{}, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return answer{}, err
 	}
 	_, err = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
@@ -410,7 +410,7 @@ func driveStatusLists(t *testing.T, d *description) {
 			x.params = map[string]string{"n": n}
 			d.drive(t, a, x)
 		}
-		eventually(t, 10*time.Second, func() bool { // at once, but when an epoch turns
+		eventually(t, func() bool { // at once, but when an epoch turns
 			list.header, list.status = nil, 200
 			list.header = http.Header{"If-None-Match": {d.drive(t, a, list).Header.Get("ETag")}}
 			got := do(t, list.request(t, a))
@@ -419,14 +419,14 @@ func driveStatusLists(t *testing.T, d *description) {
 			return got.Status == 304
 		})
 		servers.postgresProxy.Cut()
-		eventually(t, 10*time.Second, func() bool { return do(t, list.request(t, a)).Status == 503 })
+		eventually(t, func() bool { return do(t, list.request(t, a)).Status == 503 })
 		list.status = 503
 		d.drive(t, a, list)
 		list.header, list.status = nil, 200
 		d.drive(t, a, list) // the last there was
 		servers.postgresProxy.Heal()
 		list.header = http.Header{"If-None-Match": {`"other"`}}
-		eventually(t, backWithin, func() bool { return do(t, list.request(t, a)).Status == 200 })
+		eventually(t, func() bool { return do(t, list.request(t, a)).Status == 200 })
 	}
 }
 

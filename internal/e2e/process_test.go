@@ -65,9 +65,13 @@ func spawnProgram(t testing.TB, program string, settings ...string) *process {
 		t.Fatal(err)
 	}
 	p := &process{cmd: cmd, exited: make(chan error, 1)}
+	giveUp := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() }) // ends its output, and the wait for it
+	defer giveUp.Stop()
 	var ready struct{ Issuer, Public, Operations string }
 	if err := json.NewDecoder(bufio.NewReader(stdout)).Decode(&ready); err != nil {
-		t.Fatalf("serve did not become ready: %v\n%s", err, log)
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()         // now its log is whole
+		t.Fatalf("serve did not become ready within %s: %v\n%s", patience, err, log)
 	}
 	go func() { p.exited <- cmd.Wait() }()
 	t.Cleanup(func() { p.kill(t) })
@@ -89,8 +93,8 @@ func (p *process) wait(t testing.TB) error {
 	case err := <-p.exited:
 		p.exited <- err
 		return err
-	case <-time.After(30 * time.Second):
-		t.Fatal("the process does not end")
+	case <-time.After(patience):
+		t.Fatalf("the process does not end within %s", patience)
 		return nil
 	}
 }
@@ -171,14 +175,14 @@ func TestSIGTERMLetsRequestsInFlightEnd(t *testing.T) {
 	if _, err := io.WriteString(rest, whole[:half]); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, func() bool {
+	eventually(t, func() bool {
 		got := send(t, "GET", p.Ops+"/metrics", "", "")
 		return strings.Contains(string(got.Body), "mintmark_http_requests_in_flight 2\n") // that one and this one
 	})
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, func() bool { return strings.Contains(p.Log.String(), "shutting down") })
+	eventually(t, func() bool { return strings.Contains(p.Log.String(), "shutting down") })
 	if _, err := io.WriteString(rest, whole[half:]); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 type recipe struct {
 	page    string
 	main    string   // the file that is the service
-	command []string // that runs it
+	command string   // that runs it
 	remarks []string // what the page says is not checked, by torture's cases
 }
 
@@ -30,11 +30,11 @@ func recipes(t *testing.T) map[string]recipe {
 	t.Helper()
 	return map[string]recipe{
 		"Node.js": {
-			page: "node.md", main: "orders.mjs", command: []string{"node"},
+			page: "node.md", main: "orders.mjs", command: "node",
 			remarks: []string{"base64-trailing-bits", "b64-uncritical", "exp-huge", "iat-future"},
 		},
 		"Python": {
-			page: "python.md", main: "orders.py", command: []string{python(t)},
+			page: "python.md", main: "orders.py", command: python(t),
 			remarks: []string{"base64-trailing-bits", "exp-huge", "iat-future"},
 		},
 	}
@@ -52,7 +52,7 @@ func TestTheServicesOfTheRecipesPassTorture(t *testing.T) {
 			service := r.start(t, r.folder(t, "whole page"), "http://"+issuer, "orders", "SCOPE="+scope)
 			report, err := torture.Run(t.Context(), torture.Config{
 				Target: torture.Target{URL: service}, OwnIssuer: issuer, Audience: "orders", Scope: scope,
-				Timeout: 30 * time.Second, Wait: time.Minute, KeysWithin: time.Minute, RevokedWithin: time.Minute,
+				Timeout: 30 * time.Second, Wait: patience, KeysWithin: patience, RevokedWithin: patience,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -119,12 +119,12 @@ func TestTheServicesOfTheRecipesTakeOurTokens(t *testing.T) {
 	desk.sh(t, `mintmark keys rotate --emergency --why "a test of the recipes" --yes`)
 
 	var after string
-	eventually(t, time.Minute, func() bool { // the authority reads its keys every five seconds
+	eventually(t, func() bool { // the authority reads its keys every five seconds
 		after = serve.login(t, testUser).Access
 		return headerOf(after) != headerOf(before)
 	})
 	for name, service := range services {
-		eventually(t, time.Minute, func() bool { return bearing(t, service, after).Status == 200 })
+		eventually(t, func() bool { return bearing(t, service, after).Status == 200 })
 		if got := bearing(t, service, before); got.Status != 200 {
 			t.Errorf("%s: %d for a token under the key before, want 200", name, got.Status)
 		}
@@ -150,7 +150,7 @@ func TestTheServicesOfTheRecipesRefuseASessionThatEnded(t *testing.T) {
 	}
 
 	for name, service := range services {
-		eventually(t, time.Minute, func() bool { return bearing(t, service, ended.Access).Status == 401 })
+		eventually(t, func() bool { return bearing(t, service, ended.Access).Status == 401 })
 		if got := bearing(t, service, lives.Access); got.Status != 200 {
 			t.Errorf("%s: %d for another session, want 200", name, got.Status)
 		}
@@ -214,16 +214,27 @@ func nodeOptions(t *testing.T) []string {
 	return nil
 }
 
-// start runs the service in the folder and returns where it is.
+// start runs the service in the folder and returns where it is. Its clock for intervals is a hasty one, so that nobody
+// waits for cool-downs; see testdata/haste.
 func (r recipe) start(t *testing.T, folder, issuer, audience string, more ...string) string {
 	t.Helper()
 	if filepath.Ext(r.main) == ".mjs" {
 		installJose(t, folder)
 	}
-	cmd := exec.Command(r.command[0], append(r.command[1:], r.main)...)
+	haste, err := filepath.Abs("testdata/haste")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	if r.command == "node" {
+		words = []string{"--require", filepath.Join(haste, "haste.cjs")}
+	}
+	cmd := exec.Command(r.command, append(words, r.main)...)
 	cmd.Dir = folder
-	cmd.Env = append(os.Environ(), append([]string{"ISSUER=" + issuer, "AUDIENCE=" + audience, "PORT=0", "PYTHONDONTWRITEBYTECODE=1"}, more...)...)
-	if r.command[0] == "node" {
+	cmd.Env = append(os.Environ(), append([]string{
+		"ISSUER=" + issuer, "AUDIENCE=" + audience, "PORT=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + haste,
+	}, more...)...)
+	if r.command == "node" {
 		cmd.Env = append(cmd.Env, nodeOptions(t)...)
 	}
 	return fmt.Sprintf("http://127.0.0.1:%s/orders", startService(t, cmd))
@@ -249,10 +260,12 @@ func startService(t *testing.T, cmd *exec.Cmd) string {
 			t.Logf("%s says:\n%s", cmd, log)
 		}
 	})
+	giveUp := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() }) // ends its output, and the wait for it
+	defer giveUp.Stop()
 	lines := bufio.NewReader(stdout)
 	first, err := lines.ReadString('\n')
 	if err != nil {
-		t.Fatalf("%s ended before it listened: %v\n%s", cmd, err, log)
+		t.Fatalf("%s did not listen within %s: %v\n%s", cmd, patience, err, log)
 	}
 	go func() { _, _ = lines.WriteTo(log) }() // or it would stop at a full pipe
 	return strings.TrimSpace(first)

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // TestTheRunbookIsRight runs the blocks marked console of the runbook, in their
@@ -26,7 +25,7 @@ func TestTheRunbookIsRight(t *testing.T) {
 	serve.register(t, "ada")
 	serve.login(t, "ada")
 	desk.write(t, "password.txt", "slate kettle brass morning\n")
-	eventually(t, time.Minute, func() bool { // the standby is made after the start, and ripens
+	eventually(t, func() bool { // the standby is made after the start, and ripens
 		return strings.Contains(desk.sh(t, "mintmark keys list"), " signs in ")
 	})
 	here := strings.NewReplacer("localhost:8080", strings.TrimPrefix(serve.Issuer, "http://"), "localhost:9090", strings.TrimPrefix(serve.Ops, "http://"))
@@ -163,7 +162,7 @@ func TestTheThreeLinesOfServeWorkAsPrinted(t *testing.T) {
 				_ = serve.Process.Kill()
 				_ = serve.Wait()
 			})
-			eventually(t, 10*time.Second, func() bool { return strings.Contains(said.String(), "jwks.json\n") })
+			eventually(t, func() bool { return strings.Contains(said.String(), "jwks.json\n") })
 			_, lines, _ := strings.Cut(said.String(), "Try it:\n\n")
 			var printed bytes.Buffer
 			for line := range strings.Lines(strings.TrimSpace(lines)) {

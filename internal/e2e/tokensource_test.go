@@ -169,7 +169,7 @@ func TestATokenSourceSurvivesAnAuthorityThatIsKilled(t *testing.T) {
 		t.Fatalf("got %v of a dead authority", token)
 	}
 	second := spawn(t, dir, "MINTMARK_HTTP_ADDR="+strings.TrimPrefix(first.URL, "http://"))
-	eventually(t, time.Minute, func() bool {
+	eventually(t, func() bool {
 		token, err := source.TokenContext(t.Context())
 		if errors.Is(err, tokensource.ErrEnded) {
 			t.Fatal(err)
@@ -210,7 +210,7 @@ func TestACallThatMeetsAnExpiredTokenIsRepeated(t *testing.T) {
 	v := verifierOf(t, a)
 	service := httptest.NewServer(weather.Handler(v, time.Now))
 	t.Cleanup(service.Close)
-	eventually(t, 10*time.Second, func() bool {
+	eventually(t, func() bool {
 		_, err := v.Verify(t.Context(), p.Access)
 		return err != nil
 	})

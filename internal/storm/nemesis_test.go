@@ -68,15 +68,15 @@ func (n *nemesis) deck() []fault {
 	return faults
 }
 
-// rage strikes with every fault twice, and on until the time is up.
+// rage strikes with every fault once, and on until the time is up.
 func (n *nemesis) rage(t testing.TB, lasting time.Duration) {
 	t.Helper()
-	for decks := 1; ; decks++ {
+	for {
 		for _, f := range n.deck() {
 			wait(n.between(100*time.Millisecond, 700*time.Millisecond))
 			n.note(f.name, func() { f.strike(t) })
 		}
-		if decks >= 2 && n.history.now() >= lasting {
+		if n.history.now() >= lasting {
 			return
 		}
 	}

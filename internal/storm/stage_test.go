@@ -81,7 +81,8 @@ func (s *stage) addReplica(t testing.TB, more ...string) *replica {
 		"MINTMARK_DATABASE_URL=" + r.postgres.URL(), "MINTMARK_REDIS_URL=" + redisURL,
 		"MINTMARK_ROOT_SECRET=" + s.roots.Encode().Reveal(),
 		"MINTMARK_RATE_LOGIN=off", "MINTMARK_RATE_TOKEN=off", "MINTMARK_RATE_REGISTER=off",
-		"MINTMARK_PASSWORD_MEMORY_KIB=8192", "MINTMARK_PASSWORD_TIME=1", "MINTMARK_REGISTRATION=open",
+		"MINTMARK_PASSWORD_MEMORY_KIB=8192", "MINTMARK_PASSWORD_TIME=1", "MINTMARK_PASSWORD_MAX_CONCURRENT=64",
+		"MINTMARK_REGISTRATION=open",
 		"MINTMARK_REFRESH_GRACE=" + grace.String(), "MINTMARK_LOG_FORMAT=json", "MINTMARK_LOG_LEVEL=error",
 	}
 	r.settings = append(r.settings, more...) // of two values the last one counts

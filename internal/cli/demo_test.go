@@ -238,6 +238,7 @@ func liveIssuer(t *testing.T, alter alteration) string {
 	cfg, err := config.Load(nil, []string{
 		"MINTMARK_ISSUER=" + front.URL, "MINTMARK_HTTP_ADDR=127.0.0.1:0", "MINTMARK_OPS_ADDR=127.0.0.1:0",
 		"MINTMARK_DATA_DIR=" + t.TempDir(), "MINTMARK_ACCESS_TOKEN_TTL=3s",
+		"MINTMARK_PASSWORD_MEMORY_KIB=8192", "MINTMARK_PASSWORD_TIME=1", "MINTMARK_PASSWORD_MAX_CONCURRENT=64",
 	}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -6,15 +6,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -33,8 +36,21 @@ func weatherService() {
 	os.Exit(weather.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// mintmark is the command as main runs it.
+// patience is how long a command of a script may take, and a server until it is ready: long enough for a busy machine, and
+// short enough that what hangs fails within a minute.
+const patience = 50 * time.Second
+
+// stays is set for a server that a script goes on beside.
+const stays = "MINTMARK_TEST_STAYS=1"
+
+// mintmark is the command as main runs it, but for ever only where it is a server that stays.
 func mintmark() {
+	if !slices.Contains(os.Environ(), stays) {
+		time.AfterFunc(patience, func() {
+			fmt.Fprintf(os.Stderr, "%q still ran after %s\n", os.Args, patience)
+			os.Exit(124) // which no script wants
+		})
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(cli.Run(ctx, cli.Process{
@@ -99,7 +115,7 @@ func started(ts *testscript.TestScript, _ bool, args []string) {
 	serve := exec.Command("mintmark", append([]string{"serve", "--output", "json",
 		"--http-addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0"}, args...)...)
 	serve.Dir = ts.MkAbs(".")
-	serve.Env = []string{"PATH=" + os.Getenv("PATH"), "MINTMARK_DATA_DIR=" + ts.Getenv("MINTMARK_DATA_DIR")}
+	serve.Env = []string{"PATH=" + os.Getenv("PATH"), "MINTMARK_DATA_DIR=" + ts.Getenv("MINTMARK_DATA_DIR"), "MINTMARK_PASSWORD_MAX_CONCURRENT=64", stays}
 	var stderr strings.Builder
 	serve.Stderr = &stderr
 	stdout, err := serve.StdoutPipe()
@@ -114,9 +130,11 @@ func started(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		ts.Logf("[serve]\n%s", stderr.String())
 	})
+	giveUp := time.AfterFunc(patience, func() { _ = serve.Process.Kill() }) // ends its output, and the wait for it
+	defer giveUp.Stop()
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	if err != nil {
-		ts.Fatalf("serve ended before it was ready: %v", err)
+		ts.Fatalf("serve was not ready within %s: %v", patience, err)
 	}
 	var ready struct{ Issuer, Public, KID string }
 	ts.Check(json.Unmarshal(line, &ready))
@@ -131,6 +149,8 @@ func stopped(ts *testscript.TestScript, _ bool, _ []string) {
 	running := ts.Value(background{}).(*background)
 	serve := running.process
 	ts.Check(serve.Process.Signal(syscall.SIGTERM))
+	giveUp := time.AfterFunc(patience, func() { _ = serve.Process.Kill() }) // and then it has not ended with 0
+	defer giveUp.Stop()
 	_, _ = io.Copy(io.Discard, running.stdout)
 	err := serve.Wait()
 	running.process = nil
@@ -138,14 +158,28 @@ func stopped(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // logIn NAME logs a user in, with the password of the file `password`.
-func logIn(ts *testscript.TestScript, _ bool, args []string) {
-	body, err := json.Marshal(map[string]string{"username": args[0], "password": strings.TrimSpace(ts.ReadFile("password"))})
+func logIn(ts *testscript.TestScript, _ bool, args []string) { loggedIn(ts, args[0]) }
+
+// loggedIn returns an access token of that user. Whom a busy authority tells to come again does so.
+func loggedIn(ts *testscript.TestScript, name string) string {
+	body, err := json.Marshal(map[string]string{"username": name, "password": strings.TrimSpace(ts.ReadFile("password"))})
 	ts.Check(err)
-	response, err := http.Post(ts.Getenv("PUBLIC")+"/api/authentication/login", "application/json", bytes.NewReader(body))
-	ts.Check(err)
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		ts.Fatalf("log in: %s", response.Status)
+	client := &http.Client{Timeout: patience}
+	for end := time.Now().Add(patience); ; {
+		response, err := client.Post(ts.Getenv("PUBLIC")+"/api/authentication/login", "application/json", bytes.NewReader(body))
+		ts.Check(err)
+		var answer struct{ Data struct{ AccessToken string } }
+		err = json.NewDecoder(response.Body).Decode(&answer)
+		response.Body.Close()
+		switch {
+		case response.StatusCode == http.StatusServiceUnavailable && time.Now().Before(end):
+			<-time.After(time.Second)
+			continue
+		case response.StatusCode != http.StatusOK:
+			ts.Fatalf("log in: %s", response.Status)
+		}
+		ts.Check(err)
+		return answer.Data.AccessToken
 	}
 }
 

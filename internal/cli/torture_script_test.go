@@ -1,11 +1,9 @@
 package cli_test
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"net"
@@ -14,20 +12,14 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // accessToken NAME FILE logs a user in, as logged-in does, and keeps the access token.
 func accessToken(ts *testscript.TestScript, _ bool, args []string) {
-	body, err := json.Marshal(map[string]string{"username": args[0], "password": strings.TrimSpace(ts.ReadFile("password"))})
-	ts.Check(err)
-	response, err := http.Post(ts.Getenv("PUBLIC")+"/api/authentication/login", "application/json", bytes.NewReader(body))
-	ts.Check(err)
-	defer response.Body.Close()
-	var answer struct{ Data struct{ AccessToken string } }
-	ts.Check(json.NewDecoder(response.Body).Decode(&answer))
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(answer.Data.AccessToken+"\n"), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(loggedIn(ts, args[0])+"\n"), 0o600))
 }
 
 // forecast ISSUER AUDIENCE starts the weather service on a free port and sets FORECAST to what it serves.
@@ -40,6 +32,8 @@ func forecast(ts *testscript.TestScript, _ bool, args []string) {
 		_ = service.Process.Kill()
 		_ = service.Wait()
 	})
+	giveUp := time.AfterFunc(patience, func() { _ = service.Process.Kill() }) // ends its output, and the wait for it
+	defer giveUp.Stop()
 	var address string
 	if _, err := fmt.Fscanf(stdout, "weather: %s takes tokens of", &address); err != nil {
 		ts.Fatalf("weather ended before it was ready: %v", err)

@@ -1,6 +1,9 @@
+//go:build !race
+
 package session_test
 
 import (
+	"iter"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/session"
@@ -205,7 +208,7 @@ func (w *walker) late(from world) bool {
 // leaked, any that can be forged with it; the thief loses no answer.
 func (w *walker) thiefRefreshes(from world) {
 	for gen := uint8(1); gen <= w.limits.gens; gen++ {
-		for _, token := range w.copies(from, gen) {
+		for token := range w.copies(from, gen) {
 			w.eachRead(from, func(checkpoint uint8) {
 				out, d, by := w.refresh("the thief", from, token, checkpoint)
 				if d.Issue > uint32(w.limits.gens) {
@@ -228,7 +231,7 @@ func (w *walker) thiefRaces(from, mid world, checkpoint uint8) {
 		return
 	}
 	for gen := uint8(1); gen <= from.issued; gen++ {
-		for _, token := range w.copies(from, gen) {
+		for token := range w.copies(from, gen) {
 			out, d, by := w.race("at once somebody", from, mid, token, checkpoint)
 			if d.Issue <= uint32(w.limits.gens) {
 				w.meet(by, out)
@@ -238,15 +241,15 @@ func (w *walker) thiefRaces(from, mid world, checkpoint uint8) {
 }
 
 // copies are the tokens of a generation that a thief may hold.
-func (w *walker) copies(from world, gen uint8) []held {
-	var all []held
-	if from.leaked {
-		all = append(all, held{gen: gen, bad: true})
+func (w *walker) copies(from world, gen uint8) iter.Seq[held] {
+	return func(yield func(held) bool) {
+		if from.leaked && !yield(held{gen: gen, bad: true}) {
+			return
+		}
+		if gen <= from.issued && (!from.leaked || from.good&(1<<gen) != 0) {
+			yield(held{gen: gen, age: from.tokens[gen]})
+		}
 	}
-	if gen <= from.issued && (!from.leaked || from.good&(1<<gen) != 0) {
-		all = append(all, held{gen: gen, age: from.tokens[gen]})
-	}
-	return all
 }
 
 // eachRead calls try with every checkpoint that a refresh may have read: the one

@@ -96,7 +96,7 @@ tidy:
 
 storm: bin/with ## three replicas, a nemesis, promotions and moving slots; print the figures
 	@$(INSTALL) postgres redis gcc
-	exec env CGO_ENABLED=1 bin/with go test -race -count=1 -v -timeout 15m ./internal/storm
+	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=3m bin/with go test -race -count=1 -v -timeout 15m ./internal/storm
 
 STORM ?= 30m
 

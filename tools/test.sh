@@ -17,11 +17,20 @@ go build -o bin/with ./internal/testserver/with
 # All of it on one Postgres and one Redis, which end whatever happens.
 # shellcheck disable=SC2016 # for the inner shell to expand
 exec bin/with sh -euc '
-	CGO_ENABLED=1 go test -race -timeout 15m "$@"
-	# Every state of the rules, which the race detector would make ten times as dear.
+	said=$(mktemp -d)
+	trap "rm -r \"$said\"" EXIT
+	# What waits most comes first and beside the others, so that nothing is waited for alone at the end.
 	case " $* " in
-	*" ./... "* | *" ./internal/session "* | *" ./internal/keyring "*)
-		go test -v -run TestWalkKeeps ./internal/session ./internal/keyring ;;
+	*" ./... "*) set -- ./internal/storm ./internal/e2e ./internal/cli "$@" ;;
+	esac
+	{ CGO_ENABLED=1 go test -race -p 3 -parallel 4 -timeout 15m "$@" || touch "$said/failed"; } | tee "$said/all"
+	echo "what took longest:"
+	grep "^ok" "$said/all" | sort -k 3,3rn | head -n 5
+	[ ! -e "$said/failed" ] || exit 1
+	# What only computes is built without the race detector: that would make it ten times as dear, and find nothing.
+	case " $* " in
+	*" ./... "* | *" ./internal/session "* | *" ./internal/keyring "* | *" ./internal/torture "*)
+		go test -run "^Test(Walk|EachFault)" ./internal/session ./internal/keyring ./internal/torture ;;
 	esac
 	# Modules of their own, for the libraries of others; the race detector would only slow down their cryptography.
 	case " $* " in

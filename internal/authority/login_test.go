@@ -70,8 +70,14 @@ func TestWhoeverMayNotLogInHearsTheSame(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, nil)
 			username, try := prepare(t, b)
-			if _, err := b.Login(t.Context(), username, try, thief()); err != authority.ErrCredentials { //nolint:errorlint // bare, as every refusal
-				t.Errorf("%v, want %v", err, authority.ErrCredentials)
+			b.costly(t) // a better hash would be stored, were the password right
+			calls := b.callsOf(func() {
+				if _, err := b.Login(t.Context(), username, try, thief()); err != authority.ErrCredentials { //nolint:errorlint // bare, as every refusal
+					t.Errorf("%v, want %v", err, authority.ErrCredentials)
+				}
+			})
+			if diff := cmp.Diff(calls, []string{"UserByUsername"}); diff != "" {
+				t.Errorf("calls (-got +want):\n%s", diff)
 			}
 			if diff := cmp.Diff(b.counted, map[string]int{"refused": 1}); diff != "" {
 				t.Errorf("counted (-got +want):\n%s", diff)

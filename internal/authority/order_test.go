@@ -65,14 +65,16 @@ func TestABearerMustBeWhoTheTokenSaysInEveryWay(t *testing.T) {
 	check("a session at its absolute end", authority.ErrBearer)
 }
 
-// TestASessionOfAnotherClientIsNoBearersSession, though the token says it is ours.
+// TestASessionOfAnotherClientIsNoBearersSession, whatever the token says whose it is.
 func TestASessionOfAnotherClientIsNoBearersSession(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	tokens := b.login(t, "alice")
 	b.calls.disguise = "stranger"
-	_, err := b.OwnSessions(t.Context(), tokens.AccessToken)
-	wantError(t, err, authority.ErrBearer)
+	for _, of := range []string{client.FirstParty, "stranger"} {
+		_, err := b.OwnSessions(t.Context(), b.signed(t, tokens, func(c *token.Claims) { c.ClientID = of }))
+		wantError(t, err, authority.ErrBearer)
+	}
 }
 
 // TestABearerOfAnEndedSessionIsRefused, in whatever way it ended.

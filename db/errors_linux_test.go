@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -57,23 +56,4 @@ func TestASQLiteFileOfOthersIsSaidToBe(t *testing.T) {
 		}
 	}
 	asNobody(func() { assertRefused(t, db.SQLite(file), db.ErrUnusable, file, access) })
-}
-
-// TestAFileThatIsNoDatabaseIsNotKeptOpen.
-func TestAFileThatIsNoDatabaseIsNotKeptOpen(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "garbage.db")
-	if err := os.WriteFile(file, []byte(strings.Repeat("not a database ", 100)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	operations(t.Context(), db.SQLite(file))
-	open, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, descriptor := range open {
-		if to, err := os.Readlink(descriptor); err == nil && to == file { // others come and go
-			t.Errorf("%s is %s", descriptor, to)
-		}
-	}
 }

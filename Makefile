@@ -122,7 +122,7 @@ SAMPLE ?= 15
 BUDGET ?= 30m
 
 mutate: bin/with ## plant SAMPLE (15) mistakes into each of PACKAGES, and list those that no test notices
-	@$(INSTALL) postgres redis node python
+	@$(INSTALL) git curl postgres redis node python
 	bin/with go run ./internal/mutate -seed $(SEED) -sample $(SAMPLE) -budget $(BUDGET) $(filter-out ./...,$(PACKAGES))
 
 # Benchmarks report ratios, by testing.B.ReportMetric.

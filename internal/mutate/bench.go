@@ -200,7 +200,10 @@ func (b *bench) each(ctx context.Context, mistakes []mistake, tests []string) []
 	return tried
 }
 
-var notBuilt = regexp.MustCompile(`(?m)^FAIL.*\[(build|setup) failed\]$`)
+var (
+	notBuilt = regexp.MustCompile(`(?m)^FAIL.*\[(build|setup) failed\]$`)
+	noticed  = regexp.MustCompile(`(?m)^\s*--- FAIL|^panic: |^fatal error: `)
+)
 
 // one runs the tests on the tree with the mistake in it.
 func (b *bench) one(ctx context.Context, m mistake, tests []string) outcome {
@@ -223,8 +226,11 @@ func (b *bench) one(ctx context.Context, m mistake, tests []string) outcome {
 		return stillborn
 	case strings.Contains(said, "panic: test timed out"):
 		return hung
-	default:
+	case noticed.MatchString(said):
 		return caught
+	default: // not a word of a test: the machine has failed
+		b.say("mutate: the tests of %v ended without a verdict: %v\n%s", tests, err, said)
+		return untried
 	}
 }
 
@@ -261,7 +267,8 @@ func (b *bench) test(ctx context.Context, overlay string, packages []string, lim
 	command := exec.CommandContext(ctx, "go", args...)
 	command.WaitDelay = 10 * time.Second
 	command.Dir = b.root
-	command.Env = os.Environ()
+	command.Env = append(os.Environ(), "RAPID_NOFAILFILE=1") // its files would be replayed by later runs
+	endTogether(command)
 	if overlay != "" {
 		command.Env = append(command.Env, "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -overlay="+overlay))
 	}

@@ -19,10 +19,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 )
 
@@ -36,7 +38,7 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	good, err := run(ctx, os.Args[1:], os.Stdout)
 	switch {
@@ -64,7 +66,6 @@ func run(ctx context.Context, args []string, out io.Writer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	random := seeded(o.seed)
 	var samples []sample
 	for _, t := range targets {
 		all, err := plantAll(t.dirs)
@@ -72,7 +73,7 @@ func run(ctx context.Context, args []string, out io.Writer) (bool, error) {
 			return false, err
 		}
 		counted, same := excused.split(all)
-		s := sample{target: t, mistakes: pick(counted, random), unchanged: len(same)}
+		s := sample{target: t, mistakes: pick(counted, seeded(o.seed, t.name)), unchanged: len(same)}
 		samples = append(samples, s)
 	}
 	if o.list {
@@ -90,12 +91,14 @@ func run(ctx context.Context, args []string, out io.Writer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return report(out, results), nil
+	return report(out, results, o.sample), nil
 }
 
-// seeded draws the same sample again.
-func seeded(seed uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // nothing to guess
+// seeded draws the same sample of a package again, whichever others are chosen.
+func seeded(seed uint64, name string) *rand.Rand {
+	h := fnv.New64()
+	_, _ = h.Write([]byte(name))                  // never fails
+	return rand.New(rand.NewPCG(seed, h.Sum64())) //nolint:gosec // nothing to guess
 }
 
 func parse(args []string, out io.Writer) (options, error) {

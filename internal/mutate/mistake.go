@@ -131,9 +131,22 @@ func plantFile(name string) ([]mistake, error) {
 	p := &planter{file: name, source: source}
 	if strings.HasSuffix(name, ".sql") {
 		p.migration()
-		return p.mistakes, nil
+	} else {
+		err = p.program()
 	}
-	return p.mistakes, p.program()
+	return numbered(p.mistakes), err
+}
+
+// numbered tells mistakes apart that are the same but for their place.
+func numbered(all []mistake) []mistake {
+	seen := make(map[identity]int)
+	for i, m := range all {
+		id := m.identity()
+		if seen[id]++; seen[id] > 1 {
+			all[i].was = fmt.Sprintf("%s (%d)", m.was, seen[id])
+		}
+	}
+	return all
 }
 
 // pick puts the mistakes in random order in which the kinds take turns, so that a

@@ -131,7 +131,7 @@ CREATE UNIQUE INDEX u ON a (n);
 
 func TestTheSameSeedDrawsTheSameSampleAndEveryKindTakesATurn(t *testing.T) {
 	all := []mistake{{kind: dropCall, line: 1}, {kind: dropCall, line: 2}, {kind: dropCall, line: 3}, {kind: negated, line: 4}}
-	once, again := pick(all, seeded(5)), pick(all, seeded(5))
+	once, again := pick(all, seeded(5, "p")), pick(all, seeded(5, "p"))
 	for i := range once {
 		if once[i].line != again[i].line {
 			t.Fatalf("two samples of one seed differ: %v, %v", once, again)
@@ -143,8 +143,10 @@ func TestTheSameSeedDrawsTheSameSampleAndEveryKindTakesATurn(t *testing.T) {
 }
 
 func TestAMistakeWithoutAReasonIsNotExcused(t *testing.T) {
-	if _, err := readUnchanged("a.go\tf\tnegated\t==\t!=\t"); err == nil {
-		t.Error("a line without a reason is accepted")
+	for _, reason := range []string{"", " ", noReason} {
+		if _, err := readUnchanged("a.go\tf\tnegated\t==\t!=\t" + reason); err == nil {
+			t.Errorf("the reason %q is accepted", reason)
+		}
 	}
 	u, err := readUnchanged("# comment\n\na.go\tf\tnegated\t==\t!=\tboth answer alike")
 	if err != nil {
@@ -204,11 +206,46 @@ func TestWhatNoTestNoticesSurvives(t *testing.T) {
 	if n, of := results[0].score(); n != 1 || of != 2 {
 		t.Errorf("%d of %d are caught, want 1 of 2:\n%s", n, of, said.String())
 	}
-	if report(&said, results) {
+	if report(&said, results, 2) {
 		t.Error("half of the mistakes are caught, and that is said to be good enough")
 	}
 	if text := said.String(); !strings.Contains(text, "below the goal") || !strings.Contains(text, `in "Loose"`) {
 		t.Errorf("the report names neither the goal nor the survivor:\n%s", text)
+	}
+}
+
+func TestASampleThatIsNotWholeIsNotGoodEnough(t *testing.T) {
+	four := []mistake{{line: 1}, {line: 2}, {line: 3}, {line: 4}}
+	sampled := sample{target: target{name: "toy", goal: 50}, mistakes: four}
+	tried := func(outcomes ...outcome) []result {
+		r := result{sample: sampled}
+		for i, o := range outcomes {
+			r.tried = append(r.tried, trial{mistake: four[i], outcome: o})
+		}
+		return []result{r}
+	}
+	for name, c := range map[string]struct {
+		results []result
+		want    bool
+	}{
+		"whole":                       {tried(caught, caught, survived), true},
+		"cut":                         {tried(caught, caught), false},
+		"cut within":                  {tried(caught, caught, untried), false},
+		"no more that compile":        {tried(caught, caught, stillborn, stillborn), true},
+		"hung is not caught":          {tried(caught, hung, hung), false},
+		"half is enough where it is":  {tried(caught, survived, stillborn, caught), true},
+		"a survivor too many is told": {tried(caught, survived, survived), false},
+	} {
+		if got := report(&bytes.Buffer{}, c.results, 3); got != c.want {
+			t.Errorf("%s: good = %t, want %t", name, got, c.want)
+		}
+	}
+}
+
+func TestMistakesThatAreTheSameButForTheirPlaceAreToldApart(t *testing.T) {
+	found := numbered([]mistake{{was: "err", now: "nil"}, {was: "err", now: "nil"}, {was: "err", now: "nil"}})
+	if found[0].was != "err" || found[1].was != "err (2)" || found[2].was != "err (3)" {
+		t.Errorf("they are %v", found)
 	}
 }
 

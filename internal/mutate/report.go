@@ -3,19 +3,20 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 )
 
 // report prints caught ÷ counted of each package and what survived, and returns
-// whether every package reached its goal.
-func report(out io.Writer, results []result) bool {
+// whether every package reached its goal with a whole sample.
+func report(out io.Writer, results []result, size int) bool {
 	good := true
 	fmt.Fprintf(out, "\n%-16s %8s %8s %6s %6s %s\n", "package", "caught", "counted", "share", "goal", "")
 	for _, r := range results {
 		n, of := r.score()
 		note := ""
 		switch {
-		case of == 0:
-			note, good = "nothing was tried in time", false
+		case of < min(size, len(r.mistakes)) && r.cut():
+			note, good = "the time was over before the sample was tried", false
 		case n*100 < of*r.target.goal:
 			note, good = "below the goal", false
 		}
@@ -36,13 +37,19 @@ func report(out io.Writer, results []result) bool {
 	return good
 }
 
-// score is how many mistakes were caught, and how many count.
+// cut reports whether there were more mistakes to try.
+func (r result) cut() bool {
+	return len(r.tried) < len(r.mistakes) || slices.ContainsFunc(r.tried, func(t trial) bool { return t.outcome == untried })
+}
+
+// score is how many mistakes were caught, and how many count. A test that a mistake
+// makes hang has not caught it.
 func (r result) score() (n, of int) {
 	for _, t := range r.tried {
 		switch t.outcome {
-		case caught, hung:
+		case caught:
 			n, of = n+1, of+1
-		case survived:
+		case survived, hung:
 			of++
 		case stillborn, untried:
 		}
@@ -61,8 +68,8 @@ func section(out io.Writer, title string, results []result, belongs func(trial) 
 				fmt.Fprintf(out, "\n%s\n", title)
 				began = true
 			}
-			fmt.Fprintf(out, "  %s\n    in %q, a line for unchanged.tsv if it changes nothing: %s\t%s\t%s\t%s\t%s\t…\n",
-				t.mistake, t.in, t.file, t.in, t.kind, t.was, t.now)
+			fmt.Fprintf(out, "  %s\n    in %q, a line for unchanged.tsv if it changes nothing: %s\t%s\t%s\t%s\t%s\t%s\n",
+				t.mistake, t.in, t.file, t.in, t.kind, t.was, t.now, noReason)
 		}
 	}
 }

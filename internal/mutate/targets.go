@@ -33,6 +33,7 @@ func targets() []target {
 		{"store/redis", []string{"internal/store/redis"}, []string{"internal/store/redis"}, []string{app, e2e}, 95},
 		{"store/memory", []string{"internal/store/memory"}, []string{"internal/store/memory"}, []string{app, e2e}, 95},
 		{"verifier", []string{"pkg/verifier"}, []string{"pkg/verifier"}, []string{"pkg/verifier/verifiergin", "pkg/verifier/verifiergrpc", "pkg/verifier/verifiertest"}, 95},
+		{"grant", []string{"internal/grant"}, []string{"internal/grant", "internal/store/memory"}, []string{"internal/store/redis"}, 95},
 		{"tokensource", []string{"pkg/tokensource"}, []string{"pkg/tokensource"}, []string{e2e}, 85},
 		{"authority", []string{authority}, []string{authority}, []string{httpapi, app, e2e}, 85},
 		{"httpapi", []string{httpapi}, []string{httpapi}, []string{app, e2e}, 85},

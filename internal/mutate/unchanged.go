@@ -12,6 +12,9 @@ import (
 //go:embed unchanged.tsv
 var unchangedText string
 
+// noReason stands in the report where the reason belongs.
+const noReason = "WHY"
+
 // unchanged holds why a mistake changes nothing, by what the mistake is.
 type unchanged map[identity]string
 
@@ -31,7 +34,7 @@ func readUnchanged(text string) (unchanged, error) {
 			continue
 		}
 		f := strings.Split(line, "\t")
-		if len(f) != 6 || strings.TrimSpace(f[5]) == "" {
+		if len(f) != 6 || strings.TrimSpace(f[5]) == "" || f[5] == noReason {
 			return nil, fmt.Errorf("unchanged.tsv:%d has %d columns, want file, function, kind, was, now and the reason, with tabs between them", i+1, len(f))
 		}
 		u[identity{f[0], f[1], kind(f[2]), f[3], f[4]}] = f[5]

@@ -3,7 +3,9 @@ package sqlite_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,15 +16,32 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/store/storetest"
 )
 
-// migrated gives the file of a fresh, migrated database.
+// migrated gives the file of a fresh, migrated database: a copy of the first one.
 func migrated(tb testing.TB) string {
 	tb.Helper()
+	fresh, err := template()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	file := filepath.Join(tb.TempDir(), "mint mark?.db")
-	if err := db.SQLite(file).Up(tb.Context()); err != nil {
+	if err := os.WriteFile(file, fresh, 0o600); err != nil {
 		tb.Fatal(err)
 	}
 	return file
 }
+
+var template = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "mintmark-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "template.db")
+	if err := db.SQLite(file).Up(context.Background()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+})
 
 func open(tb testing.TB, file string) *sqlite.Store {
 	tb.Helper()

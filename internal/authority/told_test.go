@@ -287,3 +287,23 @@ func TestASessionThatHasJustBeenEndedEndsNoOthers(t *testing.T) {
 	b.Sessions = b.calls
 	b.refresh(t, other, session.Rotated)
 }
+
+// TestTheListsAreToldOfWhatIsCommitted: told before, they would look too early and find
+// nothing.
+func TestTheListsAreToldOfWhatIsCommitted(t *testing.T) {
+	t.Parallel()
+	for name, story := range deeds() {
+		b := newBench(t, nil)
+		d := story(t, b)
+		b.calls.after = func(call string) {
+			select {
+			case <-b.Lists.Woken():
+				t.Errorf("%s: the lists were told before %s was done", name, call)
+			default:
+			}
+		}
+		if err := d.do(t.Context()); err != d.want || !d.done() { //nolint:errorlint // bare, as every refusal
+			t.Errorf("%s: %v, want %v", name, err, d.want)
+		}
+	}
+}

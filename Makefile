@@ -50,6 +50,9 @@ lint: $(LINTER) ## look for likely defects
 	cd internal/zoo && ../../$(LINTER) run ./...
 	cd internal/deployment && ../../$(LINTER) run ./...
 
+fresh: ## as root, a bare Debian in a folder, and the README's commands on it (half an hour)
+	exec sh tools/fresh.sh $(filter-out ./...,$(PACKAGES))
+
 # Other systems than this one: what we ship must compile there, and what Go programs import from us.
 PLATFORMS ?= linux/arm64 darwin/arm64 windows/amd64
 

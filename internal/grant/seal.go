@@ -22,7 +22,7 @@ func (s sealer) seal(key Key, value []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return aead.Seal([]byte{sealVersion, root.ID}, nil, value, []byte(key)), nil
+	return aead.Seal([]byte{sealVersion, root.ID}, nil, value, []byte(key)), nil //nolint:gosec // the nonce is drawn within
 }
 
 // open returns false for what was sealed for another key, by a root secret that is gone

@@ -109,7 +109,7 @@ func parse(args []string, out io.Writer) (options, error) {
 		fmt.Fprintf(out, "usage: mutate [flags] [package ...]\n\npackages: %s\n\nflags:\n", names())
 		flags.PrintDefaults()
 	}
-	flags.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%100_000, "draws the sample; the same seed and tree give the same one") //nolint:gosec // bounded
+	flags.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%100_000, "draws the sample; the same seed and tree give the same one")
 	flags.IntVar(&o.sample, "sample", 15, "how many mistakes to try in each package")
 	flags.DurationVar(&o.budget, "budget", 30*time.Minute, "how long it may take; what is not tried by then is not counted")
 	flags.BoolVar(&o.list, "list", false, "print the mistakes that could be planted, and run nothing")

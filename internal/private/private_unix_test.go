@@ -64,7 +64,7 @@ func TestAFileThatOthersHaveARightToIsRefused(t *testing.T) {
 func TestAFolderThatExistsKeepsItsMode(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	if err := os.Chmod(folder, 0o750); err != nil { //nolint:gosec // the mode that an operator chose
+	if err := os.Chmod(folder, 0o750); err != nil {
 		t.Fatal(err)
 	}
 	if err := private.MakeFolder(folder); err != nil {

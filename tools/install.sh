@@ -82,9 +82,11 @@ done
 
 echo "installing:$packages" >&2
 listed || apt_get update
-install || { echo "once more, with new lists of packages" >&2 && apt_get update && install; }
+status=0
+install || { echo "once more, with new lists of packages" >&2 && apt_get update && install; } || status=$?
 
-# Installing a service's package has it start with the machine. What nobody here has asked for shall not.
+# Installing a service's package has it start with the machine. What nobody here has asked for shall not, even if
+# something else could not be installed.
 stay_off() { # PACKAGE SERVICE
 	case " ${new:-} " in *" $1 "*) ;; *) return 0 ;; esac
 	is_installed "$1" || return 0
@@ -95,3 +97,4 @@ stay_off() { # PACKAGE SERVICE
 stay_off redis-server redis-server
 stay_off postgresql-common postgresql
 stay_off nginx-common nginx
+exit "$status"

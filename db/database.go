@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/mintmark-auth/mintmark/internal/private"
 )
 
 // connectTimeout bounds how long a database may take to answer at all.
@@ -53,11 +55,12 @@ func SQLite(file string) *Database {
 }
 
 func openSQLite(file string, a access) (*sql.DB, error) {
-	flags := os.O_RDWR
 	if a == changing {
-		flags |= os.O_CREATE
+		if err := private.Make(file); err != nil { // SQLite itself would make it readable by all
+			return nil, err
+		}
 	}
-	f, err := os.OpenFile(file, flags, 0o600) // SQLite itself would create it readable by all
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,9 @@
 package private
 
 import (
+	"crypto/rand"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,20 +24,24 @@ var (
 // MakeFolder makes a folder that only this user can enter, and those above it as
 // need be. One that exists stays as it is.
 func MakeFolder(path string) error {
+	path = filepath.Clean(path)
 	_, err := os.Stat(path)
 	if isNew := errors.Is(err, fs.ErrNotExist); !isNew {
 		return os.MkdirAll(path, 0o700) // nothing, or the error of a path that is no folder
 	}
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return guard(path)
+	if err := makeFolder(path); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return os.MkdirAll(path, 0o700) // somebody made it meanwhile
 }
 
 // Lock takes the lock that a file stands for, and makes the file if need be. The lock goes
 // when the file is closed or the process ends, however it ends. ErrLocked when it is taken.
 func Lock(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := open(path, os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -45,24 +51,40 @@ func Lock(path string) (*os.File, error) {
 	return file, nil
 }
 
-// Read reads a file, unless others could, too: ErrExposed.
+// Make makes an empty file that only this user can read. One that exists stays as it is.
+func Make(path string) error {
+	file, err := open(path, os.O_CREATE)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// Guard has a file that exists be read by this user only.
+func Guard(path string) error { return guard(path) }
+
+// Read reads a file, unless others could, too: ErrExposed. It looks at the file that it has opened, whatever
+// becomes of the path.
 func Read(path string) ([]byte, error) {
-	if err := exposed(path); err != nil {
+	file, err := os.Open(path)
+	if err != nil {
 		return nil, err
 	}
-	return os.ReadFile(path)
+	defer file.Close() // it was only read
+	if err := exposed(file); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(file)
 }
 
 // Write writes a file that only this user can read. It is there whole or not at all,
 // and on disk before anything depends on it.
 func Write(path, text string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	f, err := open(path+"."+rand.Text(), os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return err
 	}
-	if err = guard(f.Name()); err == nil {
-		_, err = f.WriteString(text)
-	}
+	_, err = f.WriteString(text)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)

@@ -9,16 +9,20 @@ import (
 	"syscall"
 )
 
-// guard has nothing to do: files and folders are made with a mode.
-func guard(string) error { return nil }
+func makeFolder(path string) error { return os.Mkdir(path, 0o700) }
 
-func exposed(path string) error {
-	info, err := os.Stat(path)
+// open opens a file to read and write; what it makes is this user's only.
+func open(path string, how int) (*os.File, error) { return os.OpenFile(path, os.O_RDWR|how, 0o600) }
+
+func guard(path string) error { return os.Chmod(path, 0o600) }
+
+func exposed(file *os.File) error {
+	info, err := file.Stat()
 	if err != nil {
 		return err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("%s %w (mode %04o); run `chmod 600 %s`", path, ErrExposed, info.Mode().Perm(), path)
+		return fmt.Errorf("%s %w (mode %04o); run `chmod 600 %s`", file.Name(), ErrExposed, info.Mode().Perm(), file.Name())
 	}
 	return nil
 }

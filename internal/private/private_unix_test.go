@@ -35,6 +35,33 @@ func TestNobodyElseCanReadWhatIsMade(t *testing.T) {
 	}
 }
 
+func TestMakeLeavesAFileAsItIsAndGuardKeepsItFromOthers(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "database")
+	mode := func(step string, do func(string) error, want fs.FileMode) {
+		t.Helper()
+		if err := do(path); err != nil {
+			t.Fatalf("%s: %v", step, err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: got mode %v, %v, want %04o", step, info.Mode().Perm(), err, want)
+		}
+	}
+	if err := private.Guard(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is not there: got %v, want fs.ErrNotExist", err)
+	}
+	mode("made", private.Make, 0o600)
+	if err := os.WriteFile(path, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mode("opened to others", func(path string) error { return os.Chmod(path, 0o644) }, 0o644)
+	mode("made again", private.Make, 0o644)
+	mode("guarded", private.Guard, 0o600)
+	if text, err := private.Read(path); string(text) != "text" || err != nil {
+		t.Errorf("got %q, %v, want the text", text, err)
+	}
+}
+
 // Each bit alone: others' and the group's, to read, write or run.
 func TestAFileThatOthersHaveARightToIsRefused(t *testing.T) {
 	t.Parallel()

@@ -9,44 +9,103 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// guard lets this user, the system and the administrators at a file or folder, and at what will be
+// descriptor lets this user, the system and the administrators at a file or folder, and at what will be
 // made in it, and nobody else: what the folder above would let in counts no more.
-func guard(path string) error {
+func descriptor() (*windows.SECURITY_DESCRIPTOR, error) {
 	user, err := thisUser()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	wanted, err := windows.SecurityDescriptorFromString(fmt.Sprintf("D:P(A;OICI;FA;;;%s)(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)", user))
 	if err != nil {
-		return fmt.Errorf("describe who may read %s: %w", path, err)
+		return nil, fmt.Errorf("describe who may read: %w", err)
+	}
+	return wanted, nil
+}
+
+// attributes are what a file or folder is made with, so that there is no moment at which others can open it.
+func attributes() (*windows.SecurityAttributes, error) {
+	wanted, err := descriptor()
+	if err != nil {
+		return nil, err
+	}
+	made := &windows.SecurityAttributes{SecurityDescriptor: wanted}
+	made.Length = uint32(unsafe.Sizeof(*made))
+	return made, nil
+}
+
+func makeFolder(path string) error {
+	as, err := attributes()
+	if err != nil {
+		return err
+	}
+	name, err := windows.UTF16PtrFromString(path)
+	if err == nil {
+		err = windows.CreateDirectory(name, as)
+	}
+	if err != nil {
+		return &os.PathError{Op: "mkdir", Path: path, Err: err}
+	}
+	return nil
+}
+
+// open opens a file to read and write; what it makes is this user's only.
+func open(path string, how int) (*os.File, error) {
+	as, err := attributes()
+	if err != nil {
+		return nil, err
+	}
+	mode := uint32(windows.OPEN_ALWAYS)
+	if how&os.O_EXCL != 0 {
+		mode = windows.CREATE_NEW
+	}
+	name, err := windows.UTF16PtrFromString(path)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	file, err := windows.CreateFile(name, windows.GENERIC_READ|windows.GENERIC_WRITE,
+		windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE, as, mode, windows.FILE_ATTRIBUTE_NORMAL, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(file), path), nil
+}
+
+func guard(path string) error {
+	wanted, err := descriptor()
+	if err != nil {
+		return err
 	}
 	list, _, err := wanted.DACL()
-	if err != nil {
-		return fmt.Errorf("describe who may read %s: %w", path, err)
+	if err == nil {
+		err = windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT,
+			windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, list, nil)
 	}
-	err = windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT,
-		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, list, nil)
 	if err != nil {
 		return &os.PathError{Op: "set access of", Path: path, Err: err}
 	}
 	return nil
 }
 
-// exposed refuses a file whose access control list lets anybody else in, for whatever: who may only write to it
-// or change the list is as good as a reader.
-func exposed(path string) error {
-	if _, err := os.Stat(path); err != nil {
-		return err // fs.ErrNotExist among them
-	}
+// exposed refuses a file that is another user's, or whose access control list lets anybody else in, for whatever:
+// who may only write to it or change the list is as good as a reader.
+func exposed(file *os.File) error {
 	user, err := thisUser()
 	if err != nil {
 		return err
 	}
-	found, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION)
+	found, err := windows.GetSecurityInfo(windows.Handle(file.Fd()), windows.SE_FILE_OBJECT,
+		windows.OWNER_SECURITY_INFORMATION|windows.DACL_SECURITY_INFORMATION)
 	if err != nil {
-		return &os.PathError{Op: "get access of", Path: path, Err: err}
+		return &os.PathError{Op: "get access of", Path: file.Name(), Err: err}
 	}
-	refused := fmt.Errorf("%s %w; run `icacls \"%s\" /inheritance:r /grant:r \"%%USERNAME%%:F\"`", path, ErrExposed, path)
+	owner, _, err := found.Owner()
+	if err != nil || owner == nil || !trusted(owner, user) {
+		return errors.Join(fmt.Errorf("%s %w: it belongs to another user; run `icacls \"%[1]s\" /setowner \"*%[3]s\"` as an administrator",
+			file.Name(), ErrExposed, user), err)
+	}
+	refused := fmt.Errorf("%s %w; run `icacls \"%[1]s\" /reset`, then `icacls \"%[1]s\" /inheritance:r /grant:r \"*%[3]s:F\"`",
+		file.Name(), ErrExposed, user)
 	list, _, err := found.DACL()
 	if err != nil || list == nil { // a file without a list is everybody's
 		return errors.Join(refused, err)
@@ -54,7 +113,7 @@ func exposed(path string) error {
 	for i := range uint32(list.AceCount) {
 		var entry *windows.ACCESS_ALLOWED_ACE
 		if err := windows.GetAce(list, i, &entry); err != nil {
-			return &os.PathError{Op: "get access of", Path: path, Err: err}
+			return &os.PathError{Op: "get access of", Path: file.Name(), Err: err}
 		}
 		switch entry.Header.AceType {
 		case windows.ACCESS_DENIED_ACE_TYPE:

@@ -2,6 +2,7 @@ package private_test
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,23 @@ func icacls(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+// mend runs the commands that an error names.
+func mend(t *testing.T, advice string) {
+	t.Helper()
+	parts := strings.Split(advice, "`")
+	for i := 1; i < len(parts); i += 2 {
+		var args []string
+		for j, word := range strings.Split(strings.TrimPrefix(parts[i], "icacls "), `"`) {
+			if j%2 == 1 { // quoted
+				args = append(args, word)
+			} else {
+				args = append(args, strings.Fields(word)...)
+			}
+		}
+		icacls(t, args...)
+	}
+}
+
 func TestNobodyElseCanReadWhatIsMade(t *testing.T) {
 	t.Parallel()
 	above := t.TempDir()
@@ -27,6 +45,22 @@ func TestNobodyElseCanReadWhatIsMade(t *testing.T) {
 	folder := filepath.Join(above, "folder")
 	if err := private.MakeFolder(folder); err != nil {
 		t.Fatal(err)
+	}
+	inherited := filepath.Join(above, "inherited")
+	if err := os.WriteFile(inherited, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := private.Guard(inherited); err != nil {
+		t.Fatal(err)
+	}
+	made := filepath.Join(above, "made")
+	if err := private.Make(made); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{folder, inherited, made} {
+		if listed := icacls(t, path); strings.Contains(listed, "Everyone") {
+			t.Errorf("everybody may read:\n%s", listed)
+		}
 	}
 	for _, path := range []string{filepath.Join(folder, "secret"), filepath.Join(above, "secret")} {
 		if err := private.Write(path, "text"); err != nil {
@@ -54,7 +88,8 @@ func TestAFileThatOthersHaveARightToIsRefused(t *testing.T) {
 			t.Errorf("%s: got %q, %v, want ErrExposed and how to mend it", right, text, err)
 		}
 	}
-	icacls(t, path, "/remove:g", "*S-1-1-0")
+	_, err := private.Read(path)
+	mend(t, err.Error())
 	if text, err := private.Read(path); string(text) != "text" || err != nil {
 		t.Errorf("got %q, %v, want the text", text, err)
 	}

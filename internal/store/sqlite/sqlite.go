@@ -16,11 +16,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"runtime"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/mintmark-auth/mintmark/internal/private"
 )
 
 // callTimeout bounds a call whose context has no deadline.
@@ -54,7 +55,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if config.driver == "" {
 		config.driver = "sqlite"
 	}
-	if err := os.Chmod(config.Path, 0o600); err != nil { // the log beside it takes the same mode
+	if err := guard(config.Path); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s := &Store{clock: config.Now, writer: make(chan struct{}, 1)}
@@ -63,6 +64,18 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		return nil, fmt.Errorf("open database %s: %w", config.Path, errors.Join(err, s.Close()))
 	}
 	return s, nil
+}
+
+// guard keeps the database from other users, and the log beside it, which SQLite would make with the mode of the
+// database on Unix, but on Windows with the access that the folder gives.
+func guard(path string) error {
+	if err := private.Guard(path); err != nil {
+		return err
+	}
+	if err := private.Make(path + "-wal"); err != nil {
+		return err
+	}
+	return private.Guard(path + "-wal")
 }
 
 func (s *Store) open(ctx context.Context, config Config) (err error) {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"syscall"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -146,12 +145,12 @@ func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 // advice says how to mend an address that can't be listened on.
 func advice(variable string, err error) string {
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
+	case errors.Is(err, addressInUse):
 		return "stop what uses it, or set " + variable + " to another address"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
+	case errors.Is(err, addressElsewhere):
 		return "no interface of this machine has that address; set " + variable + " to one that it has"
-	case errors.Is(err, syscall.EACCES):
-		return "ports below 1024 ask for a privilege (CAP_NET_BIND_SERVICE); grant it, or set " + variable + " to a higher port"
+	case errors.Is(err, portForbidden):
+		return portAdvice + ", or set " + variable + " to a higher port"
 	default:
 		return "set " + variable + " to an address of this machine"
 	}

@@ -184,9 +184,7 @@ func (a *App) tick(ctx context.Context, t task) {
 	failing := false
 	for ctx.Err() == nil {
 		began := time.Now()
-		bounded, cancel := context.WithTimeout(ctx, tickTimeout)
-		err := t.do(bounded)
-		cancel()
+		err := within(ctx, tickTimeout, t.do)
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
 			failing = true
@@ -245,12 +243,17 @@ func (a *App) tellClock(skew time.Duration) {
 		"ahead", skew.Round(time.Second).String())
 }
 
-// flush writes what is still queued at the end; what can't be written now is
-// either noted again by the next refresh or told in the log.
+// flush writes what is still queued at the end, the events first: a checkpoint that is lost is noted again by the
+// next refresh of its session. Each has its own time, so that one that hangs takes none from the other.
 func (a *App) flush(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lastFlushWithin)
-	defer cancel()
-	if err := errors.Join(a.checkpoints.Flush(ctx), a.events.Flush(ctx)); err != nil {
-		a.log.Warn("flush at shutdown", "err", err)
+	err := errors.Join(within(ctx, lastFlushWithin, a.events.Flush), within(ctx, lastFlushWithin, a.checkpoints.Flush))
+	if err != nil {
+		a.log.Warn("flush at shutdown", "err", err, "events_lost", a.events.Waiting(), "checkpoints_lost", a.checkpoints.Waiting())
 	}
+}
+
+func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return do(ctx)
 }

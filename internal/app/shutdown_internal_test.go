@@ -267,6 +267,52 @@ func TestAFlushThatHangsIsGivenUpAtTheEnd(t *testing.T) {
 	})
 }
 
+// TestALastFlushThatHangsTakesNoTimeFromTheOther, and what stays unwritten is counted in the log.
+func TestALastFlushThatHangsTakesNoTimeFromTheOther(t *testing.T) {
+	t.Parallel()
+	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	slow := func(ctx context.Context) error {
+		select {
+		case <-time.After(lastFlushWithin - time.Millisecond):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for name, c := range map[string]struct {
+		events, checkpoints func(context.Context) error
+		want                [2]int
+		lost                string
+	}{
+		"events":      {hangs, slow, [2]int{0, 2}, "events_lost=2 checkpoints_lost=0"},
+		"checkpoints": {slow, hangs, [2]int{2, 0}, "events_lost=0 checkpoints_lost=2"},
+		"both":        {hangs, hangs, [2]int{0, 0}, "events_lost=2 checkpoints_lost=2"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			events, checkpoints := &kept{fails: c.events}, &kept{fails: c.checkpoints}
+			h := build(t)
+			h.keep(events, checkpoints)
+			stop := h.run(t)
+			synctest.Wait() // the first ticks are over, so that only the end writes
+			h.note("a")
+			h.note("b")
+			begun := time.Now()
+			if err := stop(); err != nil {
+				t.Errorf("%s hang: %v, want the shutdown to go on", name, err)
+			}
+			if got := [2]int{events.saved()[0], checkpoints.saved()[1]}; got != c.want {
+				t.Errorf("%s hang: %v are written, want %v", name, got, c.want)
+			}
+			if log := h.said.String(); !strings.Contains(log, c.lost) {
+				t.Errorf("%s hang, and the log says\n%s\nwant %s", name, log, c.lost)
+			}
+			if took := time.Since(begun); took > 2*lastFlushWithin+time.Second {
+				t.Errorf("%s hang: the end took %s", name, took)
+			}
+		})
+	}
+}
+
 // TestWhoWaitsForAListDoesNotHoldUpTheShutdown.
 func TestWhoWaitsForAListDoesNotHoldUpTheShutdown(t *testing.T) {
 	t.Parallel()

@@ -87,6 +87,13 @@ func (q *Queue) add(event Event) {
 // Dropped is how many events did not fit since the start.
 func (q *Queue) Dropped() uint64 { return q.dropped.Load() }
 
+// Waiting is how many events are still to be written.
+func (q *Queue) Waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
 // Flush writes what waits, in order. What could not be written stays queued:
 // events carry their id, so one sent twice is stored once. It may be called while
 // another Flush runs, and waits for that.

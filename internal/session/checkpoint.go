@@ -58,6 +58,13 @@ func (c *Checkpoints) Note(s Standing, generation uint32) {
 // Dropped is how many checkpoints did not fit since the start.
 func (c *Checkpoints) Dropped() uint64 { return c.dropped.Load() }
 
+// Waiting is how many checkpoints are still to be written.
+func (c *Checkpoints) Waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.due)
+}
+
 // Flush writes what was noted. What could not be written is kept for the next time.
 func (c *Checkpoints) Flush(ctx context.Context) error {
 	for {

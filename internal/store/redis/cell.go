@@ -10,8 +10,6 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
-
-	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
 const (
@@ -23,6 +21,9 @@ const (
 // the connection is out of step, and the answer may be somebody else's. What is
 // left unread on such a connection makes the pool drop it.
 var errDesync = errors.New("answer of Redis is for another request")
+
+// errContended says that others won the race for a cell too often.
+var errContended = errors.New("cell is contended")
 
 // Both scripts answer {key, won, seconds, microseconds, value}. A missing value
 // reads as the empty string, which is never stored. Redis 5 and later replicate
@@ -83,7 +84,7 @@ func (s *Store) update(ctx context.Context, key string, decide func(payload stri
 			return nil
 		}
 	}
-	return session.ErrContended
+	return errContended
 }
 
 // nonceMark parts the payload from the nonce.

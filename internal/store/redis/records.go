@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/mintmark-auth/mintmark/internal/grant"
-	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
 var _ grant.Store = (*Store)(nil)
@@ -25,9 +25,9 @@ func (s *Store) UpdateRecord(ctx context.Context, key grant.Key, decide grant.De
 		return write{string(next), keep}
 	})
 	switch {
-	case errors.Is(err, session.ErrContended):
+	case errors.Is(err, errContended):
 		return fmt.Errorf("update record: %w", grant.ErrContended)
-	case err != nil && strings.HasPrefix(err.Error(), "OOM "):
+	case goredis.HasErrorPrefix(err, "OOM "):
 		return fmt.Errorf("update record: %w: %w", grant.ErrFull, err)
 	case err != nil:
 		return fmt.Errorf("update record: %w", err)

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -32,6 +33,9 @@ func (s *Store) UpdateState(ctx context.Context, sessionID string, keep time.Dur
 		}
 		return write{formatState(next), max(keep, time.Millisecond)}
 	})
+	if errors.Is(err, errContended) {
+		err = session.ErrContended
+	}
 	if err != nil {
 		return fmt.Errorf("update state of session %s: %w", id, err)
 	}

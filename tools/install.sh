@@ -1,10 +1,10 @@
 #!/bin/sh
 # Installs what the tests need and the machine lacks, each word of it a need:
 # install.sh [postgres] [redis] [gcc] [node] [npm] [python] [curl] [nginx] [iproute2] [git] [make] [debootstrap]
-# Only as root on Debian and its children; anywhere else it says in one line what to install.
-# It starts no service, neither now nor with the machine, makes no database cluster, and does nothing where
-# nothing is missing. `make fresh` tests it.
+# It installs as root on Debian and its derivatives; anywhere else it names what is missing. It starts no service, now
+# or at boot, and makes no database cluster. Where nothing is missing it does nothing. `make fresh` tests it.
 set -eu
+made_policy='' new='' # whatever the environment says
 
 found() { command -v "$1" >/dev/null 2>&1; }
 
@@ -14,7 +14,7 @@ has_postgres() {
 }
 has_redis() { [ -n "${MINTMARK_TEST_REDIS_URL:-}" ] || found redis-server || found valkey-server; }
 has_gcc() { found "${CC:-gcc}" && printf '#include <stdlib.h>\n' | "${CC:-gcc}" -E - >/dev/null 2>&1; }
-# PyJWT for the interpreter on the PATH or for the system's, which Debian's package is for.
+# PyJWT may belong to the python3 on the PATH or to the system's, for which Debian packages it.
 has_python() {
 	for python in python3 /usr/bin/python3; do
 		"$python" -c 'import cryptography, jwt' >/dev/null 2>&1 && return 0
@@ -47,21 +47,42 @@ if [ "$(id -u)" -ne 0 ] || ! found apt-get; then
 	exit 1
 fi
 
-# Two answers to the packages' scripts, for as long as this runs: start no service (101 says so; a machine with a
-# policy keeps its own), and make no cluster of Postgres, as the tests bring theirs.
+# While this runs, two files tell the packages' scripts to start no service (exit code 101) and to make no Postgres
+# cluster, as the tests make their own. A machine that has a policy keeps it; one that bears our mark was left behind
+# by a run that was killed, and is replaced.
 policy=/usr/sbin/policy-rc.d
+mark='# made by tools/install.sh of mintmark, for as long as it runs'
 clusters=/etc/postgresql-common/createcluster.d
 no_cluster=$clusters/mintmark-tests.conf
 tidy() {
-	[ -z "${made_policy:-}" ] || rm -f "$policy"
+	[ -z "$made_policy" ] || rm -f "$policy"
 	rm -f "$no_cluster"
 	[ ! -d "$clusters" ] || rmdir --ignore-fail-on-non-empty "$clusters"
 }
-trap tidy EXIT
+is_installed() { dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' | grep -qxE "$1 (installed|half-configured|triggers-.*)"; }
+
+# A package of a service has it start at boot. That is turned off for those that this run has installed, even if apt
+# broke off midway.
+stay_off() { # PACKAGE SERVICE
+	case " $new " in *" $1 "*) ;; *) return 0 ;; esac
+	is_installed "$1" || return 0
+	# Outside of a package's script it wants to be told whose service that is.
+	DPKG_MAINTSCRIPT_PACKAGE=$1 deb-systemd-helper disable "$2.service" >&2 && update-rc.d "$2" disable >&2
+}
+finish() {
+	code=$?
+	set +e
+	stay_off redis-server redis-server || code=1
+	stay_off postgresql-common postgresql || code=1
+	stay_off nginx-common nginx || code=1
+	tidy || code=1
+	exit "$code"
+}
+trap finish EXIT
 trap 'exit 1' INT TERM HUP
-if [ ! -e "$policy" ]; then
+if [ ! -e "$policy" ] || grep -qxF "$mark" "$policy"; then
 	made_policy=yes
-	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy"
 	chmod 755 "$policy"
 fi
 mkdir -p "$clusters"
@@ -75,26 +96,10 @@ install() { apt_get install -y --no-install-recommends $packages; }
 # shellcheck disable=SC2086 # a list of words
 listed() { [ "$(apt-cache pkgnames | grep -cxF "$(printf '%s\n' $packages)")" -eq "$(set -- $packages && echo $#)" ]; }
 
-is_installed() { dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' | grep -qxF "$1 installed"; }
 for package in redis-server postgresql-common nginx-common; do
-	is_installed "$package" || new="${new:-} $package"
+	is_installed "$package" || new="$new $package"
 done
 
 echo "installing:$packages" >&2
 listed || apt_get update
-status=0
-install || { echo "once more, with new lists of packages" >&2 && apt_get update && install; } || status=$?
-
-# Installing a service's package has it start with the machine. What nobody here has asked for shall not, even if
-# something else could not be installed.
-stay_off() { # PACKAGE SERVICE
-	case " ${new:-} " in *" $1 "*) ;; *) return 0 ;; esac
-	is_installed "$1" || return 0
-	# Outside of a package's script it wants to be told whose service that is.
-	DPKG_MAINTSCRIPT_PACKAGE=$1 deb-systemd-helper disable "$2.service" >&2
-	update-rc.d "$2" disable >&2
-}
-stay_off redis-server redis-server
-stay_off postgresql-common postgresql
-stay_off nginx-common nginx
-exit "$status"
+install || { echo "once more, with new lists of packages" >&2 && apt_get update && install; }

@@ -1,12 +1,18 @@
 #!/bin/sh
-# Runs the tests: test.sh [PACKAGE…], all of them where none is named. Go is all one needs to begin: what else is
-# missing, it installs as root on Debian and its children; anywhere else it says in one line what to install.
+# Runs the tests: test.sh [PACKAGE…], all of them where none is named. It needs Go. What else these packages need, it
+# installs as root on Debian and its derivatives; anywhere else it names what is missing.
 set -eu
 cd "$(dirname "$0")/.."
 [ "$#" -gt 0 ] || set -- ./...
 
 command -v go >/dev/null || { echo "go is missing on this machine: install Go 1.26" >&2; exit 1; }
-sh tools/install.sh git postgres redis gcc curl node python nginx
+needs='postgres redis gcc'
+case " $* " in
+*" ./... "*) needs="$needs git curl node python nginx" ;;
+*" ./internal/... "* | *internal/e2e* | *internal/cli* | *internal/torture*) needs="$needs git curl node python" ;;
+esac
+# shellcheck disable=SC2086 # a list of words
+sh tools/install.sh $needs
 
 # As the Makefile builds, so that nothing is compiled twice. The commit is nowhere shown, and where the checkout
 # is another user's, git would refuse to tell it.

@@ -42,7 +42,7 @@ func TestTestsSleepInVirtualTimeOnly(t *testing.T) {
 		awake, all := sleepers(t, texts)
 		sleeps += all
 		for _, at := range awake {
-			t.Errorf("%s: time.Sleep outside of a synctest bubble: wait for what should happen", at)
+			t.Errorf("%s: a sleep outside of a synctest bubble: wait for what should happen", at)
 		}
 		return nil
 	})
@@ -62,17 +62,26 @@ func TestB(t *testing.T) { bubble(t, func(t *testing.T) { time.Sleep(2) }) }
 func tell()              { time.Sleep(3); synctest.Wait() }
 func TestC(t *testing.T) { time.Sleep(4); synctest.Test(t, nil) }
 func TestD(t *testing.T) { other(func() { time.Sleep(5) }) }
+func TestE(t *testing.T) { <-time.After(6) }
+func TestF(t *testing.T) { synctest.Test(t, func(t *testing.T) { <-time.After(7) }) }
+func TestG(t *testing.T) { select { case <-time.After(8): case <-done: } }
+func TestH(t *testing.T) { select { case <-done: <-time.After(9) } }
 `, "b_test.go": `package p
 func bubble(t *testing.T, test func(t *testing.T)) { synctest.Test(t, test) }
 `})
-	if all != 5 || len(awake) != 2 || !strings.HasPrefix(awake[0], "a_test.go:5:") || !strings.HasPrefix(awake[1], "a_test.go:6:") {
-		t.Errorf("%d sleeps, of which %v are in no bubble; want 5, and those of lines 5 and 6", all, awake)
+	var lines []string
+	for _, at := range awake {
+		lines = append(lines, strings.Split(at, ":")[1])
+	}
+	if want := []string{"5", "6", "7", "10"}; all != 8 || !slices.Equal(lines, want) {
+		t.Errorf("%d sleeps, of which those of the lines %v are in no bubble; want 8, and those of %v", all, lines, want)
 	}
 }
 
 // sleepers finds, in the test files of one package, the sleeps that are in no bubble:
 // neither in what is given to synctest.Test, or to a helper that passes it on, nor in a
-// function that calls synctest.Wait, which panics outside of one.
+// function that calls synctest.Wait, which panics outside of one. A receive from time.After is
+// a sleep, too, unless it is one case of a select among others.
 func sleepers(t *testing.T, texts map[string]string) (awake []string, all int) {
 	t.Helper()
 	positions := token.NewFileSet()
@@ -99,7 +108,7 @@ func sleepers(t *testing.T, texts map[string]string) (awake []string, all int) {
 		if len(asleep) == 0 && len(calls(f.Body, "synctest.Wait")) > 0 {
 			asleep = []ast.Node{f}
 		}
-		for _, sleep := range calls(f.Body, "time.Sleep") {
+		for _, sleep := range append(calls(f.Body, "time.Sleep"), receives(f.Body)...) {
 			all++
 			if !slices.ContainsFunc(asleep, func(outer ast.Node) bool { return outer.Pos() <= sleep.Pos() && sleep.End() <= outer.End() }) {
 				awake = append(awake, positions.Position(sleep.Pos()).String())
@@ -115,6 +124,28 @@ func calls(body ast.Node, names ...string) []ast.Node {
 	ast.Inspect(body, func(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok && slices.Contains(names, nameOf(call.Fun)) {
 			found = append(found, call)
+		}
+		return true
+	})
+	return found
+}
+
+// receives are the receives from time.After that wait for nothing else.
+func receives(body ast.Node) []ast.Node {
+	var found []ast.Node
+	among := map[ast.Node]bool{} // the cases of a select
+	ast.Inspect(body, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectStmt:
+			for _, clause := range n.Body.List {
+				if one, ok := clause.(*ast.CommClause).Comm.(*ast.ExprStmt); ok && len(n.Body.List) > 1 {
+					among[one.X] = true
+				}
+			}
+		case *ast.UnaryExpr:
+			if call, ok := n.X.(*ast.CallExpr); ok && n.Op == token.ARROW && nameOf(call.Fun) == "time.After" && !among[n] {
+				found = append(found, n)
+			}
 		}
 		return true
 	})

@@ -55,15 +55,24 @@ func revokeEverywhere(b *testing.B, replicas []*authority, verifiers []*verifier
 			b.Error("a token that is good is refused")
 		}
 	}
-	<-time.After(rand.N(revocation.PollEvery)) // or each would begin with the end of a poll
+	wait(b, rand.N(revocation.PollEvery)) // or each would begin with the end of a poll
 	replicas[rand.IntN(len(replicas))].logout(b, p)
 	begin := time.Now()
 	for _, v := range verifiers {
 		for accepted(b, v, p.Access) {
-			<-time.After(time.Millisecond)
+			wait(b, time.Millisecond)
 		}
 	}
 	return time.Since(begin)
+}
+
+func wait(b *testing.B, d time.Duration) {
+	b.Helper()
+	select {
+	case <-time.After(d):
+	case <-b.Context().Done():
+		b.Fatal("the benchmark has ended")
+	}
 }
 
 func accepted(b *testing.B, v *verifier.Verifier, raw string) bool {

@@ -144,7 +144,10 @@ func eventually(t testing.TB, what string, ask func() bool) {
 
 // wait lets time pass: how long a fault lasts or a client thinks, never a way to
 // synchronise.
-func wait(d time.Duration) { <-time.After(d) }
+func wait(d time.Duration) {
+	passed := time.NewTimer(d)
+	<-passed.C
+}
 
 // milliseconds writes durations for people.
 func milliseconds(d time.Duration) string {

@@ -64,16 +64,18 @@ func (c *clock) pass(d time.Duration) {
 // that stands still until a test moves it.
 type stage struct {
 	*httpapi.Server
-	clock    *clock
-	file     string
-	store    *sqlite.Store
-	clients  *client.Directory
-	keys     *keyring.Keyring
-	lists    *revocation.Lists
-	events   *audit.Queue
-	log      *bytes.Buffer
-	ready    error // what Ready says
-	observed []observed
+	clock   *clock
+	file    string
+	store   *sqlite.Store
+	clients *client.Directory
+	keys    *keyring.Keyring
+	lists   *revocation.Lists
+	events  *audit.Queue
+	log     *record
+	ready   error // what Ready says
+
+	mu       sync.Mutex
+	observed []observed // guarded by mu
 
 	public, operations http.Handler
 }
@@ -85,17 +87,41 @@ type observed struct {
 }
 
 // Began implements [httpapi.Observer].
-func (s *stage) Began() { s.observed = append(s.observed, observed{}) }
+func (s *stage) Began() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.observed = append(s.observed, observed{})
+}
 
 // Served implements [httpapi.Observer].
 func (s *stage) Served(route, method string, status int, _ time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.observed[len(s.observed)-1] = observed{route, method, status}
+}
+
+// record is a log that requests may write to at once.
+type record struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+func (r *record) Write(line []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(line)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
 }
 
 // newStage opens a transport that change may change before it is built.
 func newStage(t *testing.T, change func(*httpapi.Config)) *stage {
 	t.Helper()
-	s := &stage{clock: &clock{now: begin()}, file: filepath.Join(t.TempDir(), "mintmark.db"), log: &bytes.Buffer{}}
+	s := &stage{clock: &clock{now: begin()}, file: filepath.Join(t.TempDir(), "mintmark.db"), log: &record{}}
 	if err := os.WriteFile(s.file, seed(t), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func (n *nemesis) replica() *replica { return n.stage.replicas[n.choose.IntN(len
 
 func (n *nemesis) killReplica(t testing.TB) {
 	r := n.replica()
-	n.counted.read(r)
+	n.counted.read(t, r)
 	r.life.Load().kill()
 	wait(n.between(0, 500*time.Millisecond))
 	r.start(t)

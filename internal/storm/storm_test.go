@@ -42,7 +42,7 @@ func (n *nemesis) judge(t testing.TB) {
 	t.Helper()
 	f := assess(t, n.history)
 	for _, r := range n.stage.replicas {
-		n.counted.read(r)
+		n.counted.read(t, r)
 	}
 	f.print(t)
 	t.Logf("verdicts that the replicas counted: %s", n.counted)
@@ -70,7 +70,7 @@ func seedOf(t testing.TB) uint64 {
 func (n *nemesis) killAll(t testing.TB) {
 	t.Helper()
 	for _, r := range n.stage.replicas {
-		n.counted.read(r)
+		n.counted.read(t, r)
 		r.life.Load().kill()
 	}
 	for _, r := range n.stage.replicas {

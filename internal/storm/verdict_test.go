@@ -208,18 +208,24 @@ type counted struct {
 }
 
 // read adds the counters of a replica, which is about to end.
-func (c *counted) read(r *replica) {
-	res, err := (&http.Client{Timeout: 5 * time.Second}).Get(r.ops + "/metrics")
+func (c *counted) read(t testing.TB, r *replica) {
+	t.Helper()
+	res, err := (&http.Client{Timeout: 50 * time.Second}).Get(r.ops + "/metrics")
 	if err != nil {
+		t.Errorf("read the counters of a replica: %v", err)
 		return
 	}
 	defer res.Body.Close()
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
 		verdict, ok := strings.CutPrefix(lines.Text(), `mintmark_refresh_verdicts_total{verdict="`)
 		if name, number, found := strings.Cut(verdict, `"} `); ok && found {
 			n, _ := strconv.Atoi(number)
 			c.verdicts[name] += n
 		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Errorf("read the counters of a replica: %v", err)
 	}
 }
 

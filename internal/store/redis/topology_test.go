@@ -41,7 +41,7 @@ func TestTheStoreFindsThePrimaryThroughSentinel(t *testing.T) {
 // openSoon opens a store on servers that are still getting ready.
 func openSoon(t *testing.T, url string) *redis.Store {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 	defer cancel()
 	for {
 		store, err := redis.Open(ctx, redis.Config{URL: url})

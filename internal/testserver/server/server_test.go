@@ -160,7 +160,7 @@ func awaitGone(t *testing.T, path string) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	giveUp := time.After(20 * time.Second)
+	giveUp := time.After(50 * time.Second)
 	for {
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 			return

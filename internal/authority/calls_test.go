@@ -30,7 +30,7 @@ type calls struct {
 	keep   time.Duration                                // of the last look at a state
 
 	disguise string // the client that a session looks like one of
-	unplaced bool   // sessions are as a binary of before left them, without an index
+	unplaced bool   // sessions are as an earlier binary left them, without an index
 	placed   int    // how often one was asked for
 	place    error  // what comes of that
 }

@@ -142,7 +142,7 @@ func loginTellsNothing(t *testing.T, a *authority) {
 // slowMemory is what one slow hash allocates.
 const slowMemory = 64 << 20
 
-// slowHashes makes one hash dear against everything else in a login.
+// slowHashes makes one hash expensive against everything else in a login.
 func slowHashes() []string {
 	return []string{fmt.Sprintf("MINTMARK_PASSWORD_MEMORY_KIB=%d", slowMemory>>10), "MINTMARK_PASSWORD_TIME=2"}
 }

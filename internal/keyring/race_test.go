@@ -3,5 +3,5 @@
 package keyring_test
 
 // walkOrders is how many orders a walk gives before the keys come to rest: few here,
-// because the race detector makes each state dear. `make test` walks again without it.
+// because the race detector makes each state expensive. `make test` walks again without it.
 const walkOrders = 1

@@ -45,7 +45,7 @@ func walks() map[string]walk {
 // checks S1 to S10 at every refresh. What comes before the rules, as a wrong client
 // or proof, is S10, too, and tested in internal/authority.
 //
-// The race detector would make each state ten times as dear, and a walk has nothing for
+// The race detector would make each state ten times as expensive, and a walk has nothing for
 // it to find: it is built without it only, and so is what breaks the rules to see
 // whether the walk notices.
 func TestWalkKeepsTheInvariants(t *testing.T) {

@@ -64,7 +64,7 @@ func TestSpansSayWhatWasDoneAndNothingThatWasSent(t *testing.T) {
 		inside = trace.SpanContextFromContext(r.Context())
 		started := postgres.TraceQueryStart(r.Context(), nil, pgx.TraceQueryStartData{SQL: "SELECT '" + sent + "'", Args: []any{sent}})
 		postgres.TraceQueryEnd(started, nil, pgx.TraceQueryEndData{})
-		_ = client.Set(r.Context(), "key", sent, 0).Err() // whoever answers speaks no Redis
+		_ = client.Set(r.Context(), "key", sent, 0).Err() // the server that answers does not speak Redis
 		w.WriteHeader(http.StatusTeapot)
 	}))
 	request := httptest.NewRequestWithContext(ctx, http.MethodGet, "/"+sent, nil)

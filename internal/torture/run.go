@@ -44,7 +44,7 @@ type Config struct {
 	Ready    func(issuer string)            // told when OwnIssuer listens; may be nil
 	Progress func(done, all int, id string) // told before each case; may be nil
 
-	newKey func() (*rsa.PrivateKey, error) // for tests: keys are dear
+	newKey func() (*rsa.PrivateKey, error) // for tests: making keys is slow
 }
 
 func (c Config) withDefaults() Config {

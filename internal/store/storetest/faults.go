@@ -9,7 +9,7 @@ import (
 // Faulty is a durable store whose statements can be made to fail.
 type Faulty struct {
 	Durable
-	Look Durable // the same records, through a store that stays whole; nil: nobody looks
+	Look Durable // the same records, through a store that stays whole; if nil, they are not checked
 	// Fail has the nth statement from now on fail, and those behind it.
 	Fail func(n int)
 	// Heal ends that. It gives how many statements there were, and whether one failed.

@@ -180,7 +180,7 @@ func withoutAFreeIndexNothingStarts(t *testing.T, store Durable, _ Ageing) {
 	wantEvents(t, store, audit.Query{SessionID: x.ID})
 }
 
-// placesOnce takes the index from a session, as if a binary of before had started it.
+// placesOnce takes the index from a session, as if an earlier binary had started it.
 func placesOnce(t *testing.T, store Durable, age Ageing) {
 	alice := createUser(t, store, "alice")
 	terms := session.Terms{Lifetime: 1000 * time.Hour, Seen: alice.SessionsValidAfter, Idle: 5 * time.Hour, Draw: drawing(7)}

@@ -29,8 +29,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"mintmark": mintmark, "weather": weatherService})
 }
 
-// weatherService is the example service as its main runs it.
+// weatherService is the example service as its main runs it, which ends with its standard input, as what stays does.
 func weatherService() {
+	go endWithInput()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(weather.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -40,12 +41,16 @@ func weatherService() {
 // short enough that what hangs fails within a minute.
 const patience = 50 * time.Second
 
-// stays is set for a server that a script goes on beside.
+// stays is set for a server that a script goes on beside. It ends with its standard input, a pipe from the test.
 const stays = "MINTMARK_TEST_STAYS=1"
 
-// mintmark is the command as main runs it, but for ever only where it is a server that stays.
+// mintmark is the command as main runs it, but not for ever.
 func mintmark() {
-	if !slices.Contains(os.Environ(), stays) {
+	var stdin io.Reader = os.Stdin
+	if slices.Contains(os.Environ(), stays) {
+		stdin = strings.NewReader("")
+		go endWithInput()
+	} else {
 		time.AfterFunc(patience, func() {
 			fmt.Fprintf(os.Stderr, "%q still ran after %s\n", os.Args, patience)
 			os.Exit(124) // which no script wants
@@ -54,8 +59,14 @@ func mintmark() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(cli.Run(ctx, cli.Process{
-		Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Args: os.Args[1:], Environ: os.Environ(), Stdin: stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	}))
+}
+
+// endWithInput ends this process when the test that started it is gone, however that ended.
+func endWithInput() {
+	_, _ = io.Copy(io.Discard, os.Stdin) // an error is an end, too
+	os.Exit(1)
 }
 
 func TestScripts(t *testing.T) {
@@ -120,6 +131,8 @@ func started(ts *testscript.TestScript, _ bool, args []string) {
 	serve.Stderr = &stderr
 	stdout, err := serve.StdoutPipe()
 	ts.Check(err)
+	_, err = serve.StdinPipe() // for endWithInput; Wait closes it
+	ts.Check(err)
 	ts.Check(serve.Start())
 	running := ts.Value(background{}).(*background)
 	running.process, running.stdout = serve, stdout
@@ -165,6 +178,8 @@ func loggedIn(ts *testscript.TestScript, name string) string {
 	body, err := json.Marshal(map[string]string{"username": name, "password": strings.TrimSpace(ts.ReadFile("password"))})
 	ts.Check(err)
 	client := &http.Client{Timeout: patience}
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
 	for end := time.Now().Add(patience); ; {
 		response, err := client.Post(ts.Getenv("PUBLIC")+"/api/authentication/login", "application/json", bytes.NewReader(body))
 		ts.Check(err)
@@ -173,7 +188,7 @@ func loggedIn(ts *testscript.TestScript, name string) string {
 		response.Body.Close()
 		switch {
 		case response.StatusCode == http.StatusServiceUnavailable && time.Now().Before(end):
-			<-time.After(time.Second)
+			<-again.C
 			continue
 		case response.StatusCode != http.StatusOK:
 			ts.Fatalf("log in: %s", response.Status)

@@ -27,6 +27,8 @@ func forecast(ts *testscript.TestScript, _ bool, args []string) {
 	service := exec.Command("weather", "--issuer", args[0], "--audience", args[1], "--addr", "127.0.0.1:0")
 	stdout, err := service.StdoutPipe()
 	ts.Check(err)
+	_, err = service.StdinPipe() // for endWithInput; Wait closes it
+	ts.Check(err)
 	ts.Check(service.Start())
 	ts.Defer(func() {
 		_ = service.Process.Kill()

@@ -90,15 +90,15 @@ func (p *pipes) ask(ctx context.Context, path, etag string) (status int, body st
 	return res.StatusCode, string(text), err
 }
 
-// house is an authority in a bubble, with listeners in memory.
-type house struct {
+// testApp is an authority in a bubble, with listeners in memory.
+type testApp struct {
 	*App
 	public, operations *pipes
 	said               *told
 }
 
 // build opens an authority on a fresh data directory. It does not run yet.
-func build(t *testing.T, settings ...string) *house {
+func build(t *testing.T, settings ...string) *testApp {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range seed(t) {
@@ -109,9 +109,9 @@ func build(t *testing.T, settings ...string) *house {
 	return buildIn(t, dir, settings...)
 }
 
-func buildIn(t *testing.T, dir string, settings ...string) *house {
+func buildIn(t *testing.T, dir string, settings ...string) *testApp {
 	t.Helper()
-	h := &house{public: newPipes(), operations: newPipes(), said: &told{}}
+	h := &testApp{public: newPipes(), operations: newPipes(), said: &told{}}
 	var err error
 	if h.App, err = Open(t.Context(), configured(t, append(settings, "MINTMARK_DATA_DIR="+dir)...), h.said.logger()); err != nil {
 		t.Fatal(err)
@@ -138,7 +138,7 @@ func configured(t *testing.T, settings ...string) config.Config {
 }
 
 // run serves until the function it returns is called, which gives Run's error.
-func (h *house) run(t *testing.T) (stop func() error) {
+func (h *testApp) run(t *testing.T) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, done := make(chan struct{}), make(chan error, 1)

@@ -109,13 +109,13 @@ func (k *kept) saved() [2]int {
 func never(context.Context) error { return nil }
 
 // keep puts other stores behind the queues.
-func (h *house) keep(events, checkpoints *kept) {
+func (h *testApp) keep(events, checkpoints *kept) {
 	h.events, h.checkpoints = audit.NewQueue(events), session.NewCheckpoints(checkpoints)
 	h.api.Authority.Events, h.api.Authority.Checkpoints = h.events, h.checkpoints
 }
 
 // note queues one event and one checkpoint.
-func (h *house) note(id string) {
+func (h *testApp) note(id string) {
 	h.events.Add(audit.New(audit.SessionRefused, "client"))
 	seen := session.Standing{Session: session.Session{ID: id, Checkpoint: 1}, Now: time.Now()} // never seen before
 	h.checkpoints.Note(seen, 2)
@@ -186,7 +186,7 @@ func TestWhatTheLastRequestQueuesIsWritten(t *testing.T) {
 }
 
 // metricsServe lets a test into a request of the operations.
-func (h *house) metricsServe(serve func()) {
+func (h *testApp) metricsServe(serve func()) {
 	h.api.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { serve() })
 }
 
@@ -313,7 +313,6 @@ func TestALastFlushThatHangsTakesNoTimeFromTheOther(t *testing.T) {
 	}
 }
 
-// TestWhoWaitsForAListDoesNotHoldUpTheShutdown.
 func TestWhoWaitsForAListDoesNotHoldUpTheShutdown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -89,7 +89,7 @@ func TestWhatOthersChangeIsSeenInTime(t *testing.T) {
 }
 
 // keyringOf is the keyring of an operator beside the running authority.
-func keyringOf(t *testing.T, h *house) *keyring.Keyring {
+func keyringOf(t *testing.T, h *testApp) *keyring.Keyring {
 	t.Helper()
 	k, err := Keyring(h.cfg, &Stores{Keys: h.store})
 	if err != nil {
@@ -99,7 +99,7 @@ func keyringOf(t *testing.T, h *house) *keyring.Keyring {
 }
 
 // start starts a session of a user of its own.
-func (h *house) start(t *testing.T) session.Session {
+func (h *testApp) start(t *testing.T) session.Session {
 	t.Helper()
 	accounts, err := Accounts(h.cfg, &Stores{Users: h.store})
 	if err != nil {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -94,7 +95,7 @@ func TestPasswordsAreHashedAsConfigured(t *testing.T) {
 }
 
 // figure reads one of the metrics.
-func (h *house) figure(t *testing.T, name string) string {
+func (h *testApp) figure(t *testing.T, name string) string {
 	t.Helper()
 	status, body := h.operations.get(t, "/metrics")
 	if status != 200 {
@@ -113,6 +114,7 @@ func TestTheMetricsTellHowTheAuthorityIs(t *testing.T) {
 		time.Sleep(time.Minute)
 		wantFigures(t, h, map[string]string{
 			"mintmark_audit_events_dropped":          "0",
+			"mintmark_checkpoints_dropped":           "0",
 			"mintmark_keys_published":                "2",
 			"mintmark_keys_damaged":                  "0",
 			"mintmark_status_list_revoked":           "0",
@@ -148,12 +150,6 @@ func TestTheMetricsTellHowTheAuthorityIs(t *testing.T) {
 			"mintmark_http_requests_in_flight": "2",
 		})
 
-		for range 10_001 { // one more than wait at most
-			h.events.Add(audit.New(audit.SessionRefused, "client"))
-		}
-		if dropped := h.figure(t, "mintmark_audit_events_dropped"); dropped != "1" {
-			t.Errorf("dropped events: %s", dropped)
-		}
 		if err := <-answered; err != nil {
 			t.Error(err)
 		}
@@ -170,9 +166,27 @@ func TestTheMetricsTellHowTheAuthorityIs(t *testing.T) {
 	})
 }
 
+// TestWhatDoesNotFitIsCounted, events and checkpoints apart.
+func TestWhatDoesNotFitIsCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		h.keep(&kept{fails: never}, &kept{fails: never})
+		stop := h.run(t)
+		synctest.Wait()          // for the first flush, which would go on as long as there is something
+		for i := range 100_003 { // of which 10 000 events wait at most, and 100 000 checkpoints
+			h.note(strconv.Itoa(i))
+		}
+		wantFigures(t, h, map[string]string{"mintmark_audit_events_dropped": "90003", "mintmark_checkpoints_dropped": "3"})
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func trimmed(seconds string) string { return strings.TrimSuffix(seconds, "s") }
 
-func wantFigures(t *testing.T, h *house, figures map[string]string) {
+func wantFigures(t *testing.T, h *testApp, figures map[string]string) {
 	t.Helper()
 	for name, want := range figures {
 		if got := h.figure(t, name); got != want {

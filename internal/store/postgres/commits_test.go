@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,14 +54,19 @@ func openCut(tb testing.TB) (cutting *cutter, cut, whole *postgres.Store) {
 	return cutting, store, open(tb, url)
 }
 
-// openCutting cuts the connection before each COMMIT, and before each statement that
-// commits by itself.
+// openCutting cuts the connection before each COMMIT, and before each write that commits
+// by itself.
 func openCutting(tb testing.TB) storetest.Breakable {
 	cutting, store, whole := openCut(tb)
 	return storetest.Breakable{
 		Durable: store, Look: whole,
 		Break: func(testing.TB) { cutting.set(0, true) },
-		Heal:  func(testing.TB) { cutting.set(0, false) },
+		Heal: func(tb testing.TB) {
+			if begun, cut := cutting.transactions(); begun > 0 && cut == 0 {
+				tb.Errorf("%d transactions were begun, and no COMMIT was cut", begun)
+			}
+			cutting.set(0, false)
+		},
 	}
 }
 
@@ -83,14 +89,22 @@ type cutter struct {
 	commits bool // under mu: before all that commits
 	sent    int  // under mu: statements since the last set
 	cut     bool // under mu: since the last set
+	begun   int  // under mu: transactions since the last set
+	ended   int  // under mu: COMMITs that were cut since the last set
 }
 
 func (c *cutter) set(from int, commits bool) (sent int, cut bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	sent, cut = c.sent, c.cut
-	c.from, c.commits, c.sent, c.cut = from, commits, 0, false
+	c.from, c.commits, c.sent, c.cut, c.begun, c.ended = from, commits, 0, false, 0, 0
 	return sent, cut
+}
+
+func (c *cutter) transactions() (begun, cut int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.begun, c.ended
 }
 
 // TraceQueryStart implements [pgx.QueryTracer].
@@ -103,7 +117,7 @@ func (c *cutter) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 
 // TraceBatchStart implements [pgx.BatchTracer].
 func (c *cutter) TraceBatchStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
-	c.see(conn, "")
+	c.see(conn, "batch")
 	return ctx
 }
 
@@ -111,8 +125,15 @@ func (c *cutter) see(conn *pgx.Conn, sql string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sent++
-	commits := sql == "commit" || conn.PgConn().TxStatus() == 'I' && !strings.HasPrefix(sql, "begin")
-	if c.from > 0 && c.sent >= c.from || c.commits && commits {
+	verb, _, _ := strings.Cut(strings.TrimSpace(sql), " ")
+	alone := conn.PgConn().TxStatus() == 'I' && slices.Contains([]string{"INSERT", "UPDATE", "DELETE", "WITH"}, verb)
+	if verb == "begin" {
+		c.begun++
+	}
+	if c.from > 0 && c.sent >= c.from || c.commits && (verb == "commit" || alone) {
+		if verb == "commit" {
+			c.ended++
+		}
 		c.cut = true
 		_ = conn.PgConn().Conn().Close() // what is sent next fails
 	}

@@ -82,7 +82,7 @@ func TestAFailedStatementIsNeverSuccess(t *testing.T) {
 					tb.Fatal(err)
 				}
 				tb.Cleanup(func() { store.Close() })
-				faulty := storetest.Faulty{Durable: store, Fail: func(n int) { recorder.fail(how, n) }, Heal: recorder.heal}
+				faulty := storetest.Faulty{Durable: store, Fail: func(n int) { recorder.fail(how, n) }, Heal: recorder.heal, Spares: how.spares}
 				if how == refused { // once is enough
 					faulty.Look = open(tb, file)
 				}

@@ -12,9 +12,14 @@ type Faulty struct {
 	Look Durable // the same records, through a store that stays whole; if nil, they are not checked
 	// Fail has the nth statement from now on fail, and those behind it.
 	Fail func(n int)
+	// Spares tells whether the call does nothing that can fail so; nil: none is spared.
+	Spares func(Call) bool
 	// Heal ends that. It gives how many statements there were, and whether one failed.
 	Heal func() (sent int, failed bool)
 }
+
+// mostStatements is more than any call sends.
+const mostStatements = 50
 
 // Faults is the contract of statements that fail: whichever it is, the call says so and
 // stores nothing.
@@ -46,8 +51,14 @@ func Faults(t *testing.T, open func(testing.TB) Faulty) {
 						t.Errorf("%s failed at statement %d with %v, and stored (-got +want):\n%s", call.Name, n, err, diff)
 					}
 				}
-				if sent < n || n > 50 {
+				if n == 1 && !failed && (store.Spares == nil || !store.Spares(call)) {
+					t.Errorf("%s sent %d statements, and none of them failed", call.Name, sent)
+				}
+				if sent < n {
 					return
+				}
+				if n == mostStatements {
+					t.Fatalf("%s still sends a statement %d: where does it end?", call.Name, n)
 				}
 			}
 		})

@@ -364,7 +364,7 @@ func pagesHaveEachOnce(t *testing.T, store Durable, age Ageing) {
 			return cmp.Or(b.At.Compare(a.At), int(b.Index-a.Index))
 		})
 		together := slices.IndexFunc(pages, func(r revocation.Revoked) bool { return r.At.Equal(moment) })
-		if len(pages) != 10 || !inOrder || together < 0 || !pages[together+4].At.Equal(moment) {
+		if len(pages) != 10 || !inOrder || together < 0 || together > 5 || !pages[together+4].At.Equal(moment) {
 			t.Fatalf("in pages of %d: %v, want ten in order, five of one moment", rows, pages)
 		}
 		slices.SortFunc(pages, func(a, b revocation.Revoked) int { return int(a.Index - b.Index) })

@@ -65,6 +65,9 @@ func (i issuer) token(t *testing.T, expiry time.Time) string {
 
 func b64(data []byte) string { return base64.RawURLEncoding.EncodeToString(data) }
 
+// impatient lets a test whose answer never comes fail within a minute.
+var impatient = &http.Client{Timeout: 50 * time.Second}
+
 func get(t *testing.T, method, url, token string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
@@ -74,7 +77,7 @@ func get(t *testing.T, method, url, token string) (*http.Response, string) {
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := impatient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,7 +150,6 @@ func TestEveryBodyIsClosed(t *testing.T) {
 	})
 }
 
-// TestTheBoundsOfTheGraceAreExact.
 func TestTheBoundsOfTheGraceAreExact(t *testing.T) {
 	t.Parallel()
 	for grace, ok := range map[time.Duration]bool{0: true, 5 * time.Second: true, 5*time.Second - 1: false, time.Minute: true, time.Minute + 1: false, -1: false} {

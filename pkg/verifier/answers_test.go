@@ -71,7 +71,6 @@ func TestRefusalsAreWholeToTheByte(t *testing.T) {
 	}
 }
 
-// TestAnAnswerThatKnowsNothingChallengesNobody.
 func TestAnAnswerThatKnowsNothingChallengesNobody(t *testing.T) {
 	t.Parallel()
 	i := newIssuer()

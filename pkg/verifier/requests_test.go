@@ -57,7 +57,6 @@ func TestRequestsSayWhoAsksForWhat(t *testing.T) {
 	})
 }
 
-// TestAnAnswerOfAMebibyteIsTheLargestThatIsRead.
 func TestAnAnswerOfAMebibyteIsTheLargestThatIsRead(t *testing.T) {
 	t.Parallel()
 	text := jwks(firstKey())
@@ -73,7 +72,6 @@ func TestAnAnswerOfAMebibyteIsTheLargestThatIsRead(t *testing.T) {
 	}
 }
 
-// TestAnHTTPSIssuerLeadsToHTTPOnlyWhereThatIsAllowed.
 func TestAnHTTPSIssuerLeadsToHTTPOnlyWhereThatIsAllowed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -174,7 +172,6 @@ func TestAClientThatWasGivenIsNotChanged(t *testing.T) {
 	}
 }
 
-// TestFollowReadsAListBeforeATokenNamesIt.
 func TestFollowReadsAListBeforeATokenNamesIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

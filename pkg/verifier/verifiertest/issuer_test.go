@@ -146,7 +146,7 @@ func TestDownAndStalledIssuersAreUnavailableUntilUp(t *testing.T) {
 			t.Parallel()
 			issuer := verifiertest.NewIssuer(t)
 			breakIt(issuer)
-			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: impatient.Timeout}
 			ctx, cancel := context.WithCancel(t.Context())
 			answered := make(chan error, 1)
 			go func() {
@@ -221,14 +221,14 @@ func TestDownCutsWhoWaitsForAnotherList(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)
 	list := issuer.URL() + "/oauth/status-lists/0"
-	before, err := get(t.Context(), http.DefaultClient, list, "")
+	before, err := get(t.Context(), impatient, list, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	asked, cut := make(chan struct{}), make(chan error, 1)
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { close(asked) }})
 	go func() {
-		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: impatient.Timeout}
 		_, err := get(ctx, client, list+"?wait=25", before.Header.Get("ETag"))
 		cut <- err
 	}()
@@ -311,14 +311,14 @@ func TestASessionThatMakesTheListGrowIsFollowedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := issuer.URL() + "/oauth/status-lists/0"
-	before, err := get(t.Context(), http.DefaultClient, list, "")
+	before, err := get(t.Context(), impatient, list, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	waited := make(chan *http.Response, 1)
 	go func() {
 		for { // until there is another list: to sign a thousand tokens may take longer than one request may wait
-			response, err := get(t.Context(), http.DefaultClient, list+"?wait=25", before.Header.Get("ETag"))
+			response, err := get(t.Context(), impatient, list+"?wait=25", before.Header.Get("ETag"))
 			if err != nil {
 				t.Error(err)
 			}
@@ -357,23 +357,23 @@ func TestTheStatusListIsFetchedOnlyWhenItChanged(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)
 	list := issuer.URL() + "/oauth/status-lists/0"
-	first, err := get(t.Context(), http.DefaultClient, list, "")
+	first, err := get(t.Context(), impatient, list, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := get(t.Context(), http.DefaultClient, list, first.Header.Get("ETag"))
+	again, err := get(t.Context(), impatient, list, first.Header.Get("ETag"))
 	if err != nil || again.StatusCode != http.StatusNotModified {
 		t.Errorf("again: %v, %v; want 304", again, err)
 	}
 	for _, sid := range []string{"a", "b", "c"} { // each poll is answered, whether or not it has begun to wait
-		before, err := get(t.Context(), http.DefaultClient, list, "")
+		before, err := get(t.Context(), impatient, list, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		sent, waited := make(chan struct{}), make(chan *http.Response, 1)
 		go func() {
 			polling := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { close(sent) }})
-			response, err := get(polling, http.DefaultClient, list+"?wait=25", before.Header.Get("ETag"))
+			response, err := get(polling, impatient, list+"?wait=25", before.Header.Get("ETag"))
 			if err != nil {
 				t.Error(err)
 			}
@@ -381,7 +381,7 @@ func TestTheStatusListIsFetchedOnlyWhenItChanged(t *testing.T) {
 		}()
 		<-sent
 		for range 10 { // meanwhile the poll arrives, too; if not, the test is none the worse
-			if _, err := get(t.Context(), http.DefaultClient, issuer.URL()+"/.well-known/jwks.json", ""); err != nil {
+			if _, err := get(t.Context(), impatient, issuer.URL()+"/.well-known/jwks.json", ""); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -390,7 +390,7 @@ func TestTheStatusListIsFetchedOnlyWhenItChanged(t *testing.T) {
 			t.Fatalf("after the change: %v; want a new list", response)
 		}
 	}
-	if response, err := get(t.Context(), http.DefaultClient, list+"?wait=x", ""); err != nil || response.StatusCode != http.StatusBadRequest {
+	if response, err := get(t.Context(), impatient, list+"?wait=x", ""); err != nil || response.StatusCode != http.StatusBadRequest {
 		t.Errorf("wait=x: %v, %v; want 400", response, err)
 	}
 }
@@ -435,7 +435,7 @@ func payloadOf(t *testing.T, token string) string {
 // bitsOf reads the list as the draft says a verifier should.
 func bitsOf(t *testing.T, issuer *verifiertest.Issuer, uri string) []byte {
 	t.Helper()
-	response, err := get(t.Context(), http.DefaultClient, uri, "")
+	response, err := get(t.Context(), impatient, uri, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -480,6 +480,9 @@ func bitsOf(t *testing.T, issuer *verifiertest.Issuer, uri string) []byte {
 }
 
 // get reads an answer whole.
+// impatient lets a test whose answer never comes fail within a minute.
+var impatient = &http.Client{Timeout: 50 * time.Second}
+
 func get(ctx context.Context, client *http.Client, address, etag string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

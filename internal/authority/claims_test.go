@@ -78,7 +78,6 @@ func TestEveryTokenIsIssuedNowForTheLoginOfThen(t *testing.T) {
 	}
 }
 
-// TestTheFirstRefreshTokenIsOfGenerationOneAndTheLogin.
 func TestTheFirstRefreshTokenIsOfGenerationOneAndTheLogin(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

@@ -233,7 +233,7 @@ func TestABetterHashThatComesTooLateChangesNothing(t *testing.T) {
 	}
 }
 
-func TestALoginDoesNotHangOnABetterHash(t *testing.T) {
+func TestALoginSucceedsThoughTheRehashFails(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	b.costly(t)

@@ -233,8 +233,8 @@ func seed(t *testing.T) []byte {
 			t.Fatal(err)
 		}
 		keys := keyring.New(store, keyring.NewSealer(issuer, roots), keyPolicy())
-		for _, make := range []func(context.Context) error{keys.Start, keys.Maintain} { // the first key and a standby
-			if err := make(t.Context()); err != nil {
+		for _, build := range []func(context.Context) error{keys.Start, keys.Maintain} { // the first key and a standby
+			if err := build(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -183,7 +183,7 @@ func TestAListHasOneSpelling(t *testing.T) {
 	}
 }
 
-func TestOneTagFewerOctetsThanTooLongIsRead(t *testing.T) {
+func TestIfNoneMatchIsReadUpToItsBound(t *testing.T) {
 	t.Parallel()
 	for size, long := range map[int]bool{maxIfNoneMatch: false, maxIfNoneMatch + 1: true} {
 		text := make([]byte, size)

@@ -206,7 +206,7 @@ func TestWhoLacksTheRootSecretIsToldWhich(t *testing.T) {
 	}
 }
 
-func TestTwoOctetsSayWhoSealedAKey(t *testing.T) {
+func TestTheSecondOctetNamesTheRootThatSealedAKey(t *testing.T) {
 	t.Parallel()
 	for id, sealed := range map[int][]byte{0: {1}, 5: {1, 5}, 7: {1, 7, 0}} {
 		if got := (keyring.Stored{Sealed: sealed}).SealedBy(); int(got) != id {

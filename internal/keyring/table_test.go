@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -368,10 +369,13 @@ func edit(t *testing.T, store keyring.Store, i int, hand func(*keyring.Stored)) 
 }
 
 // bubble runs a test in virtual time. What goes round in circles, without any time going
-// by, ends by the real one.
+// by, ends by the real one, with the stacks of all goroutines.
 func bubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
-	watch := time.AfterFunc(50*time.Second, func() { panic(t.Name() + " takes too long") })
+	watch := time.AfterFunc(50*time.Second, func() {
+		debug.SetTraceback("all")
+		panic(t.Name() + ": after 50 s its bubble has not ended: some goroutine below goes round in circles, or waits outside of the bubble")
+	})
 	defer watch.Stop()
 	synctest.Test(t, test)
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -119,10 +120,13 @@ func newLists(tb testing.TB, store revocation.Store) *revocation.Lists {
 }
 
 // bubble runs a test in virtual time. What goes round in circles, without any time going
-// by, ends by the real one.
+// by, ends by the real one, with the stacks of all goroutines.
 func bubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
-	watch := time.AfterFunc(50*time.Second, func() { panic(t.Name() + " takes too long") })
+	watch := time.AfterFunc(50*time.Second, func() {
+		debug.SetTraceback("all")
+		panic(t.Name() + ": after 50 s its bubble has not ended: some goroutine below goes round in circles, or waits outside of the bubble")
+	})
 	defer watch.Stop()
 	synctest.Test(t, test)
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/testserver"
 )
 
+// patience is how long a test waits for what must come.
+const patience = 50 * time.Second
+
 func TestProxyCarriesBytesBothWays(t *testing.T) {
 	t.Parallel()
 	proxy := testserver.StartProxy(t, echo(t))
@@ -65,7 +68,7 @@ func TestProxyStallHoldsBytesBackUntilHealed(t *testing.T) {
 		t.Fatalf("got %d bytes and %v through a stalled proxy, want none and a timeout", n, err)
 	}
 	proxy.Heal()
-	deadline(t, conn, 10*time.Second)
+	deadline(t, conn, patience)
 	if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "coin" {
 		t.Errorf("after the heal: got %q and %v, want what was held back", answer, err)
 	}
@@ -97,7 +100,7 @@ func TestProxyCutFromSparesClientsAtOtherAddresses(t *testing.T) {
 			return nil, err
 		}
 		t.Cleanup(func() { conn.Close() })
-		deadline(t, conn, 10*time.Second)
+		deadline(t, conn, patience)
 		return conn, say(conn)
 	}
 	cut, err := dial()
@@ -158,7 +161,7 @@ func open(t *testing.T, proxy *testserver.Proxy) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	deadline(t, conn, 10*time.Second)
+	deadline(t, conn, patience)
 	return conn
 }
 

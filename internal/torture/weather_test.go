@@ -44,9 +44,9 @@ func TestTheWeatherServicePasses(t *testing.T) {
 	now := fast()
 	report, err := torture.Run(t.Context(), torture.Config{
 		Target:    torture.Target{URL: startWeather(t, issuer.name, now)},
-		OwnIssuer: "127.0.0.1:0", Audience: audience, Wait: 10 * time.Second, KeysWithin: 15 * time.Second, Now: now,
+		OwnIssuer: "127.0.0.1:0", Audience: audience, Wait: inTime, KeysWithin: inTime, Now: now,
 		Leeway:        5 * time.Minute, // by this clock: a token for the future must not become good on its way
-		RevokedWithin: 5 * time.Second,
+		RevokedWithin: inTime,
 		Ready:         issuer.is,
 	})
 	if err != nil {
@@ -85,7 +85,7 @@ func TestTheVerifierPassesWithAScope(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { guarded().ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
 	report, err := torture.Run(t.Context(), torture.Config{
-		Target: torture.Target{URL: server.URL}, OwnIssuer: "127.0.0.1:0", Audience: audience, Scope: "orders:read", Wait: 10 * time.Second, Now: now,
+		Target: torture.Target{URL: server.URL}, OwnIssuer: "127.0.0.1:0", Audience: audience, Scope: "orders:read", Wait: inTime, Now: now,
 		Only:  []string{"scope-missing", "scope-list", "scope-among", "no-token"},
 		Ready: issuer.is,
 	})

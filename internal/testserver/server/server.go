@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	startLimit = 20 * time.Second       // for a server to say that it is ready
-	stopLimit  = 10 * time.Second       // for a server to end by itself, before it is killed
+	startLimit = 40 * time.Second       // for a server to say that it is ready
+	stopLimit  = 20 * time.Second       // for a server to end by itself, before it is killed
 	pollEvery  = 10 * time.Millisecond  // how often a starting server's log is read
 	retryAfter = 100 * time.Millisecond // between two tries to start
-	retryLimit = 10 * time.Second       // for what a killed predecessor held to become free
+	retryLimit = 20 * time.Second       // for what a killed predecessor held to become free
 )
 
 // errExited says that a server ended before it was ready. Its port may have been taken, or a killed

@@ -71,7 +71,7 @@ func TestASignalEndsTheCommandAndItsChildren(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(grace):
+	case <-time.After(5 * grace):
 		t.Error("the command's child is still there")
 	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,18 +51,18 @@ func TestReadyIsRedFromTheFirstMomentOfAShutdown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
-		closings := 0
+		var closings atomic.Int64 // both servers shut down at once
 		for _, p := range []*pipes{h.public, h.operations} {
 			p.onClose = func() {
-				closings++
+				closings.Add(1)
 				if err := h.isReady(); !errors.Is(err, errNotReady) {
 					t.Errorf("while a listener closes: %v, want %v", err, errNotReady)
 				}
 			}
 		}
 		stop := h.run(t)
-		if err := stop(); err != nil || closings == 0 {
-			t.Errorf("%v, with %d listeners closed", err, closings)
+		if err := stop(); err != nil || closings.Load() == 0 {
+			t.Errorf("%v, with %d listeners closed", err, closings.Load())
 		}
 	})
 }

@@ -131,9 +131,6 @@ func catalogued(so func(torture.Case) bool) string {
 	return strings.Join(ids, " ")
 }
 
-// brief is how long a service gets that fails at what it would get the time for.
-const brief = 100 * time.Millisecond
-
 // Each service with a fault fails where its fault shows and nowhere else; and no variant of any case is one that no
 // service could fail. That is a hundred runs of the whole catalogue, which race no other than the few runs of the tests
 // beside this one, so the race detector has to look at those only.

@@ -46,8 +46,11 @@ func (l *late) is(url string) { l.Store(url) }
 func (l *late) name() string  { return l.Load().(string) }
 
 // inTime is how long a service may take to notice what the issuer changed: this one notices at once, on a machine that is
-// not busy. Nobody waits for one that never does: see brief.
-const inTime = 20 * time.Second
+// not busy. A service that never does gets no more than brief, as nobody waits for it.
+const (
+	inTime = 20 * time.Second
+	brief  = 100 * time.Millisecond
+)
 
 // tortured runs the catalogue against a service with faults and an issuer of our own.
 func tortured(t *testing.T, change func(*torture.Config), faults ...fault) *torture.Report {

@@ -29,7 +29,7 @@ func startCluster(t testing.TB) *redisCluster {
 	t.Helper()
 	c := &redisCluster{}
 	for i := range c.clients {
-		server := testserver.StartRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
+		server := testserver.StartRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "60000") // a busy node must not look like one that is down
 		c.addrs[i], c.clients[i] = server.Addr(), redisClient(t, server.URL())
 		t.Cleanup(func() { c.clients[i].Close() })
 		c.tell(t, i, "CLUSTER", "SET-CONFIG-EPOCH", i+1)

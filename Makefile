@@ -99,15 +99,18 @@ tidy:
 	cd internal/zoo && go mod tidy -diff
 	cd internal/deployment && go mod tidy -diff
 
+# As in tools/test.sh, which says why.
+RACE := -race -gcflags=modernc.org/libc=-race=false -gcflags=modernc.org/sqlite/lib=-race=false
+
 storm: bin/with ## three replicas, a nemesis, promotions and moving slots; print the figures
 	@$(INSTALL) postgres redis gcc
-	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=3m bin/with go test -race -count=1 -v -timeout 15m ./internal/storm
+	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=3m bin/with go test $(RACE) -count=1 -v -timeout 15m ./internal/storm
 
 STORM ?= 30m
 
 storm-long: bin/with ## the same for STORM (30m) each; as root, also promotions over links of the kernel's
 	@$(INSTALL) postgres redis gcc iproute2
-	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=$(STORM) bin/with go test -tags nomsgpack,netns -race -count=1 -v -timeout 4h ./internal/storm
+	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=$(STORM) bin/with go test -tags nomsgpack,netns $(RACE) -count=1 -v -timeout 4h ./internal/storm
 
 zoo: ## every kind of verifier through 90 days of rotations
 	go -C internal/zoo test -count=1 -v ./...

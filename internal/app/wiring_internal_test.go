@@ -153,6 +153,7 @@ func TestTheMetricsTellHowTheAuthorityIs(t *testing.T) {
 		if err := <-answered; err != nil {
 			t.Error(err)
 		}
+		synctest.Wait() // for a read of this very instant, which would end after the store is closed
 		if err := h.store.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -65,6 +65,9 @@ var refusals = []refusal{
 	{"sessions", row{"status_index": -1}, "sessions_status_index_natural", "status_index BETWEEN"},
 	{"sessions", row{"status_index": maxInt31 + 1}, "sessions_status_index_natural", "status_index BETWEEN"},
 	{"sessions", row{"status_index": 1}, "sessions_status_index_unique", "sessions.status_index"},
+	{"sessions", row{"origin": "Json"}, "sessions_origin_known", "origin IN"},
+	{"sessions", row{"jkt": make([]byte, 31)}, "sessions_jkt_sha256", "length(jkt) = 32"},
+	{"sessions", row{"jkt": make([]byte, 33)}, "sessions_jkt_sha256", "length(jkt) = 32"},
 
 	{"signing_keys", row{"kid": kid(1)}, "signing_keys_pkey", "there is such a signing key"},
 	{"signing_keys", row{"kid": kid(2)[1:]}, "signing_keys_kid_check", "length(kid) = 43"},
@@ -98,6 +101,11 @@ var onSQLite = []refusal{
 	{table: "sessions", change: row{"state_skips": -1}, sqlite: "state_skips BETWEEN"},
 	{table: "sessions", change: row{"state_skips": 256}, sqlite: "state_skips BETWEEN"},
 	{table: "sessions", change: row{"state_skips": nil}, sqlite: "sessions.state_skips"},
+	{table: "sessions", change: row{"resources": `{"https://a.example": 1}`}, sqlite: "json_type(resources) = 'array'"},
+	{table: "sessions", change: row{"amr": `"pwd"`}, sqlite: "json_type(amr) = 'array'"},
+	{table: "sessions", change: row{"browser_session_id": id(2)[1:]}, sqlite: "length(browser_session_id) = 36"},
+	{table: "sessions", change: row{"offline": 2}, sqlite: "offline IN"},
+	{table: "sessions", change: row{"refreshable": 2}, sqlite: "refreshable IN"},
 	{table: "signing_keys", change: row{"activates_at": "noon"}, sqlite: "cannot store TEXT value in INTEGER column"},
 	{table: "audit_events", change: row{"id": id(2) + "0"}, sqlite: "length(id) = 36"},
 	{table: "audit_events", change: row{"id": id(2)[1:]}, sqlite: "length(id) = 36"},
@@ -114,6 +122,8 @@ var accepted = []refusal{
 	{table: "sessions", change: row{"checkpoint": maxUint32, "status_index": 0}},
 	{table: "sessions", change: row{"checkpoint": 1, "status_index": maxInt31, "revoked_at": at(1), "revoke_reason": "logout"}},
 	{table: "sessions", change: row{"status_index": nil}},
+	{table: "sessions", change: row{"status_index": 3, "origin": "machine", "scope": "a b", "resources": []string{"https://a.example"}, "auth_time": at(0),
+		"acr": "1", "amr": []string{"pwd"}, "jkt": make([]byte, 32), "browser_session_id": id(3), "offline": false, "refreshable": false}},
 	{table: "signing_keys", change: row{"activates_at": at(0), "sealed": nil}},
 	{table: "signing_keys", change: row{"activates_at": at(1), "alg": "ES256"}}, // the turn of another algorithm's key
 }

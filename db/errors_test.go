@@ -45,7 +45,7 @@ func TestABrokenWayDownIsMendedByForce(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, d target) {
 		latest := d.up(t).latest(t)
-		d.exec(t, `ALTER TABLE audit_events RENAME TO elsewhere`) // which the way down from 1 misses
+		d.exec(t, `ALTER TABLE users RENAME TO elsewhere`) // which the way down from 1 misses
 		before := d.schema(t)
 		err := d.Down(t.Context(), latest)
 		if !errors.Is(err, db.ErrSchemaDirty) || !strings.HasPrefix(err.Error(), fmt.Sprintf("migrate down %d: ", latest)) {
@@ -59,7 +59,7 @@ func TestABrokenWayDownIsMendedByForce(t *testing.T) {
 		if diff := cmp.Diff(before, d.schema(t)); diff != "" {
 			t.Errorf("up again (-before +after):\n%s", diff)
 		}
-		d.exec(t, `ALTER TABLE elsewhere RENAME TO audit_events`)
+		d.exec(t, `ALTER TABLE elsewhere RENAME TO users`)
 		d.down(t, latest)
 	})
 }

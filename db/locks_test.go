@@ -210,7 +210,6 @@ func (d target) waiting(t *testing.T, ended <-chan error) {
 // TestWhoeverLeavesFinishesTheMigrationUnderWay, and begins no other.
 func TestWhoeverLeavesFinishesTheMigrationUnderWay(t *testing.T) {
 	t.Parallel()
-	const left = 2
 	for _, c := range []struct {
 		name    string
 		version int    // where it begins
@@ -219,10 +218,10 @@ func TestWhoeverLeavesFinishesTheMigrationUnderWay(t *testing.T) {
 		want    int
 		done    bool
 	}{
-		{"up", 1, "signing_keys", func(d target, ctx context.Context) error { return d.Up(ctx) }, left, false},
-		{"up by the last", 2, "sessions", func(d target, ctx context.Context) error { return d.Up(ctx) }, 3, true},
-		{"down", 3, "sessions", func(d target, ctx context.Context) error { return d.Down(ctx, 2) }, left, false},
-		{"down by the last", 3, "sessions", func(d target, ctx context.Context) error { return d.Down(ctx, 1) }, left, true},
+		{"up", 1, "signing_keys", func(d target, ctx context.Context) error { return d.Up(ctx) }, 2, false},
+		{"up by the last", 3, "sessions", func(d target, ctx context.Context) error { return d.Up(ctx) }, 4, true},
+		{"down", 4, "sessions", func(d target, ctx context.Context) error { return d.Down(ctx, 2) }, 3, false},
+		{"down by the last", 4, "sessions", func(d target, ctx context.Context) error { return d.Down(ctx, 1) }, 3, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

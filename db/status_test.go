@@ -28,7 +28,7 @@ func TestCheckHasAVerdictOnEverySchema(t *testing.T) {
 		return fmt.Sprintf("%v: it is at version %d, which asks for a binary that knows version %d, and this one knows %d; install a newer mintmark, or go back with the newer one's `mintmark migrate down %d`",
 			db.ErrSchemaTooNew, version, oldest, latest, version-latest)
 	}
-	const latest = 3 // as in the statements below
+	const latest = 4 // as in the statements below
 	cases := []struct {
 		name  string
 		setup func(*testing.T, target)
@@ -43,14 +43,14 @@ func TestCheckHasAVerdictOnEverySchema(t *testing.T) {
 		{"its version forgotten", after(`DELETE FROM schema_migrations`), db.ErrSchemaBehind, behind(0, latest)},
 		{"broken off, done", after(`UPDATE schema_migrations SET dirty = true`), db.ErrSchemaDirty, brokeOff(latest, latest)},
 		{"broken off on the way down", after(`UPDATE schema_migrations SET version = 2, dirty = true`), db.ErrSchemaDirty, brokeOff(2, latest)},
-		{"broken off on the way up", after(`UPDATE schema_migrations SET dirty = true`, `DELETE FROM schema_compat WHERE version = 3`), db.ErrSchemaDirty, brokeOff(latest, 2)},
+		{"broken off on the way up", after(`UPDATE schema_migrations SET dirty = true`, `DELETE FROM schema_compat WHERE version = 4`), db.ErrSchemaDirty, brokeOff(latest, 3)},
 		{"broken off at first", after(`UPDATE schema_migrations SET version = 1, dirty = true`, `DROP TABLE schema_compat`), db.ErrSchemaDirty, brokeOff(1, 0)},
 		{"broken off at last", after(`UPDATE schema_migrations SET version = -1, dirty = true`), db.ErrSchemaDirty, brokeOff(0, latest)},
 		{"forced to what is not there", after(`DELETE FROM schema_compat`), db.ErrSchemaDirty, claims(latest, 0)},
-		{"forced one too far", after(`DELETE FROM schema_compat WHERE version = 3`), db.ErrSchemaDirty, claims(latest, 2)},
+		{"forced one too far", after(`DELETE FROM schema_compat WHERE version = 4`), db.ErrSchemaDirty, claims(latest, 3)},
 		{"forced below what is there", after(`UPDATE schema_migrations SET version = 2`), db.ErrSchemaDirty, claims(2, latest)},
-		{"newer, and serves this one just so", newer(`INSERT INTO schema_compat VALUES (1001, 3)`), nil, ""},
-		{"newer by one, which this one does not know", newer(`INSERT INTO schema_compat VALUES (1001, 4)`), db.ErrSchemaTooNew, tooNew(1001, 4, latest)},
+		{"newer, and serves this one just so", newer(`INSERT INTO schema_compat VALUES (1001, 4)`), nil, ""},
+		{"newer by one, which this one does not know", newer(`INSERT INTO schema_compat VALUES (1001, 5)`), db.ErrSchemaTooNew, tooNew(1001, 5, latest)},
 		{"newer, with one between that does not serve this one", newer(`INSERT INTO schema_compat VALUES (1000, 1000), (1001, 999)`), db.ErrSchemaTooNew, tooNew(1001, 1000, latest)},
 		{"newer and broken off", newer(`INSERT INTO schema_compat VALUES (1001, 1)`, `UPDATE schema_migrations SET dirty = true`), db.ErrSchemaDirty, brokeOff(1001, 1001)},
 		{"newer without its record", newer(), db.ErrSchemaDirty, claims(1001, latest)},
@@ -85,7 +85,7 @@ func newer(statements ...string) func(*testing.T, target) {
 func TestStatusTellsWhichMigrationsAreApplied(t *testing.T) {
 	t.Parallel()
 	list := func(applied ...bool) []db.Migration {
-		return []db.Migration{{1, "foundation", applied[0]}, {2, "keys_stay_revoked", applied[1]}, {3, "status_lists", applied[2]}}
+		return []db.Migration{{1, "foundation", applied[0]}, {2, "keys_stay_revoked", applied[1]}, {3, "status_lists", applied[2]}, {4, "grants", applied[3]}}
 	}
 	onBoth(t, func(t *testing.T, d target) {
 		for _, c := range []struct {
@@ -93,18 +93,18 @@ func TestStatusTellsWhichMigrationsAreApplied(t *testing.T) {
 			want  db.Status
 			says  string
 		}{
-			{func() {}, db.Status{Latest: 3, Migrations: list(false, false, false)}, "schema version 0 of 3"},
-			{func() { d.upOne(t) }, db.Status{Version: 1, Latest: 3, OldestBinary: 1, Recorded: 1, Migrations: list(true, false, false)}, "schema version 1 of 3"},
-			{func() { d.up(t) }, db.Status{Version: 3, Latest: 3, OldestBinary: 1, Recorded: 3, Migrations: list(true, true, true)}, "schema version 3 of 3"},
+			{func() {}, db.Status{Latest: 4, Migrations: list(false, false, false, false)}, "schema version 0 of 4"},
+			{func() { d.upOne(t) }, db.Status{Version: 1, Latest: 4, OldestBinary: 1, Recorded: 1, Migrations: list(true, false, false, false)}, "schema version 1 of 4"},
+			{func() { d.up(t) }, db.Status{Version: 4, Latest: 4, OldestBinary: 1, Recorded: 4, Migrations: list(true, true, true, true)}, "schema version 4 of 4"},
 			{
 				func() {
 					d.exec(t, `UPDATE schema_migrations SET version = 2, dirty = true`, `UPDATE schema_compat SET oldest_binary = 2 WHERE version = 2`)
 				},
-				db.Status{Version: 2, Latest: 3, OldestBinary: 2, Dirty: true, Recorded: 3, Migrations: list(true, false, false)}, "schema version 2 of 3, dirty",
+				db.Status{Version: 2, Latest: 4, OldestBinary: 2, Dirty: true, Recorded: 4, Migrations: list(true, false, false, false)}, "schema version 2 of 4, dirty",
 			},
 			{
 				func() { d.exec(t, `UPDATE schema_migrations SET version = 9, dirty = false`) },
-				db.Status{Version: 9, Latest: 3, OldestBinary: 2, Recorded: 3, Migrations: list(true, true, true)}, "schema version 9 of 3",
+				db.Status{Version: 9, Latest: 4, OldestBinary: 2, Recorded: 4, Migrations: list(true, true, true, true)}, "schema version 9 of 4",
 			},
 		} {
 			c.setup()

@@ -2,12 +2,7 @@ package keyring
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -26,7 +21,6 @@ func (k *Keyring) Maintain(ctx context.Context) error {
 
 // tend is Maintain for whoever has no snapshot to refresh.
 func (k *Keyring) tend(ctx context.Context) (changed bool, err error) {
-	nothing := func([]Key, time.Time) (Switch, error) { return Switch{}, nil }
 	changed, _, err = k.change(ctx, nothing, nil)
 	return changed, err
 }
@@ -60,16 +54,13 @@ func (k *Keyring) Revoke(ctx context.Context, kid string, flushAfter time.Durati
 	})
 }
 
-// decision is one of the pure functions of switch.go.
-type decision func(keys []Key, now time.Time) (Switch, error)
-
 // order carries out an operator's decision, however long it must wait for a standby.
-func (k *Keyring) order(ctx context.Context, order Order, kind audit.Kind, decide decision) (Switch, error) {
-	if err := k.consider(ctx, order, decide); err != nil {
+func (k *Keyring) order(ctx context.Context, order Order, kind audit.Kind, give verb) (Switch, error) {
+	if err := k.consider(ctx, order, give); err != nil {
 		return Switch{}, err
 	}
 	for {
-		_, done, err := k.change(ctx, decide, func(s Switch) audit.Event { return ordered(kind, order, s) })
+		_, done, err := k.change(ctx, give, func(s Switch) audit.Event { return ordered(kind, order, s) })
 		if err != nil || done.wait == 0 {
 			return done.Switch, err
 		}
@@ -84,7 +75,7 @@ func (k *Keyring) order(ctx context.Context, order Order, kind audit.Kind, decid
 
 // consider has the order confirmed, once it is known what it comes to. Serve may not
 // have been up for long enough to make a standby, or to replace a damaged one.
-func (k *Keyring) consider(ctx context.Context, order Order, decide decision) error {
+func (k *Keyring) consider(ctx context.Context, order Order, give verb) error {
 	if _, err := k.tend(ctx); err != nil {
 		return err
 	}
@@ -92,11 +83,11 @@ func (k *Keyring) consider(ctx context.Context, order Order, decide decision) er
 	if err != nil {
 		return fmt.Errorf("read signing keys: %w", err)
 	}
-	done, err := decideAt(decide, stored, now)
+	s, err := give(publicSides(stored), now)
 	if err != nil {
 		return err
 	}
-	return order.Confirm(done.Switch)
+	return order.Confirm(s)
 }
 
 func ordered(kind audit.Kind, order Order, s Switch) audit.Event {
@@ -120,180 +111,70 @@ func ordered(kind audit.Kind, order Order, s Switch) audit.Event {
 	return event
 }
 
-// made is a switch that was carried out, or that has to wait first.
-type made struct {
-	Switch
-	wait time.Duration
-}
-
-// change makes a decision and carries it out, with what the plan asks for after it.
-// The slow part, drawing primes, happens outside the lock; inside it the decision is
-// made again on what is really there. Keys that were drawn and not needed, or came
-// too late, wait for the next time. It reports whether there was anything to do.
-func (k *Keyring) change(ctx context.Context, decide decision, tell func(Switch) audit.Event) (changed bool, done made, err error) {
+// change has the keys decided on and writes what comes of it, at least where tell has
+// an event of it. The slow part, drawing primes, happens outside the lock; inside it
+// the decision is made again on what is really there. Keys that were drawn and not
+// needed, or came too late, wait for the next time. It reports whether there was
+// anything to do.
+func (k *Keyring) change(ctx context.Context, give verb, tell func(Switch) audit.Event) (changed bool, done verdict, err error) {
 	stored, now, err := k.store.SigningKeys(ctx)
 	if err != nil {
-		return false, made{}, fmt.Errorf("read signing keys: %w", err)
+		return false, verdict{}, fmt.Errorf("read signing keys: %w", err)
 	}
-	broken := k.broken(stored, now)
-	mended := merge(stored, broken)
-	if done, err = decideAt(decide, mended, now); err != nil || done.wait > 0 {
+	done, err = decide(k.table(stored), give, now, k.policy)
+	if err != nil || done.wait > 0 || tell == nil && done.idle() {
 		return false, done, err
 	}
-	due := len(done.Steps(publicSides(mended), now, k.policy))
-	if due == 0 && tell == nil && len(broken) == 0 && len(k.spent(stored, now)) == 0 {
-		return false, done, nil
+	if err := k.draw(done.due); err != nil {
+		return false, verdict{}, err
 	}
-	if err := k.usable(stored, done.Switch); err != nil {
-		return false, made{}, err
-	}
-	if err := k.draw(due); err != nil {
-		return false, made{}, err
-	}
-	used, refused := 0, error(nil)
-	err = k.store.ChangeSigningKeys(ctx, func(stored []Stored, now time.Time) (change Change, err error) {
-		if done, refused = decideAt(decide, merge(stored, k.broken(stored, now)), now); refused != nil || done.wait > 0 {
+	var refused error
+	err = k.store.ChangeSigningKeys(ctx, func(stored []Stored, now time.Time) (Change, error) {
+		done, refused = decide(k.table(stored), give, now, k.policy)
+		if refused != nil || done.wait > 0 {
 			return Change{}, refused
 		}
-		change, used = k.carryOut(done.Switch, stored, now)
-		if tell != nil {
-			change.Events = append(change.Events, tell(done.Switch))
-		}
-		return change, nil
+		return done.change(tell), nil
 	})
 	switch {
 	case refused != nil: // by the time of the lock
-		return false, made{}, refused
+		return false, verdict{}, refused
 	case err != nil:
-		return false, made{}, err
+		return false, verdict{}, err
 	}
-	k.spare = k.spare[used:]
+	k.spare = k.spare[len(done.add):]
 	return true, done, nil
 }
 
-// usable makes sure that what is stored can be worked with: a standby that takes over
-// must open, and before keys are added, another root secret or issuer must not be the
-// reason that none does.
-func (k *Keyring) usable(stored []Stored, s Switch) error {
-	var failed error
+// table is what there is to decide on: the stored keys, what is known of their private
+// halves, and the keys that were drawn.
+func (k *Keyring) table(stored []Stored) table {
+	t := table{stored: stored, halves: make(map[string]half, len(stored)), spare: k.spare}
 	for _, key := range stored {
-		asked := key.Sealed != nil
-		if s.To.KID != "" {
-			asked = key.KID == s.To.KID
-		}
-		if !asked {
-			continue
-		}
-		err := k.opens(key)
-		if err == nil {
-			return nil
-		}
-		failed = errors.Join(failed, err)
-	}
-	return failed
-}
-
-// broken returns the standbys that would not sign when their turn comes, as revoked:
-// their rows were damaged, since the key that signs opens with the same secrets. What
-// another root secret sealed is not broken: other replicas may have it.
-func (k *Keyring) broken(stored []Stored, now time.Time) []Stored {
-	var broken []Stored
-	signing, _ := SigningAt(publicSides(stored), now)
-	sound := false
-	for _, key := range stored {
-		if key.KID == signing.KID {
-			sound = k.opens(key) == nil
-		}
 		_, known := k.sealer.roots.Find(key.SealedBy())
-		waits := key.RevokedAt.IsZero() && key.ActivatesAt.After(now)
-		if waits && (known || key.SealedBy() == 0) && k.opens(key) != nil {
-			key.RevokedAt = now
-			broken = append(broken, key)
-		}
+		_, fault := k.open(key)
+		t.halves[key.KID] = half{fault: fault, foreign: !known && key.SealedBy() != 0}
 	}
-	if !sound {
-		return nil
-	}
-	return broken
+	return t
 }
 
-// opens tells whether the private half opens, as the snapshot knows it or as it is.
-func (k *Keyring) opens(key Stored) error {
-	_, err := k.open(key)
-	return err
-}
-
-func decideAt(decide decision, stored []Stored, now time.Time) (made, error) {
-	s, err := decide(publicSides(stored), now)
-	return made{s, max(0, s.NotBefore.Sub(now))}, err
-}
-
-// carryOut puts a switch into a change: the turn and the revocation, the keys that are
-// due as far as spare ones are there, and the private halves that are spent after it.
-func (k *Keyring) carryOut(s Switch, stored []Stored, now time.Time) (change Change, used int) {
-	change.Update = k.broken(stored, now)
-	for _, b := range change.Update {
-		event := keyEvent(audit.KeyRevoked, b.KID, "why", "it does not open, so it could not have signed")
+// change is what is written of a verdict, and told in the audit trail.
+func (v verdict) change(tell func(Switch) audit.Event) Change {
+	change := Change{Add: v.add, Update: v.update}
+	for _, kid := range v.broken {
+		event := keyEvent(audit.KeyRevoked, kid, "why", "it does not open, so it could not have signed")
 		change.Events = append(change.Events, event)
 	}
-	stored = merge(stored, change.Update)
-	keys := publicSides(stored)
-	for i, after := range s.Apply(keys, now)[:len(stored)] {
-		if after != keys[i] {
-			moved := stored[i]
-			moved.Key = after
-			change.Update = append(without(change.Update, moved.KID), moved)
-		}
-	}
-	steps := s.Steps(keys, now, k.policy)
-	used = min(len(steps), len(k.spare))
-	after := merge(stored, change.Update)
-	for i, step := range steps[:used] {
-		fresh := k.spare[i]
-		fresh.Alg, fresh.PublishedAt, fresh.ActivatesAt = step.Alg, now, step.ActivatesAt
-		change.Add, after = append(change.Add, fresh), append(after, fresh)
+	for _, fresh := range v.add {
 		change.Events = append(change.Events, keyEvent(audit.KeyPublished, fresh.KID, "activates_at", stamp(fresh.ActivatesAt)))
 	}
-	for _, spent := range k.spent(after, now) {
-		change.Update = append(without(change.Update, spent.KID), spent)
-		change.Events = append(change.Events, keyEvent(audit.KeyDestroyed, spent.KID))
+	for _, kid := range v.spent {
+		change.Events = append(change.Events, keyEvent(audit.KeyDestroyed, kid))
 	}
-	return change, used
-}
-
-// spent returns the keys whose private half will never sign again, without it.
-func (k *Keyring) spent(stored []Stored, now time.Time) []Stored {
-	var spent []Stored
-	keys := publicSides(stored)
-	for _, key := range stored {
-		if key.Sealed != nil && !StateAt(key.Key, keys, now, k.policy).Signs() {
-			key.Sealed = nil
-			spent = append(spent, key)
-		}
+	if tell != nil {
+		change.Events = append(change.Events, tell(v.Switch))
 	}
-	return spent
-}
-
-func merge(stored, updated []Stored) []Stored {
-	merged := append([]Stored(nil), stored...)
-	for i := range merged {
-		for _, u := range updated {
-			if u.KID == merged[i].KID {
-				merged[i] = u
-			}
-		}
-	}
-	return merged
-}
-
-func without(keys []Stored, kid string) []Stored {
-	var left []Stored
-	for _, k := range keys {
-		if k.KID != kid {
-			left = append(left, k)
-		}
-	}
-	return left
+	return change
 }
 
 func keyEvent(kind audit.Kind, kid string, detail ...string) audit.Event {
@@ -303,44 +184,4 @@ func keyEvent(kind audit.Kind, kid string, detail ...string) audit.Event {
 		event.Detail[detail[i]] = detail[i+1]
 	}
 	return event
-}
-
-// draw makes spare keys until there are so many.
-func (k *Keyring) draw(n int) error {
-	for len(k.spare) < n {
-		fresh, err := k.generate()
-		if err != nil {
-			return err
-		}
-		k.spare = append(k.spare, fresh)
-	}
-	return nil
-}
-
-// generate draws a key pair and seals it; when it activates is decided later.
-func (k *Keyring) generate() (Stored, error) {
-	bits := k.policy.Bits
-	if bits == 0 {
-		bits = defaultBits
-	}
-	var private *rsa.PrivateKey
-	kid := "-"
-	for strings.HasPrefix(kid, "-") { // which would read as a flag wherever an operator types it
-		var err error
-		if private, err = rsa.GenerateKey(rand.Reader, bits); err != nil {
-			return Stored{}, fmt.Errorf("generate signing key: %w", err)
-		}
-		if kid, err = thumbprint(&private.PublicKey); err != nil {
-			return Stored{}, err
-		}
-	}
-	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
-	if err != nil {
-		return Stored{}, fmt.Errorf("encode public key %s: %w", kid, err)
-	}
-	sealed, err := k.sealer.Seal(kid, RS256, private)
-	if err != nil {
-		return Stored{}, err
-	}
-	return Stored{Key: Key{KID: kid, Alg: RS256}, Public: public, Sealed: sealed}, nil
 }

@@ -3,7 +3,6 @@ package keyring_test
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -74,16 +73,13 @@ func (d *ninetyDays) act(what int) {
 	case 2:
 		d.replicas[replica] = reader{} // killed, and not yet started
 	case 3:
-		s, err := keyring.Rotate(d.keys, d.now, d.policy)
-		d.carryOut(s, err, false)
+		d.decide(rotating(d.policy), false)
 	case 4:
-		s, err := keyring.RotateNow(d.keys, d.now)
-		d.carryOut(s, err, true)
+		d.decide(keyring.RotateNow, true)
 	case 5:
 		i := rapid.IntRange(0, len(d.keys)-1).Draw(d.r, "key")
 		flush := time.Duration(rapid.Int64Range(0, int64(d.policy.PublishAhead)).Draw(d.r, "flush")).Truncate(time.Microsecond)
-		s, err := keyring.Revoke(d.keys, d.keys[i].KID, d.now, flush)
-		d.carryOut(s, err, true)
+		d.decide(revoking(d.keys[i].KID, flush), true)
 	default:
 		for i := range d.replicas {
 			d.poll(i)
@@ -91,27 +87,30 @@ func (d *ninetyDays) act(what int) {
 	}
 }
 
-// carryOut does what Keyring does in one transaction, if the order is granted.
-func (d *ninetyDays) carryOut(s keyring.Switch, err error, atOnce bool) {
-	if err != nil || s.NotBefore.After(d.now) {
+// decide has the keyring decide, and carries out what it says, if the order is granted.
+func (d *ninetyDays) decide(give verb, atOnce bool) {
+	stored := make([]keyring.Stored, len(d.keys))
+	for i, k := range d.keys {
+		stored[i] = keyring.Stored{Key: k, Sealed: []byte("sealed")}
+	}
+	spare := []keyring.Stored{drawn(d.made), drawn(d.made + 1)}
+	done, err := keyring.Decide(stored, spare, func(int) bool { return false }, give, d.now, d.policy)
+	if err != nil || done.Waits {
 		return
 	}
 	if atOnce {
 		d.orders = append(d.orders, d.now)
-		d.excepted[s.To.KID] = true
+		d.excepted[done.To.KID] = true
 	}
-	before := len(d.keys)
-	d.keys = s.Apply(d.keys, d.now)
-	for i := before; i < len(d.keys); i++ {
-		d.keys[i].KID = d.newKID()
-		d.excepted[d.keys[i].KID] = true
+	for _, update := range done.Update {
+		i := slices.IndexFunc(d.keys, func(k keyring.Key) bool { return k.KID == update.KID })
+		d.keys[i] = update.Key
 	}
-	d.plan()
-}
-
-func (d *ninetyDays) newKID() string {
-	d.made++
-	return strconv.Itoa(d.made - 1)
+	for _, key := range done.Add {
+		d.excepted[key.KID] = d.made == 0 || key.ActivatesAt.Equal(done.FreshAt)
+		d.keys = append(d.keys, key.Key)
+		d.made++
+	}
 }
 
 // forget drops what decides nothing any more: removed for longer than a token lives,
@@ -138,17 +137,9 @@ func (d *ninetyDays) find(kid string) (keyring.Key, bool) {
 	return d.keys[i], true
 }
 
-func (d *ninetyDays) plan() {
-	for _, step := range keyring.Plan(d.keys, d.now, d.policy) {
-		kid := d.newKID()
-		d.excepted[kid] = d.made == 1
-		d.keys = append(d.keys, keyring.Key{KID: kid, Alg: step.Alg, PublishedAt: d.now, ActivatesAt: step.ActivatesAt})
-	}
-}
-
-// poll has a replica plan and read the table anew.
+// poll has a replica do what is due, and read the table anew.
 func (d *ninetyDays) poll(i int) {
-	d.plan()
+	d.decide(keyring.Nothing, false)
 	d.replicas[i] = reader{slices.Clone(d.keys), d.now}
 }
 

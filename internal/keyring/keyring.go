@@ -3,10 +3,10 @@
 //
 // It protects that exactly one key signs at any database instant, that verifiers
 // have had the chance to learn it before it does, and that no replica signs on a
-// picture of the keys that is too old. plan.go (what happens by itself) and
-// switch.go (what operators order) decide and are pure; keyring.go holds the live
-// snapshot that signs; change.go carries decisions out; inspect.go tells what is
-// stored; seal.go keeps the private halves secret at rest.
+// picture of the keys that is too old. plan.go (what happens by itself), switch.go
+// (what operators order) and decide.go (what is to be written for both) are pure;
+// keyring.go holds the live snapshot that signs; change.go carries decisions out;
+// inspect.go tells what is stored; seal.go keeps the private halves secret at rest.
 package keyring
 
 import (

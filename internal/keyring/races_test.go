@@ -144,6 +144,9 @@ func TestAnOrderIsDecidedOnWhatIsThereUnderTheLock(t *testing.T) {
 		"emergency, damaged": {"emergency", func(t *testing.T, r *ring) {
 			edit(t, r.table, 4, func(k *keyring.Stored) { k.Sealed[40] ^= 1 })
 		}, keyring.ErrNoStandby, nil},
+		"emergency, foreign": {"emergency", func(t *testing.T, r *ring) {
+			edit(t, r.table, 4, func(k *keyring.Stored) { k.Sealed[1] = 9 })
+		}, keyring.ErrUnsealable, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

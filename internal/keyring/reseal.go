@@ -33,7 +33,8 @@ func (k *Keyring) Reseal(ctx context.Context, progress Progress) (resealed int, 
 		case key.SealedBy() != active:
 			due = append(due, key)
 		default: // of the same id; whether of the same secret, shows
-			failed = errors.Join(failed, k.opens(key))
+			_, err := k.open(key)
+			failed = errors.Join(failed, err)
 		}
 	}
 	for i, key := range due {

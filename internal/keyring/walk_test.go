@@ -24,35 +24,36 @@ const tokenLife = 2 * tick
 
 // keys as a walk knows them, with what the invariants ask and the table does not hold.
 type walked struct {
-	keyring.Key
-	excepted  bool // K2: the first, ordered at once, or the fresh one of a revocation
-	first     bool
-	destroyed bool
+	keyring.Stored
+	excepted bool // K2: the first, ordered at once, or the fresh one of a revocation
+	first    bool
+	damaged  bool // its private half
 }
 
 // moment is a state of the walk: the keys at t0, which is always now.
 type moment struct {
 	keys    []walked
 	made    int           // keys so far, for a kid
-	orders  int           // given since the keys came to rest
-	quiet   time.Duration // since the last order, capped; 0 at rest
+	orders  int           // given, and standbys damaged, since the keys came to rest
+	quiet   time.Duration // since the last of them, capped; 0 at rest
 	skipped bool          // a poll was left out since the keys came to rest
 }
 
-// walk says how many orders operators give, and whether polls may be left out,
-// before the keys come to rest.
+// walk says how many orders operators give, and whether polls may be left out or rows of
+// standbys be damaged, before the keys come to rest.
 type walk struct {
-	orders int
-	skips  bool
+	orders  int
+	skips   bool
+	damages bool
 }
 
 // TestWalkKeepsK1ToK8 walks, breadth first, every state that time, polls that come
-// or not, and orders of operators can bring the keys into, and asserts the
-// invariants at every instant.
+// or not, and orders of operators can bring the keys into, as the keyring decides, and
+// asserts the invariants at every instant.
 func TestWalkKeepsK1ToK8(t *testing.T) {
 	t.Parallel()
 	for name, w := range map[string]walk{
-		"every poll comes":  {orders: walkOrders},
+		"every poll comes":  {orders: walkOrders, damages: true},
 		"polls are skipped": {orders: walkOrders - 1, skips: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,6 +94,9 @@ func (w walk) successors(m moment) []moment {
 		left.skipped = true
 		polls = append(polls, left)
 	}
+	if w.damages && m.orders < w.orders {
+		polls = append(polls, aged.damaged()...)
+	}
 	var all []moment
 	for _, m := range polls {
 		all = append(all, m)
@@ -103,24 +107,36 @@ func (w walk) successors(m moment) []moment {
 	return all
 }
 
-// ordered are the moments after each order that is granted.
-func (m moment) ordered() []moment {
-	keys := m.table()
+// damaged are the moments after the row of each standby was damaged, and found by a poll.
+func (m moment) damaged() []moment {
 	var all []moment
-	grant := func(s keyring.Switch, err error, orderly bool) {
-		if err == nil && !s.NotBefore.After(t0) {
-			all = append(all, m.apply(s, orderly))
+	for i, k := range m.keys {
+		if k.ActivatesAt.After(t0) && k.RevokedAt.IsZero() {
+			next := m
+			next.keys, next.orders, next.quiet = slices.Clone(m.keys), m.orders+1, 0
+			next.keys[i].damaged = true
+			all = append(all, poll(next))
 		}
 	}
-	s, err := keyring.Rotate(keys, t0, walkPolicy)
-	grant(s, err, true)
-	s, err = keyring.RotateNow(keys, t0)
-	grant(s, err, false)
-	for _, k := range keys {
+	return all
+}
+
+// ordered are the moments after each order that is granted.
+func (m moment) ordered() []moment {
+	var all []moment
+	order := func(give verb, orderly bool) keyring.Switch {
+		next, done, err := m.decide(give, orderly)
+		if err == nil && !done.Waits {
+			next.orders, next.quiet = m.orders+1, 0
+			all = append(all, next)
+		}
+		return done.Switch
+	}
+	order(rotating(walkPolicy), true)
+	order(keyring.RotateNow, false)
+	for _, k := range m.keys {
 		for _, flush := range []time.Duration{0, 3 * tick} {
-			s, err := keyring.Revoke(keys, k.KID, t0, flush)
-			grant(s, err, false)
-			if s.FreshAt.IsZero() {
+			if s := order(revoking(k.KID, flush), false); s.FreshAt.IsZero() {
 				break // flush changes nothing
 			}
 		}
@@ -128,43 +144,55 @@ func (m moment) ordered() []moment {
 	return all
 }
 
-// apply carries a switch out as Keyring does, in one transaction with the plan.
-func (m moment) apply(s keyring.Switch, orderly bool) moment {
-	next := moment{made: m.made, orders: m.orders + 1, skipped: m.skipped}
-	for i, k := range s.Apply(m.table(), t0) {
-		var w walked
-		if i < len(m.keys) {
-			w = m.keys[i]
-		} else {
-			w.excepted = true
-			k.KID = next.newKID()
-		}
-		w.Key = k
-		if k.KID == s.To.KID && !orderly {
-			w.excepted = true
-		}
-		next.keys = append(next.keys, w)
+// verb is what an operator orders, or the owner.
+type verb func([]keyring.Key, time.Time) (keyring.Switch, error)
+
+func rotating(policy keyring.Policy) verb {
+	return func(keys []keyring.Key, now time.Time) (keyring.Switch, error) {
+		return keyring.Rotate(keys, now, policy)
 	}
-	return poll(next)
 }
 
-// poll is what a replica does at each: the plan, and the end of private halves.
-func poll(m moment) moment {
-	m.keys = slices.Clone(m.keys)
-	for _, step := range keyring.Plan(m.table(), t0, walkPolicy) {
-		first := len(m.keys) == 0
-		m.keys = append(m.keys, walked{
-			Key:   keyring.Key{KID: m.newKID(), Alg: step.Alg, PublishedAt: t0, ActivatesAt: step.ActivatesAt},
-			first: first, excepted: first,
-		})
+func revoking(kid string, flush time.Duration) verb {
+	return func(keys []keyring.Key, now time.Time) (keyring.Switch, error) {
+		return keyring.Revoke(keys, kid, now, flush)
 	}
-	keys := m.table()
-	for i := range m.keys {
-		if !keyring.StateAt(keys[i], keys, t0, walkPolicy).Signs() {
-			m.keys[i].destroyed = true
+}
+
+// poll is what a replica does at each.
+func poll(m moment) moment {
+	next, _, err := m.decide(keyring.Nothing, true)
+	if err != nil {
+		panic(fmt.Sprintf("%s: %v", m, err))
+	}
+	return next
+}
+
+// decide has the keyring decide, and carries out what it says as a store does. Two spare
+// keys are enough: the fresh one of a revocation, and a standby.
+func (m moment) decide(give verb, orderly bool) (moment, keyring.Decided, error) {
+	next := m
+	next.keys = slices.Clone(m.keys)
+	spare := []keyring.Stored{drawn(m.made + 1), drawn(m.made + 2)}
+	done, err := keyring.Decide(m.stored(), spare, func(i int) bool { return m.keys[i].damaged }, give, t0, walkPolicy)
+	for _, update := range done.Update {
+		i := slices.IndexFunc(next.keys, func(k walked) bool { return k.KID == update.KID })
+		next.keys[i].Stored = update
+		if update.KID == done.To.KID && !orderly {
+			next.keys[i].excepted = true
 		}
 	}
-	return m
+	for _, key := range done.Add {
+		first := len(next.keys) == 0
+		next.keys = append(next.keys, walked{Stored: key, first: first, excepted: first || key.ActivatesAt.Equal(done.FreshAt)})
+		next.made++
+	}
+	return next, done, err
+}
+
+// drawn is a key that is not stored yet.
+func drawn(n int) keyring.Stored {
+	return keyring.Stored{Key: keyring.Key{KID: strconv.Itoa(n)}, Sealed: []byte("sealed")}
 }
 
 // age lets a tick pass: every time moves back by it. What can decide nothing any more
@@ -238,7 +266,7 @@ func (m moment) violation() string {
 			if at, ok := keyring.SigningAt(keys, t0); !ok || at.KID != k.KID {
 				return fmt.Sprintf("K1: %s signs by its state, %s by the clock", k.KID, at.KID)
 			}
-			if m.keys[i].destroyed {
+			if m.keys[i].Sealed == nil || m.keys[i].damaged {
 				return "K1: " + k.KID + " signs without its private half"
 			}
 			if problem := m.keys[i].late(); problem != "" {
@@ -299,9 +327,12 @@ func (m moment) table() []keyring.Key {
 	return keys
 }
 
-func (m *moment) newKID() string {
-	m.made++
-	return strconv.Itoa(m.made)
+func (m moment) stored() []keyring.Stored {
+	stored := make([]keyring.Stored, len(m.keys))
+	for i, k := range m.keys {
+		stored[i] = k.Stored
+	}
+	return stored
 }
 
 // key is the same for two moments exactly when the rules can't tell them apart: ages
@@ -317,7 +348,7 @@ func (m moment) key() string {
 		}
 		line := binary.BigEndian.AppendUint64(nil, uint64(activates))
 		line = binary.BigEndian.AppendUint64(line, uint64(published))
-		for _, is := range []bool{!k.RevokedAt.IsZero(), k.excepted && activates > 0, k.destroyed} {
+		for _, is := range []bool{!k.RevokedAt.IsZero(), k.excepted && activates > 0, k.Sealed == nil, k.damaged} {
 			line = strconv.AppendBool(line, is)
 		}
 		lines = append(lines, string(line))
@@ -334,7 +365,7 @@ func (m moment) String() string {
 		if !k.RevokedAt.IsZero() {
 			fmt.Fprintf(&b, ", revoked %s", k.RevokedAt.Sub(t0))
 		}
-		fmt.Fprintf(&b, ", excepted %t, destroyed %t) ", k.excepted, k.destroyed)
+		fmt.Fprintf(&b, ", excepted %t, destroyed %t, damaged %t) ", k.excepted, k.Sealed == nil, k.damaged)
 	}
 	return fmt.Sprintf("%s%d orders, quiet %s, skipped %t", &b, m.orders, m.quiet, m.skipped)
 }

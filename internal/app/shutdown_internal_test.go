@@ -116,7 +116,7 @@ func (h *testApp) keep(events, checkpoints *kept) {
 
 // note queues one event and one checkpoint.
 func (h *testApp) note(id string) {
-	h.events.Add(audit.New(audit.SessionRefused, "client"))
+	h.events.Add(audit.New(audit.SessionRefused, audit.ByClient("first-party")))
 	seen := session.Standing{Session: session.Session{ID: id, Checkpoint: 1}, Now: time.Now()} // never seen before
 	h.checkpoints.Note(seen, 2)
 }

@@ -45,20 +45,20 @@ func TestWhatOthersChangeIsSeenInTime(t *testing.T) {
 		defer h.run(t)()
 		time.Sleep(time.Minute + 100*time.Millisecond) // a little after the ticks
 
-		if err := h.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, "operator")); err != nil {
+		if err := h.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, audit.ByOperator("root"))); err != nil {
 			t.Fatal(err)
 		}
 		wantWithin(t, "the client is disabled", clientsEvery, func() bool {
 			c, _ := h.clients.Find(client.FirstParty)
 			return !c.Enabled()
 		})
-		if err := h.store.EnableClient(t.Context(), client.FirstParty, audit.New(audit.ClientEnabled, "operator")); err != nil {
+		if err := h.store.EnableClient(t.Context(), client.FirstParty, audit.New(audit.ClientEnabled, audit.ByOperator("root"))); err != nil {
 			t.Fatal(err)
 		}
 
 		rotate := func() (next string) {
 			t.Helper()
-			order := keyring.Order{Confirm: func(keyring.Switch) error { return nil }, Waiting: func(keyring.Switch, time.Duration) {}}
+			order := keyring.Order{By: audit.ByOperator("root"), Confirm: func(keyring.Switch) error { return nil }, Waiting: func(keyring.Switch, time.Duration) {}}
 			done, err := keyringOf(t, h).RotateNow(t.Context(), order)
 			if err != nil {
 				t.Fatal(err)
@@ -74,13 +74,13 @@ func TestWhatOthersChangeIsSeenInTime(t *testing.T) {
 		wantLine(t, h.said.String(), `level=INFO msg="another key signs now" kid=`+next+" before=")
 
 		s := h.start(t)
-		if err := h.store.RevokeSession(t.Context(), s.ID, session.ReasonRevoked, audit.New(audit.SessionRevoked, "operator")); err != nil {
+		if err := h.store.RevokeSession(t.Context(), s.ID, session.ReasonRevoked, audit.New(audit.SessionRevoked, audit.ByOperator("root"))); err != nil {
 			t.Fatal(err)
 		}
 		wantWithin(t, "the session is in a list", revocation.PollEvery, func() bool { return h.lists.Revoked() == 1 })
 		time.Sleep(revocation.Apart)
 		s = h.start(t)
-		if err := h.store.RevokeSession(t.Context(), s.ID, session.ReasonRevoked, audit.New(audit.SessionRevoked, "operator")); err != nil {
+		if err := h.store.RevokeSession(t.Context(), s.ID, session.ReasonRevoked, audit.New(audit.SessionRevoked, audit.ByOperator("root"))); err != nil {
 			t.Fatal(err)
 		}
 		h.lists.Wake()
@@ -107,7 +107,7 @@ func (h *testApp) start(t *testing.T) session.Session {
 	}
 	id := uuid.Must(uuid.NewV7()).String()
 	name := "u" + id[24:]
-	_, err = accounts.Add(t.Context(), user.Registration{Username: name, Email: name + "@example.com", Password: secret.NewString("violet tram seven umbrellas")}, audit.New(audit.UserCreated, "operator"))
+	_, err = accounts.Add(t.Context(), user.Registration{Username: name, Email: name + "@example.com", Password: secret.NewString("violet tram seven umbrellas")}, audit.New(audit.UserCreated, audit.ByOperator("root")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func (h *testApp) start(t *testing.T) session.Session {
 	family := session.NewFamily()
 	s, err := h.store.StartSession(t.Context(), session.Session{
 		ID: id, Family: family.Hash(), UserID: u.ID, ClientID: client.FirstParty, Checkpoint: 1,
-	}, session.Terms{Lifetime: time.Hour, Seen: u.SessionsValidAfter}, audit.New(audit.SessionStarted, "user"))
+	}, session.Terms{Lifetime: time.Hour, Seen: u.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.ByUser("alice")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ type Event struct {
 	ID        string            // UUIDv7, set by [New]
 	At        time.Time         // database time; set by the store when zero
 	Kind      Kind              // what happened
-	Actor     string            // who did it: "user", "client", "operator" or "system"
+	Actor     Actor             // who did it
 	UserID    string            // the user concerned, or ""
 	ClientID  string            // the client concerned, or ""
 	SessionID string            // the session concerned, or ""
@@ -68,8 +68,8 @@ type Event struct {
 }
 
 // New returns an event of the given kind with a fresh id.
-func New(kind Kind, actor string) Event {
-	return Event{ID: uuid.Must(uuid.NewV7()).String(), Kind: kind, Actor: actor}
+func New(kind Kind, by Actor) Event {
+	return Event{ID: uuid.Must(uuid.NewV7()).String(), Kind: kind, Actor: by}
 }
 
 // OfSession returns a copy of the event that concerns one session: a change that

@@ -27,7 +27,7 @@ func (e Event) Clean() Event {
 		e.ID = uuid.Must(uuid.NewV7()).String()
 	}
 	e.Kind = Kind(Text(string(e.Kind), maxWord))
-	e.Actor = Text(e.Actor, maxWord)
+	e.Actor = Actor{Kind: ActorKind(Text(string(e.Actor.Kind), maxWord)), ID: Text(e.Actor.ID, maxText)}
 	e.UserID = Text(e.UserID, maxWord)
 	e.ClientID = Text(e.ClientID, maxText)
 	e.SessionID = Text(e.SessionID, maxWord)

@@ -37,7 +37,7 @@ func TestACleanEventFitsEveryStore(t *testing.T) {
 	t.Parallel()
 	hostile := strings.Repeat("\xff\x00\u20ac", 1000)
 	event := audit.Event{
-		ID: hostile, Kind: audit.Kind(hostile), Actor: hostile, UserID: hostile, ClientID: hostile, SessionID: hostile,
+		ID: hostile, Kind: audit.Kind(hostile), Actor: audit.Actor{Kind: audit.ActorKind(hostile), ID: hostile}, UserID: hostile, ClientID: hostile, SessionID: hostile,
 		Address: hostile, UserAgent: hostile, RequestID: hostile, Detail: map[string]string{hostile: hostile},
 	}
 	for i := range 100 {
@@ -45,7 +45,7 @@ func TestACleanEventFitsEveryStore(t *testing.T) {
 	}
 	clean := event.Clean()
 	fields := []string{
-		clean.ID, string(clean.Kind), clean.Actor, clean.UserID, clean.ClientID, clean.SessionID,
+		clean.ID, string(clean.Kind), string(clean.Actor.Kind), clean.Actor.ID, clean.UserID, clean.ClientID, clean.SessionID,
 		clean.Address, clean.UserAgent, clean.RequestID,
 	}
 	for key, value := range clean.Detail {
@@ -69,7 +69,7 @@ func TestEveryFieldOfAnEventHasABoundOfItsOwn(t *testing.T) {
 	t.Parallel()
 	text := func(n int) string { return strings.Repeat("x", n) }
 	e := audit.Event{
-		ID: "not one", Kind: audit.Kind(text(300)), Actor: text(300), UserID: text(300), ClientID: text(300), SessionID: text(300),
+		ID: "not one", Kind: audit.Kind(text(300)), Actor: audit.Actor{Kind: audit.ActorKind(text(300)), ID: text(300)}, UserID: text(300), ClientID: text(300), SessionID: text(300),
 		Address: text(300), UserAgent: text(300), RequestID: text(300), Detail: map[string]string{text(300): text(300)},
 	}
 	got := e.Clean()
@@ -77,7 +77,7 @@ func TestEveryFieldOfAnEventHasABoundOfItsOwn(t *testing.T) {
 		t.Errorf("id %q, want a new UUIDv7", got.ID)
 	}
 	want := audit.Event{
-		ID: got.ID, Kind: audit.Kind(text(64)), Actor: text(64), UserID: text(64), ClientID: text(256), SessionID: text(64),
+		ID: got.ID, Kind: audit.Kind(text(64)), Actor: audit.Actor{Kind: audit.ActorKind(text(64)), ID: text(256)}, UserID: text(64), ClientID: text(256), SessionID: text(64),
 		Address: text(64), UserAgent: text(256), RequestID: text(256), Detail: map[string]string{text(64): text(256)},
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
@@ -98,7 +98,7 @@ func TestEveryFieldOfAnEventHasABoundOfItsOwn(t *testing.T) {
 // TestAnEventOfManySessionsIsToldOfEach under an id of its own.
 func TestAnEventOfManySessionsIsToldOfEach(t *testing.T) {
 	t.Parallel()
-	e := audit.New(audit.UserSessionsEnded, "operator")
+	e := audit.New(audit.UserSessionsEnded, audit.ByOperator("root"))
 	e.UserID, e.Address = "alice", "192.0.2.1"
 	before := e
 	got := e.OfSession("a session", "a client")
@@ -113,7 +113,7 @@ func TestAnEventOfManySessionsIsToldOfEach(t *testing.T) {
 	if diff := cmp.Diff(e, before); diff != "" {
 		t.Errorf("the event itself (-got +want):\n%s", diff)
 	}
-	if id, err := uuid.Parse(e.ID); err != nil || id.Version() != 7 || e.Kind != audit.UserSessionsEnded || e.Actor != "operator" {
+	if id, err := uuid.Parse(e.ID); err != nil || id.Version() != 7 || e.Kind != audit.UserSessionsEnded || e.Actor != audit.ByOperator("root") {
 		t.Errorf("a new event is %+v", e)
 	}
 }

@@ -18,7 +18,7 @@ import (
 func add(queue *audit.Queue, n int) []string {
 	ids := make([]string, n)
 	for i := range ids {
-		e := audit.New(audit.SessionHealed, "client")
+		e := audit.New(audit.SessionHealed, audit.ByClient("first-party"))
 		ids[i] = e.ID
 		queue.Add(e)
 	}

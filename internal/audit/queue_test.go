@@ -33,7 +33,7 @@ func (t *trail) AppendEvents(ctx context.Context, events []audit.Event) error {
 
 // refused is a refusal at a time after an arbitrary one.
 func refused(session, address string, after time.Duration) audit.Event {
-	e := audit.New(audit.SessionRefused, "client")
+	e := audit.New(audit.SessionRefused, audit.ByClient("first-party"))
 	e.At = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC).Add(after)
 	e.SessionID, e.Address = session, address
 	return e

@@ -20,7 +20,7 @@ type Accounts struct {
 }
 
 // Add checks the rules, hashes the password and stores the user; the event gets
-// the user's id. [*InvalidRegistration], user.ErrUsernameTaken, user.ErrEmailTaken,
+// the user's id, as its actor does if that is a user. [*InvalidRegistration], user.ErrUsernameTaken, user.ErrEmailTaken,
 // user.ErrBusy.
 func (a Accounts) Add(ctx context.Context, r user.Registration, event audit.Event) (user.User, error) {
 	accepted, problems := a.Rules.Accept(r)
@@ -33,6 +33,9 @@ func (a Accounts) Add(ctx context.Context, r user.Registration, event audit.Even
 	}
 	u := user.User{ID: uuid.Must(uuid.NewV7()).String(), Username: accepted.Username, Email: accepted.Email, PasswordHash: hash}
 	event.UserID = u.ID
+	if event.Actor.Kind == audit.User {
+		event.Actor = audit.ByUser(u.ID)
+	}
 	return a.Users.CreateUser(ctx, u, event)
 }
 

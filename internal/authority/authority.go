@@ -93,8 +93,8 @@ type Origin struct {
 }
 
 // event starts an audit event about that request.
-func (o Origin) event(kind audit.Kind, actor string) audit.Event {
-	e := audit.New(kind, actor)
+func (o Origin) event(kind audit.Kind, by audit.Actor) audit.Event {
+	e := audit.New(kind, by)
 	e.Address, e.UserAgent, e.RequestID = o.Address, o.UserAgent, o.RequestID
 	return e
 }

@@ -201,7 +201,7 @@ func seed(t *testing.T) []byte {
 		accounts := authority.Accounts{Users: store, Rules: user.NewRules(12), Hasher: hasher(t)}
 		for _, name := range []string{"alice", "bob"} {
 			r := user.Registration{Username: name, Email: name + "@example.com", Password: secret.NewString(password)}
-			if _, err := accounts.Add(t.Context(), r, audit.New(audit.UserCreated, "operator")); err != nil {
+			if _, err := accounts.Add(t.Context(), r, audit.New(audit.UserCreated, audit.ByOperator("root"))); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -18,21 +18,21 @@ func TestWhateverEndsSessionsEndsThem(t *testing.T) {
 		spare bool // the sessions of others go on
 	}{
 		session.ReasonUser: {func(t *testing.T, b *bench, id string) error {
-			return b.store.DisableUser(t.Context(), id, audit.New(audit.UserDisabled, "operator"))
+			return b.store.DisableUser(t.Context(), id, audit.New(audit.UserDisabled, audit.ByOperator("root")))
 		}, true},
 		session.ReasonUser + " deleted": {func(t *testing.T, b *bench, id string) error {
-			return b.store.DeleteUser(t.Context(), id, audit.New(audit.UserDeleted, "operator"))
+			return b.store.DeleteUser(t.Context(), id, audit.New(audit.UserDeleted, audit.ByOperator("root")))
 		}, true},
 		session.ReasonPassword: {func(t *testing.T, b *bench, id string) error {
-			return b.store.SetPassword(t.Context(), id, "another", audit.New(audit.UserPasswordChanged, "operator"))
+			return b.store.SetPassword(t.Context(), id, "another", audit.New(audit.UserPasswordChanged, audit.ByOperator("root")))
 		}, true},
 		session.ReasonOperator: {func(t *testing.T, b *bench, id string) error {
-			return b.store.RevokeAll(t.Context(), id, session.ReasonOperator, audit.New(audit.UserSessionsEnded, "operator"))
+			return b.store.RevokeAll(t.Context(), id, session.ReasonOperator, audit.New(audit.UserSessionsEnded, audit.ByOperator("root")))
 		}, true},
 		session.ReasonClient: {func(t *testing.T, b *bench, _ string) error {
 			return errors.Join(
-				b.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, "operator")),
-				b.store.EnableClient(t.Context(), client.FirstParty, audit.New(audit.ClientEnabled, "operator")))
+				b.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, audit.ByOperator("root"))),
+				b.store.EnableClient(t.Context(), client.FirstParty, audit.New(audit.ClientEnabled, audit.ByOperator("root"))))
 		}, false},
 	} {
 		t.Run(reason, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestADisabledClientIsRefusedAsAClient(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	tokens := b.login(t, "alice")
-	if err := b.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, "operator")); err != nil {
+	if err := b.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, audit.ByOperator("root"))); err != nil {
 		t.Fatal(err)
 	}
 	// The directory is up to a second behind; the row is not.

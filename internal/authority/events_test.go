@@ -26,7 +26,7 @@ func (b *bench) told(t *testing.T, tokens authority.Tokens, kind audit.Kind, det
 	detail["login_address"], detail["login_user_agent"] = home().Address, home().UserAgent
 	detail["issued_at"] = got.Detail["issued_at"]
 	want := audit.Event{
-		ID: got.ID, At: b.clock.Now(), Kind: kind, Actor: "client", UserID: s.UserID, ClientID: client.FirstParty, SessionID: s.ID,
+		ID: got.ID, At: b.clock.Now(), Kind: kind, Actor: audit.ByClient(client.FirstParty), UserID: s.UserID, ClientID: client.FirstParty, SessionID: s.ID,
 		Address: thief().Address, UserAgent: thief().UserAgent, RequestID: thief().RequestID, Detail: detail,
 	}
 	if diff := cmp.Diff(got, want); diff != "" {

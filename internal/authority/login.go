@@ -47,7 +47,7 @@ func (a *Authority) login(ctx context.Context, username, password string, from O
 		ID: uuid.Must(uuid.NewV7()).String(), Family: family.Hash(), UserID: u.ID, ClientID: c.ID,
 		Checkpoint: 1, Address: from.Address, UserAgent: from.UserAgent,
 	}
-	event := from.event(audit.SessionStarted, "user")
+	event := from.event(audit.SessionStarted, audit.ByUser(u.ID))
 	event.UserID, event.ClientID, event.SessionID = u.ID, c.ID, s.ID
 	var signer *token.Signer
 	s, err = a.Sessions.StartSession(ctx, s, session.Terms{

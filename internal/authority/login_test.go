@@ -47,7 +47,7 @@ func strangers() map[string]func(t *testing.T, b *bench) (name, password string)
 			return "alice\x00", password
 		},
 		"a disabled user": func(t *testing.T, b *bench) (string, string) {
-			wantError(t, b.store.DisableUser(t.Context(), b.user(t, "alice").ID, audit.New(audit.UserDisabled, "operator")), nil)
+			wantError(t, b.store.DisableUser(t.Context(), b.user(t, "alice").ID, audit.New(audit.UserDisabled, audit.ByOperator("root"))), nil)
 			return "alice", password
 		},
 		"a damaged hash": func(t *testing.T, b *bench) (string, string) {
@@ -157,7 +157,7 @@ func TestALoginIsToldWithAllThatIsKnown(t *testing.T) {
 	tokens := b.login(t, "alice")
 	s, got := b.standing(t, tokens), lastEvent(t, b, tokens)
 	want := audit.Event{
-		ID: got.ID, At: b.clock.Now(), Kind: audit.SessionStarted, Actor: "user", UserID: b.user(t, "alice").ID, ClientID: client.FirstParty,
+		ID: got.ID, At: b.clock.Now(), Kind: audit.SessionStarted, Actor: audit.ByUser(b.user(t, "alice").ID), UserID: b.user(t, "alice").ID, ClientID: client.FirstParty,
 		SessionID: s.ID, Address: home().Address, UserAgent: home().UserAgent, RequestID: home().RequestID,
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
@@ -222,7 +222,7 @@ func TestABetterHashThatComesTooLateChangesNothing(t *testing.T) {
 	alice := b.user(t, "alice")
 	b.calls.before = func(_ context.Context, call string) error {
 		if call == "ReplaceHash" {
-			return b.store.SetPassword(t.Context(), alice.ID, "another", audit.New(audit.UserPasswordChanged, "operator"))
+			return b.store.SetPassword(t.Context(), alice.ID, "another", audit.New(audit.UserPasswordChanged, audit.ByOperator("root")))
 		}
 		return nil
 	}
@@ -257,7 +257,7 @@ func TestAUserWhoChangedMeanwhileDoesNotLogIn(t *testing.T) {
 	alice := b.user(t, "alice")
 	b.calls.before = func(_ context.Context, call string) error {
 		if call == "StartSession" {
-			return b.store.RevokeAll(t.Context(), alice.ID, session.ReasonOperator, audit.New(audit.UserSessionsEnded, "operator"))
+			return b.store.RevokeAll(t.Context(), alice.ID, session.ReasonOperator, audit.New(audit.UserSessionsEnded, audit.ByOperator("root")))
 		}
 		return nil
 	}
@@ -283,7 +283,7 @@ func TestARegistrationIsToldAndItsPasswordLogsIn(t *testing.T) {
 		t.Fatalf("events %+v, %v", events, err)
 	}
 	want := audit.Event{
-		ID: events[0].ID, At: b.clock.Now(), Kind: audit.UserRegistered, Actor: "user", UserID: carol.ID,
+		ID: events[0].ID, At: b.clock.Now(), Kind: audit.UserRegistered, Actor: audit.ByUser(carol.ID), UserID: carol.ID,
 		Address: thief().Address, UserAgent: thief().UserAgent, RequestID: thief().RequestID,
 	}
 	if diff := cmp.Diff(events[0], want); diff != "" {
@@ -324,13 +324,13 @@ func TestANewPasswordEndsTheSessionsAndLogsIn(t *testing.T) {
 	tokens, alice := b.login(t, "alice"), b.user(t, "alice")
 	accounts := authority.Accounts{Users: b.store, Rules: b.Password, Hasher: b.Hasher}
 	for _, weak := range []string{"short", "my name is alice of old", "alice@example.com and"} {
-		err := accounts.SetPassword(t.Context(), alice, secret.NewString(weak), audit.New(audit.UserPasswordChanged, "operator"))
+		err := accounts.SetPassword(t.Context(), alice, secret.NewString(weak), audit.New(audit.UserPasswordChanged, audit.ByOperator("root")))
 		if _, ok := errors.AsType[*authority.InvalidRegistration](err); !ok {
 			t.Errorf("%q: %v, want what is wrong with it", weak, err)
 		}
 	}
 	b.refresh(t, tokens, session.Rotated)
-	event := audit.New(audit.UserPasswordChanged, "operator")
+	event := audit.New(audit.UserPasswordChanged, audit.ByOperator("root"))
 	wantError(t, accounts.SetPassword(t.Context(), alice, secret.NewString("jonquil baker seven lamps"), event), nil)
 	b.refused(t, tokens, session.Revoked)
 	if _, err := b.Login(t.Context(), "alice", password, home()); err != authority.ErrCredentials { //nolint:errorlint // bare, as every refusal
@@ -353,10 +353,10 @@ func TestWithoutAHashNothingIsStored(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	leave()
 	calls := b.callsOf(func() {
-		if _, err := accounts.Add(ctx, registration("carol", password), audit.New(audit.UserCreated, "operator")); !errors.Is(err, context.Canceled) {
+		if _, err := accounts.Add(ctx, registration("carol", password), audit.New(audit.UserCreated, audit.ByOperator("root"))); !errors.Is(err, context.Canceled) {
 			t.Errorf("a new user: %v, want %v", err, context.Canceled)
 		}
-		err := accounts.SetPassword(ctx, alice, secret.NewString("jonquil baker seven lamps"), audit.New(audit.UserPasswordChanged, "operator"))
+		err := accounts.SetPassword(ctx, alice, secret.NewString("jonquil baker seven lamps"), audit.New(audit.UserPasswordChanged, audit.ByOperator("root")))
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("a new password: %v, want %v", err, context.Canceled)
 		}
@@ -371,7 +371,7 @@ func TestANewUserIsGivenBackAsStored(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	accounts := authority.Accounts{Users: b.Users, Rules: b.Password, Hasher: b.Hasher}
-	event := audit.New(audit.UserCreated, "operator")
+	event := audit.New(audit.UserCreated, audit.ByOperator("root"))
 	got, err := accounts.Add(t.Context(), registration("Carol", password), event)
 	if err != nil {
 		t.Fatal(err)

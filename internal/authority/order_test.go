@@ -85,10 +85,10 @@ func TestABearerOfAnEndedSessionIsRefused(t *testing.T) {
 			return b.Logout(t.Context(), pairOf(tokens), home())
 		},
 		"user disabled": func(t *testing.T, b *bench, tokens authority.Tokens) error {
-			return b.store.DisableUser(t.Context(), b.standing(t, tokens).UserID, audit.New(audit.UserDisabled, "operator"))
+			return b.store.DisableUser(t.Context(), b.standing(t, tokens).UserID, audit.New(audit.UserDisabled, audit.ByOperator("root")))
 		},
 		"client disabled": func(t *testing.T, b *bench, _ authority.Tokens) error {
-			return b.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, "operator"))
+			return b.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, audit.ByOperator("root")))
 		},
 	} {
 		b := newBench(t, nil)
@@ -116,7 +116,7 @@ func TestABearerUnderARevokedKeyIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	order := keyring.Order{
-		Why: "stolen", Confirm: func(keyring.Switch) error { return nil },
+		By: audit.ByOperator("root"), Why: "stolen", Confirm: func(keyring.Switch) error { return nil },
 		Waiting: func(_ keyring.Switch, wait time.Duration) { t.Errorf("a ripe standby is waited for: %v", wait) },
 	}
 	if _, err := b.Keys.Revoke(t.Context(), signer.KID(), time.Hour, order); err != nil {

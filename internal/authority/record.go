@@ -44,7 +44,7 @@ func elsewhere(s session.Standing, from Origin) bool {
 // generation, by whom, and who logged in. Its time is the decision's, since it may
 // be written later.
 func (p presented) event(kind audit.Kind, f finding, from Origin) audit.Event {
-	e := from.event(kind, "client")
+	e := from.event(kind, audit.ByClient(p.standing.ClientID))
 	e.At = p.standing.Now
 	e.UserID, e.ClientID, e.SessionID = p.standing.UserID, p.standing.ClientID, p.standing.ID
 	e.Detail = map[string]string{

@@ -17,6 +17,6 @@ func (a *Authority) Register(ctx context.Context, r user.Registration, from Orig
 		return err
 	}
 	accounts := Accounts{Users: a.Users, Rules: a.Password, Hasher: a.Hasher}
-	_, err := accounts.Add(ctx, r, from.event(audit.UserRegistered, "user"))
+	_, err := accounts.Add(ctx, r, from.event(audit.UserRegistered, audit.ByUser("")))
 	return err
 }

@@ -23,7 +23,7 @@ func (a *Authority) Logout(ctx context.Context, p Pair, from Origin) error {
 	if err != nil {
 		return err
 	}
-	return a.end(ctx, found.standing, session.ReasonLogout, from.event(audit.SessionRevoked, "user"))
+	return a.end(ctx, found.standing, session.ReasonLogout, from.event(audit.SessionRevoked, audit.ByUser(found.standing.UserID)))
 }
 
 // Revoke ends the session of a refresh token of the client (RFC 7009 §2.1). An
@@ -41,7 +41,7 @@ func (a *Authority) Revoke(ctx context.Context, c client.Client, raw string, fro
 	if err != nil {
 		return err
 	}
-	return a.end(ctx, found.standing, session.ReasonRevoked, from.event(audit.SessionRevoked, "client"))
+	return a.end(ctx, found.standing, session.ReasonRevoked, from.event(audit.SessionRevoked, audit.ByClient(c.ID)))
 }
 
 // end commits the revocation before the caller hears of it. A caller that hangs up

@@ -111,7 +111,7 @@ func (a *Authority) EndSession(ctx context.Context, p Pair, id string, from Orig
 	case err != nil:
 		return err
 	case target.ID == by.ID:
-		return a.end(ctx, target, session.ReasonLogout, from.event(audit.SessionRevoked, "user"))
+		return a.end(ctx, target, session.ReasonLogout, from.event(audit.SessionRevoked, audit.ByUser(by.UserID)))
 	}
 	event := endedBy(by, from)
 	event.ClientID, event.SessionID = target.ClientID, target.ID
@@ -143,7 +143,7 @@ func (a *Authority) EndOtherSessions(ctx context.Context, p Pair, from Origin) e
 }
 
 func endedBy(by session.Standing, from Origin) audit.Event {
-	e := from.event(audit.SessionRevoked, "user")
+	e := from.event(audit.SessionRevoked, audit.ByUser(by.UserID))
 	e.UserID = by.UserID
 	e.Detail = map[string]string{"by_session": by.ID}
 	return e

@@ -263,7 +263,7 @@ type overtaken struct {
 }
 
 func (o overtaken) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) error {
-	if err := o.RevokeSession(ctx, by, session.ReasonElsewhere, audit.New(audit.SessionRevoked, "user")); err != nil {
+	if err := o.RevokeSession(ctx, by, session.ReasonElsewhere, audit.New(audit.SessionRevoked, audit.ByUser("alice"))); err != nil {
 		return err
 	}
 	return o.Store.RevokeOther(ctx, id, by, reason, event)

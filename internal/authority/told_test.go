@@ -22,22 +22,22 @@ func TestAnEndingIsToldWithAllThatIsKnown(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		end     func(b *bench, mine, other authority.Pair, id string) error
-		actor   string
+		actor   audit.ActorKind
 		another bool // on the word of the other session
 	}{
-		"log out": {func(b *bench, mine, _ authority.Pair, _ string) error { return b.Logout(b.ctx(), mine, thief()) }, "user", false},
+		"log out": {func(b *bench, mine, _ authority.Pair, _ string) error { return b.Logout(b.ctx(), mine, thief()) }, audit.User, false},
 		"revoke": {func(b *bench, mine, _ authority.Pair, _ string) error {
 			return b.Revoke(b.ctx(), firstParty(), mine.RefreshToken, thief())
-		}, "client", false},
+		}, audit.Client, false},
 		"end its own": {func(b *bench, mine, _ authority.Pair, id string) error {
 			return b.EndSession(b.ctx(), mine, id, thief())
-		}, "user", false},
+		}, audit.User, false},
 		"end one": {func(b *bench, _, other authority.Pair, id string) error {
 			return b.EndSession(b.ctx(), other, id, thief())
-		}, "user", true},
+		}, audit.User, true},
 		"end others": {func(b *bench, _, other authority.Pair, _ string) error {
 			return b.EndOtherSessions(b.ctx(), other, thief())
-		}, "user", true},
+		}, audit.User, true},
 	} {
 		b := newBench(t, nil)
 		mine, other := b.login(t, "alice"), b.login(t, "alice")
@@ -47,8 +47,11 @@ func TestAnEndingIsToldWithAllThatIsKnown(t *testing.T) {
 		}
 		got := lastEvent(t, b, mine)
 		want := audit.Event{
-			ID: got.ID, At: b.clock.Now(), Kind: audit.SessionRevoked, Actor: c.actor, UserID: s.UserID, ClientID: client.FirstParty,
+			ID: got.ID, At: b.clock.Now(), Kind: audit.SessionRevoked, Actor: audit.Actor{Kind: c.actor, ID: client.FirstParty}, UserID: s.UserID, ClientID: client.FirstParty,
 			SessionID: s.ID, Address: thief().Address, UserAgent: thief().UserAgent, RequestID: thief().RequestID,
+		}
+		if want.Actor.Kind == audit.User {
+			want.Actor.ID = s.UserID
 		}
 		if c.another {
 			want.Detail = map[string]string{"by_session": b.standing(t, other).ID}
@@ -272,7 +275,7 @@ func TestASessionLapsesByTheIdleLifetimeOfItsClient(t *testing.T) {
 
 // RevokeOthers ends the session that keeps just before.
 func (o overtaken) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) (int, error) {
-	if err := o.RevokeSession(ctx, keep, session.ReasonElsewhere, audit.New(audit.SessionRevoked, "user")); err != nil {
+	if err := o.RevokeSession(ctx, keep, session.ReasonElsewhere, audit.New(audit.SessionRevoked, audit.ByUser("alice"))); err != nil {
 		return 0, err
 	}
 	return o.Store.RevokeOthers(ctx, userID, keep, reason, event)

@@ -30,7 +30,7 @@ func (s *shell) answerStory(told *explanation) error {
 	for _, e := range told.events {
 		t.rows = append(t.rows, []string{
 			e.At.Format(time.RFC3339), string(e.Kind), e.Detail["verdict"], e.Detail["generation"], e.Detail["current"],
-			e.Actor, e.Address, e.UserAgent, e.RequestID,
+			string(e.Actor.Kind), e.Address, e.UserAgent, e.RequestID,
 		})
 	}
 	return s.answer(nil, t)
@@ -192,7 +192,7 @@ func sentenceOf(e audit.Event, always bool) string {
 		return fmt.Sprintf("%s: the user ended it from the session %s, from %s with %q.", at, by, e.Address, e.UserAgent)
 	}
 	if always || e.Kind != audit.SessionStarted {
-		return fmt.Sprintf("%s: %s, by %s.", at, e.Kind, e.Actor)
+		return fmt.Sprintf("%s: %s, by %s.", at, e.Kind, e.Actor.Kind)
 	}
 	return ""
 }
@@ -255,6 +255,7 @@ type explainedEvent struct {
 	At        string            `json:"at"`
 	Kind      string            `json:"kind"`
 	Actor     string            `json:"actor"`
+	ActorID   string            `json:"actor_id,omitempty"`
 	SessionID string            `json:"session_id,omitempty"`
 	UserID    string            `json:"user_id,omitempty"`
 	Address   string            `json:"address,omitempty"`
@@ -283,7 +284,7 @@ func (told *explanation) json(prose []string) explained {
 	}
 	for _, e := range told.events {
 		answer.Events = append(answer.Events, explainedEvent{
-			At: e.At.Format(time.RFC3339Nano), Kind: string(e.Kind), Actor: e.Actor, SessionID: e.SessionID, UserID: e.UserID,
+			At: e.At.Format(time.RFC3339Nano), Kind: string(e.Kind), Actor: string(e.Actor.Kind), ActorID: e.Actor.ID, SessionID: e.SessionID, UserID: e.UserID,
 			Address: e.Address, UserAgent: e.UserAgent, RequestID: e.RequestID, Detail: e.Detail,
 		})
 	}

@@ -23,7 +23,7 @@ tokens may still need it). Broken off and run again it goes on where it was.`,
 			if err != nil {
 				return err
 			}
-			resealed, err := keys.Reseal(ctx, func(done, all int) { fmt.Fprintf(s.stderr, "%d of %d keys\n", done, all) })
+			resealed, err := keys.Reseal(ctx, systemUser(), func(done, all int) { fmt.Fprintf(s.stderr, "%d of %d keys\n", done, all) })
 			if err != nil {
 				return fmt.Errorf("reseal signing keys: %w", err)
 			}

@@ -147,7 +147,7 @@ func checkWhy(why string) error {
 
 // order is what the verbs have in common; a wait is told while it lasts.
 func (s *shell) order(why string, confirm func(keyring.Switch) error) keyring.Order {
-	return keyring.Order{Why: why, Confirm: confirm, Waiting: func(to keyring.Switch, wait time.Duration) {
+	return keyring.Order{By: systemUser(), Why: why, Confirm: confirm, Waiting: func(to keyring.Switch, wait time.Duration) {
 		fmt.Fprintf(s.stderr, "key %s was published only %s ago; waiting %s, until every replica serves it\n",
 			to.To.KID, to.StandbyAge.Round(time.Second), wait.Round(time.Second))
 	}}

@@ -60,13 +60,13 @@ func start(t *testing.T, data string, ago time.Duration) string {
 	}
 	defer store.Close()
 	id := uuid.Must(uuid.NewV7()).String()
-	u, err := store.CreateUser(t.Context(), user.User{ID: id, Username: "u" + id, Email: id + "@example.com", PasswordHash: "hash"}, audit.New(audit.UserCreated, "operator"))
+	u, err := store.CreateUser(t.Context(), user.User{ID: id, Username: "u" + id, Email: id + "@example.com", PasswordHash: "hash"}, audit.New(audit.UserCreated, audit.ByOperator("root")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := session.Session{ID: uuid.Must(uuid.NewV7()).String(), UserID: u.ID, ClientID: client.FirstParty}
 	copy(s.Family[:], id[len(id)-len(s.Family):])
-	if _, err := store.StartSession(t.Context(), s, session.Terms{Lifetime: 180 * 24 * time.Hour, Seen: u.SessionsValidAfter}, audit.New(audit.SessionStarted, "user")); err != nil {
+	if _, err := store.StartSession(t.Context(), s, session.Terms{Lifetime: 180 * 24 * time.Hour, Seen: u.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.ByUser("alice"))); err != nil {
 		t.Fatal(err)
 	}
 	return s.ID

@@ -96,7 +96,7 @@ func (o operator) events(t *testing.T) []string {
 	}
 	var told []string
 	for _, e := range slices.Backward(events) {
-		if e.Actor == "operator" {
+		if e.Actor.Kind == audit.Operator {
 			told = append(told, string(e.Kind)+" "+e.UserID+e.ClientID)
 		}
 	}

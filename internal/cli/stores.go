@@ -3,6 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
+	"os"
+	"os/user"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -33,4 +36,14 @@ func (s *shell) atDesk(verb func(ctx context.Context, cmd *cobra.Command, d desk
 }
 
 // operated starts the event of what an operator does.
-func operated(kind audit.Kind) audit.Event { return audit.New(kind, "operator") }
+func operated(kind audit.Kind) audit.Event { return audit.New(kind, systemUser()) }
+
+// systemUser is the operator who runs this, by the name or else the number that the
+// system knows them by.
+func systemUser() audit.Actor {
+	u, err := user.Current()
+	if err != nil { // a container may run under a number that nobody has
+		return audit.ByOperator(strconv.Itoa(os.Getuid()))
+	}
+	return audit.ByOperator(u.Username)
+}

@@ -198,19 +198,19 @@ func refreshAfterTheEnd(t *testing.T, _ *authority) {
 	stores := a.stores(t)
 	ends := map[string]func(ctx context.Context, s *app.Stores, userID string) error{
 		"disabled": func(ctx context.Context, s *app.Stores, id string) error {
-			return s.Users.DisableUser(ctx, id, audit.New(audit.UserDisabled, "operator"))
+			return s.Users.DisableUser(ctx, id, audit.New(audit.UserDisabled, audit.ByOperator("root")))
 		},
 		"deleted": func(ctx context.Context, s *app.Stores, id string) error {
-			return s.Users.DeleteUser(ctx, id, audit.New(audit.UserDeleted, "operator"))
+			return s.Users.DeleteUser(ctx, id, audit.New(audit.UserDeleted, audit.ByOperator("root")))
 		},
 		"new-password": func(ctx context.Context, s *app.Stores, id string) error {
-			return s.Users.SetPassword(ctx, id, "$argon2id$", audit.New(audit.UserPasswordChanged, "operator"))
+			return s.Users.SetPassword(ctx, id, "$argon2id$", audit.New(audit.UserPasswordChanged, audit.ByOperator("root")))
 		},
 		"enabled-again": func(ctx context.Context, s *app.Stores, id string) error {
-			if err := s.Users.DisableUser(ctx, id, audit.New(audit.UserDisabled, "operator")); err != nil {
+			if err := s.Users.DisableUser(ctx, id, audit.New(audit.UserDisabled, audit.ByOperator("root"))); err != nil {
 				return err
 			}
-			return s.Users.EnableUser(ctx, id, audit.New(audit.UserEnabled, "operator"))
+			return s.Users.EnableUser(ctx, id, audit.New(audit.UserEnabled, audit.ByOperator("root")))
 		},
 	}
 	for name, end := range ends {
@@ -249,7 +249,7 @@ func refreshOfDisabledClient(t *testing.T, a *authority, stores *app.Stores) {
 	t.Helper()
 	a.register(t, "clientless")
 	p := a.login(t, "clientless")
-	if err := stores.Clients.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, "operator")); err != nil {
+	if err := stores.Clients.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, audit.ByOperator("root"))); err != nil {
 		t.Fatal(err)
 	}
 	if got, body := a.refreshGrant(t, p.Refresh); got.Status/100 != 4 || body["refresh_token"] != nil {
@@ -260,7 +260,7 @@ func refreshOfDisabledClient(t *testing.T, a *authority, stores *app.Stores) {
 		_, pairAnswer := a.refresh(t, p)
 		return got.Status == http.StatusUnauthorized && body["error"] == "invalid_client" && pairAnswer.Status == http.StatusForbidden
 	})
-	if err := stores.Clients.EnableClient(t.Context(), client.FirstParty, audit.New(audit.ClientEnabled, "operator")); err != nil {
+	if err := stores.Clients.EnableClient(t.Context(), client.FirstParty, audit.New(audit.ClientEnabled, audit.ByOperator("root"))); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() bool {

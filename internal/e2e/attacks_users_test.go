@@ -58,7 +58,7 @@ func (a *authority) disableUser(t testing.TB, name string) {
 	users := a.stores(t).Users
 	u, err := users.UserByUsername(t.Context(), name)
 	if err == nil {
-		err = users.DisableUser(t.Context(), u.ID, audit.New(audit.UserDisabled, "operator"))
+		err = users.DisableUser(t.Context(), u.ID, audit.New(audit.UserDisabled, audit.ByOperator("root")))
 	}
 	if err != nil {
 		t.Fatal(err)

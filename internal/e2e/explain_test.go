@@ -246,7 +246,7 @@ func TestManyRefusalsHideNotWhatEndedTheSession(t *testing.T) {
 	a.refusedAs(t, first, "evil/2")
 	var refusals []audit.Event
 	for i := range 450 {
-		e := audit.New(audit.SessionRefused, "client")
+		e := audit.New(audit.SessionRefused, audit.ByClient("first-party"))
 		e.At = time.Now().Add(time.Duration(i+1) * time.Hour)
 		e.SessionID = sessionOf(t, first)
 		e.Detail = map[string]string{"verdict": "revoked", "generation": "3"}

@@ -438,7 +438,7 @@ func driveClosedRegistration(t *testing.T, d *description) {
 func driveDisabledClient(t *testing.T, d *description) {
 	same := []string{"MINTMARK_DATA_DIR=" + t.TempDir(), "MINTMARK_ISSUER=http://localhost:1"}
 	before := startEmbedded(t, same...)
-	if err := before.stores(t).Clients.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, "operator")); err != nil {
+	if err := before.stores(t).Clients.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, audit.ByOperator("root"))); err != nil {
 		t.Fatal(err)
 	}
 	before.Stop()

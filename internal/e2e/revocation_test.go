@@ -274,7 +274,7 @@ func metric(t testing.TB, a *authority, name string) float64 {
 // TestWhateverEndsASessionReachesTheLists, by the API or by an operator's process.
 func TestWhateverEndsASessionReachesTheLists(t *testing.T) {
 	t.Parallel()
-	operator := audit.New(audit.SessionRevoked, "operator")
+	operator := audit.New(audit.SessionRevoked, audit.ByOperator("root"))
 	for name, end := range map[string]func(*testing.T, *authority, pair){
 		"logout": func(t *testing.T, a *authority, p pair) { t.Helper(); a.logout(t, p) },
 		"revocation": func(t *testing.T, a *authority, p pair) {

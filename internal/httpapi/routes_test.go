@@ -80,7 +80,7 @@ func TestTheTableOfRoutesIsTheKnownOne(t *testing.T) {
 func TestTheFirstPartyAPIIsOffWithItsClientAndNothingElseIs(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, func(c *httpapi.Config) { c.Rates = rates(1) })
-	if err := s.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, "operator")); err != nil {
+	if err := s.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, audit.ByOperator("root"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.clients.Refresh(t.Context()); err != nil {

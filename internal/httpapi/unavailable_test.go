@@ -151,7 +151,7 @@ func TestABearerUnderARevokedKeyIsRefused(t *testing.T) {
 	if got := s.bearer(t, before.Access); got.Code != http.StatusOK {
 		t.Fatalf("before: %d %s", got.Code, got.Body)
 	}
-	order := keyring.Order{Why: "leaked", Confirm: func(keyring.Switch) error { return nil }, Waiting: func(keyring.Switch, time.Duration) {}}
+	order := keyring.Order{By: audit.ByOperator("root"), Why: "leaked", Confirm: func(keyring.Switch) error { return nil }, Waiting: func(keyring.Switch, time.Duration) {}}
 	if _, err := s.keys.Revoke(t.Context(), s.keys.Outlook().Signing, 0, order); err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestAClientThatIsDisabledThisMomentIsToldSo(t *testing.T) {
 	s := newStage(t, nil)
 	mine := s.login(t, "alice")
 	body := encode(t, map[string]string{"accessToken": mine.Access, "refreshToken": mine.Refresh})
-	if err := s.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, "operator")); err != nil {
+	if err := s.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, audit.ByOperator("root"))); err != nil {
 		t.Fatal(err)
 	}
 	const off = `{"message":"This API is switched off.","data":null,"statusCode":403}`

@@ -27,6 +27,7 @@ func (k *Keyring) tend(ctx context.Context) (changed bool, err error) {
 
 // Order is what an operator wants of the keys, and why.
 type Order struct {
+	By  audit.Actor
 	Why string // for the audit trail
 	// Confirm is asked before anything is done; its error ends the order.
 	Confirm func(s Switch) error
@@ -91,7 +92,7 @@ func (k *Keyring) consider(ctx context.Context, order Order, give verb) error {
 }
 
 func ordered(kind audit.Kind, order Order, s Switch) audit.Event {
-	event := audit.New(kind, "operator")
+	event := audit.New(kind, order.By)
 	event.Detail = map[string]string{"why": order.Why}
 	add := func(name, value string) {
 		if value != "" {
@@ -178,7 +179,7 @@ func (v verdict) change(tell func(Switch) audit.Event) Change {
 }
 
 func keyEvent(kind audit.Kind, kid string, detail ...string) audit.Event {
-	event := audit.New(kind, "system")
+	event := audit.New(kind, audit.BySystem())
 	event.Detail = map[string]string{"kid": kid}
 	for i := 0; i+1 < len(detail); i += 2 {
 		event.Detail[detail[i]] = detail[i+1]

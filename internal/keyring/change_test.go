@@ -56,7 +56,7 @@ func (a *authority) listed(t *testing.T) map[keyring.State][]keyring.Listed {
 }
 
 func order(t *testing.T) keyring.Order {
-	return keyring.Order{Why: "a test", Confirm: yes, Waiting: func(s keyring.Switch, wait time.Duration) {
+	return keyring.Order{By: audit.ByOperator("root"), Why: "a test", Confirm: yes, Waiting: func(s keyring.Switch, wait time.Duration) {
 		t.Errorf("waits %s for %s", wait, s.To.KID)
 	}}
 }
@@ -87,7 +87,7 @@ func TestRotateWaitsForARipeStandbyAndSwitchesAllReplicasAtOneInstant(t *testing
 	if _, err := a.Rotate(bound(t), order(t)); !errors.Is(err, keyring.ErrSwitching) {
 		t.Errorf("a second operator: %v, want ErrSwitching", err)
 	}
-	if got := a.wantEvents(t, audit.KeyRotated, 1)[0]; got.Actor != "operator" || got.Detail["why"] != "a test" || got.Detail["to"] != s.To.KID {
+	if got := a.wantEvents(t, audit.KeyRotated, 1)[0]; got.Actor != audit.ByOperator("root") || got.Detail["why"] != "a test" || got.Detail["to"] != s.To.KID {
 		t.Errorf("event %+v", got)
 	}
 	if signing := a.listed(t)[keyring.Signing]; len(signing) != 1 || signing[0].KID != first.KID {
@@ -194,7 +194,7 @@ func TestADamagedStandbyIsReplaced(t *testing.T) {
 		edit(t, a.store, 1, func(k *keyring.Stored) { k.Sealed = k.Sealed[:30] })
 		a.now = t0.Add(time.Hour)
 		leaked := a.listed(t)[keyring.Signing][0].KID
-		waits := keyring.Order{Why: "a test", Confirm: yes, Waiting: func(keyring.Switch, time.Duration) { a.now = a.now.Add(keyring.Settled) }}
+		waits := keyring.Order{By: audit.ByOperator("root"), Why: "a test", Confirm: yes, Waiting: func(keyring.Switch, time.Duration) { a.now = a.now.Add(keyring.Settled) }}
 		operator := keyring.New(a.store, keyring.NewSealer(issuer, a.roots), quick)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -268,7 +268,7 @@ func TestAStandbyThatIsTooYoungIsWaitedFor(t *testing.T) {
 	a := newAuthority(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	waited := time.Duration(0)
-	_, err := a.RotateNow(ctx, keyring.Order{Confirm: yes, Waiting: func(_ keyring.Switch, wait time.Duration) { waited = wait; cancel() }})
+	_, err := a.RotateNow(ctx, keyring.Order{By: audit.ByOperator("root"), Confirm: yes, Waiting: func(_ keyring.Switch, wait time.Duration) { waited = wait; cancel() }})
 	if !errors.Is(err, context.Canceled) || waited != keyring.Settled {
 		t.Errorf("%v after a wait of %s, want one of %s", err, waited, keyring.Settled)
 	}
@@ -356,11 +356,11 @@ func TestResealGoesOnWhereItWas(t *testing.T) {
 	both := append(secret.Roots{second[0]}, a.roots...)
 	ctx, cancel := context.WithCancel(t.Context())
 	broken := keyring.New(a.store, keyring.NewSealer(issuer, both), quick)
-	if n, err := broken.Reseal(ctx, func(done, _ int) { cancel() }); n != 1 || !errors.Is(err, context.Canceled) {
+	if n, err := broken.Reseal(ctx, audit.ByOperator("root"), func(done, _ int) { cancel() }); n != 1 || !errors.Is(err, context.Canceled) {
 		t.Fatalf("%d keys, %v; want one before it broke off", n, err)
 	}
 	var told []int
-	n, err := broken.Reseal(t.Context(), func(done, all int) { told = append(told, done, all) })
+	n, err := broken.Reseal(t.Context(), audit.ByOperator("root"), func(done, all int) { told = append(told, done, all) })
 	if err != nil || n != 1 || !slices.Equal(told, []int{1, 1}) {
 		t.Fatalf("%d keys, %v, told %v; want the one that was left", n, err, told)
 	}

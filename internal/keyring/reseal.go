@@ -19,7 +19,7 @@ type Progress func(done, all int)
 // one, so that the other can be dropped. Each key commits by itself: broken off and
 // run again, it goes on where it was. ErrUnsealable names a key that no root opens;
 // the others are resealed all the same.
-func (k *Keyring) Reseal(ctx context.Context, progress Progress) (resealed int, err error) {
+func (k *Keyring) Reseal(ctx context.Context, by audit.Actor, progress Progress) (resealed int, err error) {
 	stored, _, err := k.store.SigningKeys(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("read signing keys: %w", err)
@@ -38,7 +38,7 @@ func (k *Keyring) Reseal(ctx context.Context, progress Progress) (resealed int, 
 		}
 	}
 	for i, key := range due {
-		done, err := k.reseal(ctx, key, active)
+		done, err := k.reseal(ctx, by, key, active)
 		if ctx.Err() != nil {
 			return resealed, errors.Join(failed, ctx.Err())
 		}
@@ -53,7 +53,7 @@ func (k *Keyring) Reseal(ctx context.Context, progress Progress) (resealed int, 
 
 // reseal writes one key anew, unless it has changed meanwhile: then it is somebody
 // else's, or destroyed.
-func (k *Keyring) reseal(ctx context.Context, key Stored, active byte) (done bool, err error) {
+func (k *Keyring) reseal(ctx context.Context, by audit.Actor, key Stored, active byte) (done bool, err error) {
 	private, err := k.unseal(key)
 	if err != nil {
 		return false, err
@@ -71,7 +71,7 @@ func (k *Keyring) reseal(ctx context.Context, key Stored, active byte) (done boo
 		now.Sealed = sealed
 		event := keyEvent(audit.KeyResealed, key.KID,
 			"from_root", strconv.Itoa(int(key.SealedBy())), "to_root", strconv.Itoa(int(active)))
-		event.Actor = "operator"
+		event.Actor = by
 		return Change{Update: []Stored{now}, Events: []audit.Event{event}}, nil
 	})
 	return done && err == nil, err

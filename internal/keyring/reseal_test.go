@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
 
@@ -30,7 +31,7 @@ func TestResealSealsWhatAnotherRootSealedAndTellsIt(t *testing.T) {
 		edit(t, r.table, 4, func(k *keyring.Stored) { k.Sealed = done.Sealed })
 		r.first[done.KID] = r.read()[4]
 		var told []int
-		n, err := desk.Reseal(bound(t), func(i, all int) { told = append(told, i, all) })
+		n, err := desk.Reseal(bound(t), audit.ByOperator("root"), func(i, all int) { told = append(told, i, all) })
 		if n != 2 || !errors.Is(err, keyring.ErrUnsealable) || !strings.Contains(err.Error(), r.kid("standby")) {
 			t.Errorf("%d keys, %v; want two, and the standby named", n, err)
 		}
@@ -59,7 +60,7 @@ func TestResealTellsOfAnotherSecretUnderTheSameID(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		r := newRing(t, retired, half(signing, damaged), standby)
-		n, err := r.Reseal(bound(t), func(int, int) { t.Error("nothing is resealed") })
+		n, err := r.Reseal(bound(t), audit.ByOperator("root"), func(int, int) { t.Error("nothing is resealed") })
 		if n != 0 || !errors.Is(err, keyring.ErrUnsealable) || !strings.Contains(err.Error(), r.kid("signing")) {
 			t.Errorf("%d keys, %v; want none, and the key named", n, err)
 		}
@@ -81,7 +82,7 @@ func TestResealLeavesAloneWhatChangedMeanwhile(t *testing.T) {
 				r := newRing(t, signing, half(standby, destroyed))
 				desk := r.resealing()
 				r.locking = func() error { rival(r); return nil }
-				if n, err := desk.Reseal(bound(t), func(int, int) {}); n != 0 || err != nil {
+				if n, err := desk.Reseal(bound(t), audit.ByOperator("root"), func(int, int) {}); n != 0 || err != nil {
 					t.Errorf("%d keys, %v; want none", n, err)
 				}
 				if len(r.happened()) > 0 || r.keys[0].SealedBy() == 2 {
@@ -99,11 +100,11 @@ func TestResealCountsWhatIsWrittenAlone(t *testing.T) {
 		r := newRing(t, signing, standby)
 		desk := r.resealing()
 		r.commit = errDown
-		if n, err := desk.Reseal(bound(t), func(int, int) {}); n != 0 || !errors.Is(err, errDown) {
+		if n, err := desk.Reseal(bound(t), audit.ByOperator("root"), func(int, int) {}); n != 0 || !errors.Is(err, errDown) {
 			t.Errorf("nothing can be written: %d keys, %v", n, err)
 		}
 		r.commit, r.reading = nil, nth(1)
-		if n, err := desk.Reseal(bound(t), func(int, int) {}); n != 0 || !errors.Is(err, errDown) {
+		if n, err := desk.Reseal(bound(t), audit.ByOperator("root"), func(int, int) {}); n != 0 || !errors.Is(err, errDown) {
 			t.Errorf("nothing can be read: %d keys, %v", n, err)
 		}
 		r.wantUntouched(t)
@@ -111,7 +112,7 @@ func TestResealCountsWhatIsWrittenAlone(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r.reading = nil
 		told := 0
-		n, err := desk.Reseal(ctx, func(int, int) { told++; cancel() })
+		n, err := desk.Reseal(ctx, audit.ByOperator("root"), func(int, int) { told++; cancel() })
 		if n != 1 || !errors.Is(err, context.Canceled) || len(r.happened()) != 1 || told != 1 {
 			t.Errorf("broken off after the first: %d keys, %v, %v, told %d times", n, err, r.happened(), told)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
 
@@ -306,7 +307,7 @@ func TestACallThatIsCancelledIsAnError(t *testing.T) {
 			"maintain": func() error { return r.Maintain(ctx) },
 			"list":     func() error { _, _, err := r.List(ctx); return err },
 			"verify":   func() error { _, _, err := r.Verify(ctx); return err },
-			"reseal":   func() error { _, err := r.Reseal(ctx, func(int, int) {}); return err },
+			"reseal":   func() error { _, err := r.Reseal(ctx, audit.ByOperator("root"), func(int, int) {}); return err },
 		} {
 			if err := call(); !errors.Is(err, context.Canceled) {
 				t.Errorf("%s: %v, want it cancelled", name, err)

@@ -234,6 +234,7 @@ func (r *ring) kid(name string) string {
 // order hears what there is to hear, and agrees.
 func (r *ring) order() keyring.Order {
 	return keyring.Order{
+		By:      audit.ByOperator("root"),
 		Why:     "a test",
 		Confirm: func(s keyring.Switch) error { r.hear("confirm " + r.tell(s)); return nil },
 		Waiting: func(s keyring.Switch, wait time.Duration) { r.hear(fmt.Sprintf("wait %s, %s", wait, r.tell(s))) },
@@ -340,7 +341,7 @@ func (r *ring) happened() []string {
 	r.name()
 	var lines []string
 	for _, event := range r.events {
-		line := string(event.Kind) + " by " + event.Actor
+		line := string(event.Kind) + " by " + string(event.Actor.Kind)
 		for _, name := range slices.Sorted(maps.Keys(event.Detail)) {
 			value := event.Detail[name]
 			if at, err := time.Parse(time.RFC3339, value); err == nil {

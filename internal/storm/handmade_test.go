@@ -59,7 +59,7 @@ func newHandmade(t testing.TB, postgresURL, redisURL string) *handmade {
 			t.Fatal(err)
 		}
 	}
-	if h.user, err = h.postgres.CreateUser(t.Context(), aUser(), audit.New(audit.UserCreated, "operator")); err != nil {
+	if h.user, err = h.postgres.CreateUser(t.Context(), aUser(), audit.New(audit.UserCreated, audit.ByOperator("root"))); err != nil {
 		t.Fatal(err)
 	}
 	h.client, _ = clients.Find(client.FirstParty)
@@ -79,7 +79,7 @@ func (h *handmade) start(t testing.TB) string {
 	t.Helper()
 	family := session.NewFamily()
 	x := session.Session{ID: newID(), Family: family.Hash(), UserID: h.user.ID, ClientID: h.client.ID}
-	x, err := h.postgres.StartSession(t.Context(), x, session.Terms{Lifetime: time.Hour, Seen: h.user.SessionsValidAfter}, audit.New(audit.SessionStarted, "user"))
+	x, err := h.postgres.StartSession(t.Context(), x, session.Terms{Lifetime: time.Hour, Seen: h.user.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.ByUser("alice")))
 	if err != nil {
 		t.Fatal(err)
 	}

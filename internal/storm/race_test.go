@@ -95,12 +95,12 @@ func sqliteSession(t *testing.T) (*sqlite.Store, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	u, err := store.CreateUser(t.Context(), aUser(), audit.New(audit.UserCreated, "operator"))
+	u, err := store.CreateUser(t.Context(), aUser(), audit.New(audit.UserCreated, audit.ByOperator("root")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	x := session.Session{ID: newID(), Family: session.NewFamily().Hash(), UserID: u.ID, ClientID: client.FirstParty}
-	if x, err = store.StartSession(t.Context(), x, session.Terms{Lifetime: time.Hour, Seen: u.SessionsValidAfter}, audit.New(audit.SessionStarted, "user")); err != nil {
+	if x, err = store.StartSession(t.Context(), x, session.Terms{Lifetime: time.Hour, Seen: u.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.ByUser("alice"))); err != nil {
 		t.Fatal(err)
 	}
 	return store, x.ID

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
 
@@ -252,7 +253,7 @@ func (s *story) expect() {
 func (s *story) order(at time.Time, c cause, verb func(*keyring.Keyring, keyring.Order) (keyring.Switch, error)) {
 	s.plan(at.Add(-before), func() { s.around(at) })
 	s.plan(at, func() {
-		done, err := verb(s.authority.operator(), keyring.Order{Why: "zoo", Confirm: func(keyring.Switch) error { return nil }, Waiting: func(keyring.Switch, time.Duration) {
+		done, err := verb(s.authority.operator(), keyring.Order{By: audit.ByOperator("zoo"), Why: "zoo", Confirm: func(keyring.Switch) error { return nil }, Waiting: func(keyring.Switch, time.Duration) {
 			s.Fatal("the story holds a standby that did not settle")
 		}})
 		if err != nil {

@@ -80,10 +80,10 @@ func TestACallAfterARestartOfTheServerSucceeds(t *testing.T) {
 			return store.SaveCheckpoints(ctx, []session.Checkpoint{{SessionID: sessions[0], Generation: 2}}, 0)
 		},
 		func(ctx context.Context) error {
-			return store.AppendEvents(ctx, []audit.Event{audit.New(audit.SessionHealed, "client")})
+			return store.AppendEvents(ctx, []audit.Event{audit.New(audit.SessionHealed, audit.ByClient("first-party"))})
 		},
 		func(ctx context.Context) error {
-			return store.RevokeSession(ctx, sessions[1], session.ReasonLogout, audit.New(audit.SessionRevoked, "user"))
+			return store.RevokeSession(ctx, sessions[1], session.ReasonLogout, audit.New(audit.SessionRevoked, audit.ByUser("alice")))
 		},
 		store.Ping,
 	}
@@ -161,7 +161,7 @@ func TestErrorsHoldNoSQL(t *testing.T) {
 	store := open(t, url)
 	execute(t, url, `DROP TABLE audit_events`, `ALTER TABLE sessions RENAME COLUMN checkpoint TO gone`)
 	u := user.User{ID: uuid.NewString(), Username: "alice", Email: "alice@example.com", PasswordHash: "hash"}
-	_, create := store.CreateUser(t.Context(), u, audit.New(audit.UserCreated, "operator"))
+	_, create := store.CreateUser(t.Context(), u, audit.New(audit.UserCreated, audit.ByOperator("root")))
 	_, find := store.SessionByID(t.Context(), uuid.NewString())
 	for _, err := range []error{create, find} {
 		if err == nil || strings.Contains(err.Error(), "INSERT") || strings.Contains(err.Error(), "SELECT") {
@@ -190,14 +190,14 @@ func TestTheBoundaryMovesThoughTheClockIsSetBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		fresh := session.Session{ID: uuid.NewString(), Family: session.FamilyHash{byte(i)}, UserID: s.UserID, ClientID: s.ClientID}
-		fresh, err = store.StartSession(t.Context(), fresh, session.Terms{Lifetime: time.Hour, Seen: before.SessionsValidAfter}, audit.New(audit.SessionStarted, "user"))
+		fresh, err = store.StartSession(t.Context(), fresh, session.Terms{Lifetime: time.Hour, Seen: before.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.ByUser("alice")))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if fresh.CreatedAt.Before(before.SessionsValidAfter) {
 			t.Errorf("session began %s, before the boundary %s", fresh.CreatedAt, before.SessionsValidAfter)
 		}
-		if err := store.SetPassword(t.Context(), s.UserID, fmt.Sprint(i), audit.New(audit.UserPasswordChanged, "operator")); err != nil {
+		if err := store.SetPassword(t.Context(), s.UserID, fmt.Sprint(i), audit.New(audit.UserPasswordChanged, audit.ByOperator("root"))); err != nil {
 			t.Fatal(err)
 		}
 		after, err := store.UserByID(t.Context(), s.UserID)

@@ -58,7 +58,7 @@ func TestEveryChangeOfTheKeysIsTold(t *testing.T) {
 		{"its turn comes earlier", keyring.Change{Update: []keyring.Stored{earlier}}, nil, 1},
 		{"it is revoked", keyring.Change{Update: []keyring.Stored{revoked}}, nil, 1},
 		{"its private half is destroyed", keyring.Change{Update: []keyring.Stored{destroyed}}, nil, 1},
-		{"nothing but an event is written", keyring.Change{Events: []audit.Event{audit.New(audit.KeyRotated, "operator")}}, nil, 0},
+		{"nothing but an event is written", keyring.Change{Events: []audit.Event{audit.New(audit.KeyRotated, audit.ByOperator("root"))}}, nil, 0},
 		{"a decision is refused", keyring.Change{Add: []keyring.Stored{storetest.NewKey(signs)}}, errors.New("refused"), 0},
 		{"an update meets no key", keyring.Change{Add: []keyring.Stored{storetest.NewKey(signs)}, Update: []keyring.Stored{storetest.NewKey(signs)}}, keyring.ErrUnknownKey, 0},
 	} {

@@ -42,7 +42,7 @@ func TestASessionRevokedInTheLastMomentKeepsItsIndex(t *testing.T) {
 	x, err = store.StartSession(t.Context(), x, session.Terms{
 		Lifetime: time.Hour, Seen: owner.SessionsValidAfter,
 		Draw: func(int64) []int64 { return []int64{*dead.StatusIndex, *dead.StatusIndex + 1} },
-	}, audit.New(audit.SessionStarted, "user"))
+	}, audit.New(audit.SessionStarted, audit.ByUser("alice")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,14 +9,14 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 )
 
-const eventColumns = `id, at, kind, actor, coalesce(user_id, ''), coalesce(client_id, ''), coalesce(session_id, ''),
+const eventColumns = `id, at, kind, actor, coalesce(actor_id, ''), coalesce(user_id, ''), coalesce(client_id, ''), coalesce(session_id, ''),
 	coalesce(address, ''), coalesce(user_agent, ''), coalesce(request_id, ''), coalesce(detail, '')`
 
 func scanEvent(r row) (audit.Event, error) {
 	var e audit.Event
 	var at moment
 	var detail []byte
-	if err := r.Scan(&e.ID, &at, &e.Kind, &e.Actor, &e.UserID, &e.ClientID, &e.SessionID,
+	if err := r.Scan(&e.ID, &at, &e.Kind, &e.Actor.Kind, &e.Actor.ID, &e.UserID, &e.ClientID, &e.SessionID,
 		&e.Address, &e.UserAgent, &e.RequestID, &detail); err != nil {
 		return audit.Event{}, err
 	}
@@ -56,9 +56,9 @@ func (t tx) appendEvents(ctx context.Context, events ...audit.Event) error {
 			detail = string(text)
 		}
 		if _, err := t.ExecContext(ctx, `INSERT INTO audit_events
-			(id, at, kind, actor, user_id, client_id, session_id, address, user_agent, request_id, detail)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			e.ID, stored(e.At), e.Kind, e.Actor, orNull(e.UserID), orNull(e.ClientID), orNull(e.SessionID),
+			(id, at, kind, actor, actor_id, user_id, client_id, session_id, address, user_agent, request_id, detail)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			e.ID, stored(e.At), e.Kind, e.Actor.Kind, orNull(e.Actor.ID), orNull(e.UserID), orNull(e.ClientID), orNull(e.SessionID),
 			orNull(e.Address), orNull(e.UserAgent), orNull(e.RequestID), detail); err != nil {
 			return err
 		}

@@ -162,7 +162,7 @@ func TestWaitingForTheWriterHonoursTheContext(t *testing.T) {
 	<-writing
 	ctx, cancel := context.WithCancelCause(t.Context())
 	group.Go(func() { cancel(errors.New("the caller went away")) })
-	err := store.AppendEvents(ctx, []audit.Event{audit.New(audit.KeyPublished, "system")})
+	err := store.AppendEvents(ctx, []audit.Event{audit.New(audit.KeyPublished, audit.BySystem())})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
@@ -184,7 +184,7 @@ func TestTheBoundaryMovesThoughTheClockIsSetBack(t *testing.T) {
 	}
 	defer store.Close()
 	alice := user.User{ID: uuid.NewString(), Username: "alice", Email: "alice@example.com", PasswordHash: "hash"}
-	alice, err = store.CreateUser(t.Context(), alice, audit.New(audit.UserCreated, "operator"))
+	alice, err = store.CreateUser(t.Context(), alice, audit.New(audit.UserCreated, audit.ByOperator("root")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,14 +194,14 @@ func TestTheBoundaryMovesThoughTheClockIsSetBack(t *testing.T) {
 	for i := range 3 {
 		now = now.Add(-time.Hour)
 		s := session.Session{ID: uuid.NewString(), Family: session.FamilyHash{byte(i)}, UserID: alice.ID, ClientID: client.FirstParty}
-		s, err := store.StartSession(t.Context(), s, session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}, audit.New(audit.SessionStarted, "user"))
+		s, err := store.StartSession(t.Context(), s, session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.ByUser("alice")))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if s.CreatedAt.Before(alice.SessionsValidAfter) {
 			t.Errorf("session began %s, before the boundary %s", s.CreatedAt, alice.SessionsValidAfter)
 		}
-		if err := store.SetPassword(t.Context(), alice.ID, fmt.Sprint(i), audit.New(audit.UserPasswordChanged, "operator")); err != nil {
+		if err := store.SetPassword(t.Context(), alice.ID, fmt.Sprint(i), audit.New(audit.UserPasswordChanged, audit.ByOperator("root"))); err != nil {
 			t.Fatal(err)
 		}
 		before := alice.SessionsValidAfter

@@ -43,12 +43,12 @@ func appendEvents(tb testing.TB, store Durable, events ...audit.Event) {
 }
 
 func eventComesBack(t *testing.T, store Durable) {
-	full := audit.New(audit.SessionHealed, "client")
+	full := audit.New(audit.SessionHealed, audit.ByClient("first-party"))
 	full.At = time.Date(2026, 11, 23, 7, 8, 9, 123456789, time.FixedZone("east", 3600))
 	full.UserID, full.ClientID, full.SessionID = newID(), "first-party", newID()
 	full.Address, full.UserAgent, full.RequestID = "2001:db8::7", "curl/8 (\u20ac)", "req-1"
 	full.Detail = map[string]string{"gap": "3", "quote": `"\ <&> é`}
-	bare := audit.New(audit.KeyPublished, "system")
+	bare := audit.New(audit.KeyPublished, audit.BySystem())
 	appendEvents(t, store, bare, full)
 	got := listEvents(t, store, audit.Query{Limit: 10})
 	if len(got) != 2 {
@@ -70,7 +70,7 @@ func eventsAreListedNewestFirst(t *testing.T, store Durable) {
 	at := time.Date(2026, 11, 23, 7, 8, 9, 0, time.UTC)
 	var want []audit.Event
 	for i := range 6 {
-		event := audit.New(audit.SessionRepeated, "client")
+		event := audit.New(audit.SessionRepeated, audit.ByClient("first-party"))
 		event.At = at.Add(time.Duration(i/2) * time.Microsecond) // two at each moment: then the id decides
 		want = append(want, event)
 	}
@@ -87,7 +87,7 @@ func eventQueryNarrows(t *testing.T, store Durable) {
 	users, sessions := []string{newID(), newID()}, []string{newID(), newID()}
 	requests, kinds := []string{newID(), "any text"}, []audit.Kind{audit.SessionRepeated, audit.SessionHealed}
 	for i := range 8 {
-		event := audit.New(kinds[i&1], "client")
+		event := audit.New(kinds[i&1], audit.ByClient("first-party"))
 		event.UserID, event.SessionID, event.RequestID = users[i>>1&1], sessions[i>>2&1], requests[i>>1&1]
 		appendEvents(t, store, event)
 	}
@@ -127,7 +127,7 @@ func eventQueryNarrows(t *testing.T, store Durable) {
 }
 
 func eventSentTwiceIsStoredOnce(t *testing.T, store Durable) {
-	first, second := audit.New(audit.SessionRepeated, "client"), audit.New(audit.SessionHealed, "client")
+	first, second := audit.New(audit.SessionRepeated, audit.ByClient("first-party")), audit.New(audit.SessionHealed, audit.ByClient("first-party"))
 	changed := first
 	changed.Kind = audit.SessionReplayed
 	appendEvents(t, store, first, first)
@@ -139,7 +139,7 @@ func eventSentTwiceIsStoredOnce(t *testing.T, store Durable) {
 func noEventIsRefused(t *testing.T, store Durable) {
 	for _, hostile := range []string{"", "nul\x00nul", "\xff\xfe", `{"a":`, strings.Repeat("\u20ac", 5000), "'; DROP TABLE users; --"} {
 		event := audit.Event{
-			ID: hostile, Kind: audit.Kind(hostile), Actor: hostile, UserID: hostile, ClientID: hostile, SessionID: hostile,
+			ID: hostile, Kind: audit.Kind(hostile), Actor: audit.Actor{Kind: audit.ActorKind(hostile), ID: hostile}, UserID: hostile, ClientID: hostile, SessionID: hostile,
 			Address: hostile, UserAgent: hostile, RequestID: hostile, Detail: map[string]string{hostile: hostile, "more": hostile},
 		}
 		appendEvents(t, store, event)
@@ -157,10 +157,10 @@ func noEventIsRefused(t *testing.T, store Durable) {
 func manyWritersOfOneBatch(t *testing.T, store Durable) {
 	var batch []audit.Event
 	for range 10 {
-		batch = append(batch, audit.New(audit.SessionRepeated, "client"))
+		batch = append(batch, audit.New(audit.SessionRepeated, audit.ByClient("first-party")))
 	}
 	wantNoErrors(t, contend(t, func(ctx context.Context, i int) error {
-		mine := audit.New(audit.SessionHealed, fmt.Sprint(i))
+		mine := audit.New(audit.SessionHealed, audit.ByClient(fmt.Sprint(i)))
 		return store.AppendEvents(ctx, append(slices.Clone(batch), mine))
 	}))
 	if got := len(listEvents(t, store, audit.Query{Limit: 1000})); got != 10+contenders {
@@ -171,7 +171,7 @@ func manyWritersOfOneBatch(t *testing.T, store Durable) {
 func cancelledAuditCalls(t *testing.T, store Durable) {
 	wantCancelled(t, map[string]func(context.Context) error{
 		"AppendEvents": func(ctx context.Context) error {
-			return store.AppendEvents(ctx, []audit.Event{audit.New(audit.KeyPublished, "system")})
+			return store.AppendEvents(ctx, []audit.Event{audit.New(audit.KeyPublished, audit.BySystem())})
 		},
 		"Events": func(ctx context.Context) error { return drop(store.Events(ctx, audit.Query{Limit: 1})) },
 	})

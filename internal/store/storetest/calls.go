@@ -258,7 +258,7 @@ func otherCalls() []Call {
 			}
 		}},
 		{"AppendEvents", true, func(_ testing.TB, store Durable) func(context.Context) error {
-			event := audit.New(audit.SessionHealed, "client")
+			event := audit.New(audit.SessionHealed, audit.ByClient(client.FirstParty))
 			return func(ctx context.Context) error { return store.AppendEvents(ctx, []audit.Event{event}) }
 		}},
 	}
@@ -275,7 +275,7 @@ func callChangeKeys(tb testing.TB, store Durable) func(context.Context) error {
 		return store.ChangeSigningKeys(ctx, func([]keyring.Stored, time.Time) (keyring.Change, error) {
 			return keyring.Change{
 				Add: []keyring.Stored{fresh}, Update: []keyring.Stored{old},
-				Events: []audit.Event{audit.New(audit.KeyRotated, "operator")},
+				Events: []audit.Event{audit.New(audit.KeyRotated, audit.ByOperator("root"))},
 			}, nil
 		})
 	}

@@ -45,7 +45,7 @@ func firstPartyIsThere(t *testing.T, store Durable) {
 }
 
 func clientEvent(kind audit.Kind) audit.Event {
-	event := audit.New(kind, "operator")
+	event := audit.New(kind, audit.ByOperator("root"))
 	event.ClientID = client.FirstParty
 	return event
 }

@@ -122,14 +122,14 @@ func findSession(tb testing.TB, store Durable, id string) session.Session {
 
 // about is an event that concerns a user.
 func about(kind audit.Kind, userID string) audit.Event {
-	event := audit.New(kind, "operator")
+	event := audit.New(kind, audit.ByOperator("root"))
 	event.UserID = userID
 	return event
 }
 
 // aboutSession is an event that concerns a session.
 func aboutSession(kind audit.Kind, sessionID string) audit.Event {
-	event := audit.New(kind, "user")
+	event := audit.New(kind, audit.ByUser("alice"))
 	event.SessionID = sessionID
 	return event
 }

@@ -60,7 +60,7 @@ func addKeys(tb testing.TB, store Durable, keys ...keyring.Stored) (at time.Time
 		at = now
 		change := keyring.Change{Add: keys}
 		for range keys {
-			change.Events = append(change.Events, audit.New(audit.KeyPublished, "system"))
+			change.Events = append(change.Events, audit.New(audit.KeyPublished, audit.BySystem()))
 		}
 		return change, nil
 	})
@@ -153,7 +153,7 @@ func oneOfManyAddsTheFirstKey(t *testing.T, store Durable) {
 	wantNoErrors(t, contend(t, func(ctx context.Context, _ int) error {
 		return store.ChangeSigningKeys(ctx, func(keys []keyring.Stored, now time.Time) (change keyring.Change, err error) {
 			if len(keys) == 0 {
-				change.Add, change.Events = []keyring.Stored{NewKey(now)}, []audit.Event{audit.New(audit.KeyPublished, "system")}
+				change.Add, change.Events = []keyring.Stored{NewKey(now)}, []audit.Event{audit.New(audit.KeyPublished, audit.BySystem())}
 			}
 			return change, nil
 		})
@@ -175,7 +175,7 @@ func manyPlansAddOne(t *testing.T, store Durable) {
 			}
 			for _, step := range keyring.Plan(keys, now, policy) {
 				change.Add = append(change.Add, NewKey(step.ActivatesAt))
-				change.Events = append(change.Events, audit.New(audit.KeyPublished, "system"))
+				change.Events = append(change.Events, audit.New(audit.KeyPublished, audit.BySystem()))
 			}
 			return change, nil
 		})
@@ -213,7 +213,7 @@ func withoutAChangeNobodyIsTold(t *testing.T, store Durable) {
 func updateKeys(tb testing.TB, store Durable, keys ...keyring.Stored) error {
 	tb.Helper()
 	return store.ChangeSigningKeys(tb.Context(), func([]keyring.Stored, time.Time) (keyring.Change, error) {
-		return keyring.Change{Update: keys, Events: []audit.Event{audit.New(audit.KeyRotated, "operator")}}, nil
+		return keyring.Change{Update: keys, Events: []audit.Event{audit.New(audit.KeyRotated, audit.ByOperator("root"))}}, nil
 	})
 }
 

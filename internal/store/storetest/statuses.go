@@ -247,7 +247,7 @@ func indexesAreBounded(t *testing.T, store Durable, _ Ageing) {
 // everyEndIsRead ends sessions in all the ways there are; each must reach the lists.
 func everyEndIsRead(t *testing.T, store Durable, _ Ageing) {
 	ctx := t.Context()
-	event := audit.New(audit.SessionRevoked, "operator")
+	event := audit.New(audit.SessionRevoked, audit.ByOperator("root"))
 	ends := map[string]func(s, other session.Session) error{
 		"logout, revoke or replay": func(s, _ session.Session) error { return store.RevokeSession(ctx, s.ID, session.ReasonReplay, event) },
 		"from another session": func(s, other session.Session) error {
@@ -276,7 +276,7 @@ func everyEndIsRead(t *testing.T, store Durable, _ Ageing) {
 	}
 	live := startSession(t, store, createUser(t, store, "alice").ID)
 	wantRevoked(t, store, "a live session", ended)
-	if err := store.DisableClient(ctx, client.FirstParty, audit.New(audit.ClientDisabled, "operator")); err != nil {
+	if err := store.DisableClient(ctx, client.FirstParty, audit.New(audit.ClientDisabled, audit.ByOperator("root"))); err != nil {
 		t.Fatal(err)
 	}
 	reading := read(t, store, time.Hour)
@@ -345,7 +345,7 @@ func pagesHaveEachOnce(t *testing.T, store Durable, age Ageing) {
 		}
 		age(t, s.ID, time.Duration(i)*near)
 	}
-	if err := store.RevokeAll(t.Context(), alice.ID, session.ReasonOperator, audit.New(audit.SessionRevoked, "operator")); err != nil {
+	if err := store.RevokeAll(t.Context(), alice.ID, session.ReasonOperator, audit.New(audit.SessionRevoked, audit.ByOperator("root"))); err != nil {
 		t.Fatal(err)
 	}
 	alices := listSessions(t, store, session.Query{UserID: alice.ID, Limit: 9})

@@ -77,6 +77,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("MINTMARK_DATA_DIR", e.WorkDir+"/data")
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // else the race detector waits for a second at the end of each command
 			e.Values[background{}] = new(background)
 			return nil
 		},

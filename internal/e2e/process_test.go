@@ -23,6 +23,10 @@ import (
 // asMintmark makes this test binary be `mintmark`, in a process that can be killed.
 const asMintmark = "MINTMARK_TEST_AS_COMMAND"
 
+// endsAtOnce keeps the race detector, where there is one, from waiting for a second
+// before a process ends.
+const endsAtOnce = "GORACE=atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asMintmark) == "" {
 		os.Exit(m.Run())
@@ -54,7 +58,7 @@ func spawnProgram(t testing.TB, program string, settings ...string) *process {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, "serve", "--output", "json")
-	cmd.Env = append([]string{asMintmark + "=1", "PATH=" + os.Getenv("PATH")}, settings...)
+	cmd.Env = append([]string{asMintmark + "=1", endsAtOnce, "PATH=" + os.Getenv("PATH")}, settings...)
 	log := &syncBuffer{}
 	cmd.Stderr = log
 	stdout, err := cmd.StdoutPipe()

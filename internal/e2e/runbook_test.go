@@ -77,7 +77,7 @@ func (d desk) write(t *testing.T, name, text string) {
 }
 
 func (d desk) environ() []string {
-	return append([]string{asMintmark + "=1", "PATH=" + filepath.Dir(d.program) + ":" + os.Getenv("PATH")}, d.settings...)
+	return append([]string{asMintmark + "=1", endsAtOnce, "PATH=" + filepath.Dir(d.program) + ":" + os.Getenv("PATH")}, d.settings...)
 }
 
 // sh runs a line and returns what it prints, on both streams. How it ends is told

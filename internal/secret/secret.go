@@ -64,32 +64,6 @@ func (s String) Equal(other String) bool {
 	return Equal([]byte(s.Reveal()), []byte(other.Reveal()))
 }
 
-// Bytes is a secret octet string: a key. Its zero value is the empty secret.
-type Bytes struct {
-	redacted
-	value *string
-}
-
-// NewBytes keeps a copy of value as a secret.
-func NewBytes(value []byte) Bytes {
-	own := string(value)
-	return Bytes{value: &own}
-}
-
-// Reveal gives a copy of the octets.
-func (b Bytes) Reveal() []byte {
-	if b.value == nil {
-		return nil
-	}
-	return []byte(*b.value)
-}
-
-// Empty reports whether there is nothing to hide.
-func (b Bytes) Empty() bool { return b.value == nil || *b.value == "" }
-
-// Equal compares in constant time.
-func (b Bytes) Equal(other Bytes) bool { return Equal(b.Reveal(), other.Reveal()) }
-
 // Equal reports whether a and b hold the same octets, in a time that depends on
 // their lengths only. It is the one comparison mintmark uses for tags, hashes
 // and secrets; their lengths are public.

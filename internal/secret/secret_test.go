@@ -16,18 +16,16 @@ const canary = "canary-7f3a"
 // holder keeps secrets where fmt may call no method of theirs.
 type holder struct {
 	text  secret.String
-	bytes secret.Bytes
 	roots secret.Roots
 	Text  secret.String
-	Bytes secret.Bytes
 	Roots secret.Roots
 }
 
 func newHolder(t *testing.T) holder {
 	t.Helper()
 	roots := mustParse(t, "1:"+encode(canary+strings.Repeat("x", 32-len(canary))))
-	text, octets := secret.NewString(canary), secret.NewBytes([]byte(canary))
-	return holder{text, octets, roots, text, octets, roots}
+	text := secret.NewString(canary)
+	return holder{text, roots, text, roots}
 }
 
 func TestNoPrintingShowsASecret(t *testing.T) {
@@ -40,7 +38,7 @@ func TestNoPrintingShowsASecret(t *testing.T) {
 	forms = append(forms, decimal, hexList)
 
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p"} {
-		for _, value := range []any{h, &h, h.Text, h.Bytes, h.Roots, h.Roots[0], &h.Roots[0], []any{h.Text}} {
+		for _, value := range []any{h, &h, h.Text, h.Roots, h.Roots[0], &h.Roots[0], []any{h.Text}} {
 			got := fmt.Sprintf(verb, value)
 			for _, form := range forms {
 				if strings.Contains(got, form) {
@@ -54,7 +52,7 @@ func TestNoPrintingShowsASecret(t *testing.T) {
 func TestEveryEncodingSaysRedacted(t *testing.T) {
 	t.Parallel()
 	h := newHolder(t)
-	for _, value := range []any{h.Text, h.Bytes, h.Roots[0]} {
+	for _, value := range []any{h.Text, h.Roots[0]} {
 		for _, verb := range []string{"%v", "%#v", "%s", "%x"} {
 			if got := fmt.Sprintf(verb, value); got != "REDACTED" {
 				t.Errorf("%s of %T = %q, want REDACTED", verb, value, got)
@@ -89,13 +87,6 @@ func TestRevealGivesTheValue(t *testing.T) {
 	if got := (secret.String{}).Reveal(); got != "" {
 		t.Errorf("zero String.Reveal() = %q, want empty", got)
 	}
-	source := []byte(canary)
-	kept := secret.NewBytes(source)
-	source[0] = 'X'
-	kept.Reveal()[1] = 'X'
-	if got := string(kept.Reveal()); got != canary {
-		t.Errorf("Bytes.Reveal() = %q after its callers wrote to their copies, want %q", got, canary)
-	}
 }
 
 func TestEmptySaysWhetherThereIsASecret(t *testing.T) {
@@ -103,10 +94,7 @@ func TestEmptySaysWhetherThereIsASecret(t *testing.T) {
 	for name, got := range map[string]bool{
 		"zero String":  (secret.String{}).Empty(),
 		"empty String": secret.NewString("").Empty(),
-		"zero Bytes":   (secret.Bytes{}).Empty(),
-		"empty Bytes":  secret.NewBytes(nil).Empty(),
 		"String":       !secret.NewString("x").Empty(),
-		"Bytes":        !secret.NewBytes([]byte("x")).Empty(),
 	} {
 		if !got {
 			t.Errorf("%s: Empty() is wrong", name)
@@ -126,9 +114,6 @@ func TestEqualComparesWholeValues(t *testing.T) {
 		}
 		if got := secret.NewString(c.a).Equal(secret.NewString(c.b)); got != c.want {
 			t.Errorf("String %q Equal %q = %v, want %v", c.a, c.b, got, c.want)
-		}
-		if got := secret.NewBytes([]byte(c.a)).Equal(secret.NewBytes([]byte(c.b))); got != c.want {
-			t.Errorf("Bytes %q Equal %q = %v, want %v", c.a, c.b, got, c.want)
 		}
 	}
 }

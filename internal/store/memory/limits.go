@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"container/heap"
 	"context"
 	"crypto/sha256"
 	"sync"
@@ -35,14 +34,11 @@ type shard struct {
 	mu      sync.Mutex
 	bound   int
 	entries map[digest]*entry // guarded by mu
-	queue   queue             // guarded by mu; the same entries, the earliest arrival first
+	queue   queue[digest]     // guarded by mu; the same entries
 }
 
-type entry struct {
-	key     digest
-	arrival time.Time
-	at      int // its place in the queue
-}
+// entry is a key at its arrival time.
+type entry = queued[digest]
 
 // NewLimits returns a store of at most about bound keys (a multiple of 16).
 func NewLimits(clock func() time.Time, bound int) *Limits {
@@ -84,16 +80,16 @@ func (s *shard) take(key digest, clock func() time.Time, rate ratelimit.Rate) ra
 	now := clock() // under the lock: the tries of a key are decided in the order of their times
 	known, ok := s.entries[key]
 	if !ok {
-		known = &entry{key: key}
+		known = &entry{value: key}
 	}
-	next, decision := ratelimit.Take(known.arrival, now, rate)
+	next, decision := ratelimit.Take(known.at, now, rate)
 	if !decision.Allowed {
 		return decision
 	}
-	known.arrival = next
 	if ok {
-		heap.Fix(&s.queue, known.at)
+		s.queue.move(known, next)
 	} else {
+		known.at = next
 		s.add(known)
 	}
 	s.expire(now, 2)
@@ -103,50 +99,24 @@ func (s *shard) take(key digest, clock func() time.Time, rate ratelimit.Rate) ra
 // add makes room and keeps the entry.
 func (s *shard) add(e *entry) {
 	for len(s.entries) >= s.bound {
-		s.drop()
+		s.drop(s.queue.first())
 	}
-	s.entries[e.key] = e
-	heap.Push(&s.queue, e)
+	s.entries[e.value] = e
+	s.queue.add(e)
 }
 
 // expire forgets up to n entries whose arrival time has passed.
 func (s *shard) expire(now time.Time, n int) {
 	for range n {
-		if len(s.queue) == 0 || s.queue[0].arrival.After(now) {
+		first := s.queue.first()
+		if first == nil || first.at.After(now) {
 			return
 		}
-		s.drop()
+		s.drop(first)
 	}
 }
 
-func (s *shard) drop() {
-	e := heap.Pop(&s.queue).(*entry)
-	delete(s.entries, e.key)
-}
-
-// queue is a heap of entries by arrival time.
-type queue []*entry
-
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, j int) bool { return q[i].arrival.Before(q[j].arrival) }
-func (q queue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].at, q[j].at = i, j
-}
-
-// Push implements [heap.Interface].
-func (q *queue) Push(x any) {
-	e := x.(*entry)
-	e.at = len(*q)
-	*q = append(*q, e)
-}
-
-// Pop implements [heap.Interface].
-func (q *queue) Pop() any {
-	old := *q
-	last := len(old) - 1
-	e := old[last]
-	old[last] = nil
-	*q = old[:last]
-	return e
+func (s *shard) drop(e *entry) {
+	s.queue.remove(e)
+	delete(s.entries, e.value)
 }

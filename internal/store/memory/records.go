@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"container/heap"
 	"context"
 	"sync"
 	"time"
@@ -22,22 +21,20 @@ type Records struct {
 	octets int
 
 	mu      sync.Mutex
-	entries map[grant.Key]*record // guarded by mu
-	queue   expiries              // guarded by mu; the same records, the next to expire first
-	held    int                   // guarded by mu; octets of all values
+	entries map[grant.Key]*queued[record] // guarded by mu, at the times at which they expire
+	queue   queue[record]                 // guarded by mu; the same records
+	held    int                           // guarded by mu; octets of all values
 }
 
 type record struct {
-	key     grant.Key
-	value   []byte
-	expires time.Time
-	at      int // its place in the queue
+	key    grant.Key
+	octets []byte
 }
 
 // NewRecords returns a store of at most so many records, whose values take at most so
 // many octets together.
 func NewRecords(clock func() time.Time, most, octets int) *Records {
-	return &Records{clock: clock, most: most, octets: octets, entries: make(map[grant.Key]*record)}
+	return &Records{clock: clock, most: most, octets: octets, entries: make(map[grant.Key]*queued[record])}
 }
 
 // UpdateRecord implements [grant.Store]. decide is called once, under the lock.
@@ -52,13 +49,13 @@ func (r *Records) UpdateRecord(ctx context.Context, key grant.Key, decide grant.
 	known := r.entries[key]
 	var stored []byte
 	if known != nil {
-		stored = known.value
+		stored = known.value.octets
 	}
 	next, keep := decide(stored, now)
 	if keep <= 0 {
 		return nil
 	}
-	return r.keep(known, &record{key: key, value: next, expires: now.Add(keep)})
+	return r.keep(known, &queued[record]{value: record{key, next}, at: now.Add(keep)})
 }
 
 // Len is the number of records held.
@@ -69,55 +66,28 @@ func (r *Records) Len() int {
 }
 
 // keep puts next in the place of known, which may be nil.
-func (r *Records) keep(known, next *record) error {
-	more, grows := 1, len(next.value)
+func (r *Records) keep(known, next *queued[record]) error {
+	more, grows := 1, len(next.value.octets)
 	if known != nil {
-		more, grows = 0, grows-len(known.value)
+		more, grows = 0, grows-len(known.value.octets)
 	}
 	if len(r.entries)+more > r.most || r.held+grows > r.octets {
 		return grant.ErrFull
 	}
 	r.held += grows
 	if known != nil {
-		heap.Remove(&r.queue, known.at)
+		r.queue.remove(known)
 	}
-	heap.Push(&r.queue, next)
-	r.entries[next.key] = next
+	r.queue.add(next)
+	r.entries[next.value.key] = next
 	return nil
 }
 
 // forget drops every record that has expired by now.
 func (r *Records) forget(now time.Time) {
-	for len(r.queue) > 0 && !r.queue[0].expires.After(now) {
-		gone := heap.Pop(&r.queue).(*record)
-		r.held -= len(gone.value)
-		delete(r.entries, gone.key)
+	for first := r.queue.first(); first != nil && !first.at.After(now); first = r.queue.first() {
+		r.queue.remove(first)
+		r.held -= len(first.value.octets)
+		delete(r.entries, first.value.key)
 	}
-}
-
-// expiries is a heap of records by the time at which they expire.
-type expiries []*record
-
-func (q expiries) Len() int           { return len(q) }
-func (q expiries) Less(i, j int) bool { return q[i].expires.Before(q[j].expires) }
-func (q expiries) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].at, q[j].at = i, j
-}
-
-// Push implements [heap.Interface].
-func (q *expiries) Push(x any) {
-	r := x.(*record)
-	r.at = len(*q)
-	*q = append(*q, r)
-}
-
-// Pop implements [heap.Interface].
-func (q *expiries) Pop() any {
-	old := *q
-	last := len(old) - 1
-	r := old[last]
-	old[last] = nil
-	*q = old[:last]
-	return r
 }

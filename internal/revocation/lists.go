@@ -6,8 +6,9 @@
 // within seconds, that it is never taken back while an access token of the session
 // lives, and that an outage of the authority refuses nobody who is not revoked. Lists
 // are derived from the durable store alone, in its time: N replicas that read the
-// same rows make the same bytes, and what Redis forgets is no matter. window.go and
-// version.go say when a list changes and which of two is the newer; they are pure.
+// same rows make the same bytes, and what Redis forgets is no matter. record.go (what
+// was read, and what is to be read next), window.go (when a list changes) and version.go
+// (which of two is the newer) are pure.
 //
 // Signing happens when a list changes, not when one is asked for: serving and waiting
 // cost no signature and no database.
@@ -59,9 +60,7 @@ type Lists struct {
 	mu       sync.Mutex
 	expected []int64 // indexes of sessions that were revoked here; guarded by mu
 
-	revoked []map[int64]bit // by index in the list, by list; Refresh's own
-	changed map[int]bool    // the lists that were not signed since; Refresh's own
-	walk    walk            // Refresh's own
+	record // Refresh's own
 }
 
 // snapshot is immutable once stored.
@@ -94,7 +93,7 @@ type List struct {
 func New(config Config) *Lists {
 	stopped := make(chan struct{})
 	return &Lists{
-		Config: config, began: time.Now(), wake: make(chan struct{}, 1), changed: make(map[int]bool), walk: walk{whole: true},
+		Config: config, began: time.Now(), wake: make(chan struct{}, 1), record: newRecord(),
 		stopped: stopped, stop: sync.OnceFunc(func() { close(stopped) }),
 	}
 }
@@ -279,7 +278,7 @@ func (l *Lists) renew(next, old *snapshot, signer *token.Signer, noSigner error)
 			continue
 		}
 		if before == nil || before.epoch != epochOf(n, next.now) {
-			l.forget(n, epochOf(n, next.now))
+			l.forget(n, epochOf(n, next.now), time.Since(l.began))
 		}
 		fresh, signErr := l.sign(n, next.now, signer, noSigner)
 		if signErr != nil {

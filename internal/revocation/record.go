@@ -1,0 +1,140 @@
+package revocation
+
+import (
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/session"
+)
+
+// clockSlack is how much sooner than by this process's clock a bit may go: clocks
+// don't run alike.
+const clockSlack = 20 * time.Second
+
+// record is what was read of the revoked sessions, and how far the reading has come.
+// Nothing here reads a store or a clock.
+type record struct {
+	revoked []map[int64]bit // by index in the list, by list
+	changed map[int]bool    // the lists that were not signed since
+	walk    walk
+}
+
+// bit is the set bit of one session; there may be millions.
+type bit struct {
+	at   int64         // when it was revoked by the database's clock, in microseconds since 1970
+	keep time.Duration // until when it stays, since began, whatever the database's clock does
+}
+
+func (b bit) time() time.Time { return time.UnixMicro(b.at).UTC() }
+
+// walk is how far the older ones were read, behind the first page, where they are too
+// many for it: a page at each Refresh, round and round.
+type walk struct {
+	at    Revoked // read up to it; the zero Revoked begins anew
+	whole bool    // it must get to the end before anything is said
+}
+
+// newRecord returns the record of a process that has read nothing yet.
+func newRecord() record {
+	return record{changed: make(map[int]bool), walk: walk{whole: true}}
+}
+
+// page is a page of rows, and what is known as it is read.
+type page struct {
+	Page                   // as it was asked for
+	Reading                // as it came
+	time     time.Time     // of the lists
+	uptime   time.Duration // of this process, by its own clock
+	setBack  bool          // the database's clock was, see [Lists.setBack]
+	expected []int64       // indexes of sessions that are known to be revoked
+}
+
+// merge notes the rows of a page, and reports whether another page is to be read, behind
+// walk.at. After the first page, which has the latest rows, that is one of the older
+// ones; or all of them, when the older half of the first page is new, a row that was
+// expected is still unknown, or the database's clock was set back.
+func (r *record) merge(p page) (more bool) {
+	news := r.noteAll(p)
+	isFirst, isFull := p.Before.At.IsZero(), len(p.Revoked) == p.Rows
+	switch {
+	case !isFull: // behind it there is nothing
+		r.walk = walk{}
+		return false
+	case !isFirst:
+		r.walk.at = p.last()
+		return r.walk.whole
+	case news || p.setBack || !r.knows(p.expected):
+		r.walk = walk{at: p.last(), whole: true}
+	case r.walk.at.At.IsZero():
+		r.walk.at = p.last()
+	}
+	return true
+}
+
+// noteAll reports whether the older half of the page brought anything new.
+func (r *record) noteAll(p page) (news bool) {
+	r.makeRoom(p.Reading)
+	for i, row := range p.Revoked {
+		if r.note(row, p.time, p.uptime) && i >= p.Rows/2 {
+			news = true
+		}
+	}
+	return news
+}
+
+// makeRoom makes one list more than sessions have indexes in: another replica may have
+// opened it since.
+func (r *record) makeRoom(reading Reading) {
+	highest := reading.Highest
+	for _, row := range reading.Revoked {
+		if possible(row.Index) {
+			highest = max(highest, row.Index)
+		}
+	}
+	for n := len(r.revoked); n <= int(highest/session.StatusListSize)+1; n++ {
+		r.revoked = append(r.revoked, make(map[int64]bit))
+	}
+}
+
+// possible tells whether a session can hold this index.
+func possible(index int64) bool { return index >= 0 && index <= session.MaxStatusIndex }
+
+// note sets the bit of a session and reports whether that was new.
+func (r *record) note(row Revoked, now time.Time, uptime time.Duration) bool {
+	if !possible(row.Index) {
+		return false
+	}
+	n, i := int(row.Index/session.StatusListSize), row.Index%session.StatusListSize
+	if _, known := r.revoked[n][i]; known || !row.At.After(leftBefore(n, epochOf(n, now))) {
+		return false
+	}
+	r.revoked[n][i] = bit{at: row.At.UnixMicro(), keep: uptime + row.At.Sub(now) + Window - clockSlack}
+	r.changed[n] = true
+	return true
+}
+
+// knows reports whether the bits of all these indexes are set.
+func (r *record) knows(indexes []int64) bool {
+	for _, index := range indexes {
+		n, i := int(index/session.StatusListSize), index%session.StatusListSize
+		if n >= len(r.revoked) {
+			return false
+		}
+		if _, known := r.revoked[n][i]; !known {
+			return false
+		}
+	}
+	return true
+}
+
+// forget clears the bits that leave a list when an epoch of it begins: by the database's
+// clock, and by this process's too, as the first may be ahead for a moment.
+func (r *record) forget(n int, epoch int64, uptime time.Duration) {
+	for i, b := range r.revoked[n] {
+		if !b.time().After(leftBefore(n, epoch)) && uptime > b.keep {
+			delete(r.revoked[n], i)
+		}
+	}
+}
+
+// leftBefore is the time up to which revoked sessions have left a list in an epoch.
+func leftBefore(n int, epoch int64) time.Time { return beginOf(n, epoch).Add(-Window) }

@@ -59,7 +59,7 @@ func TestEveryTokenIsIssuedNowForTheLoginOfThen(t *testing.T) {
 				now := b.clock.Now()
 				got := b.claims(t, tokens)
 				want := token.Claims{
-					Issuer: issuer, Audience: audience, Subject: s.UserID, ClientID: client.FirstParty, SessionID: s.ID, ID: got.ID,
+					Issuer: issuer, Audiences: []string{audience}, Subject: s.UserID, ClientID: client.FirstParty, SessionID: s.ID, ID: got.ID,
 					AuthTime: login.Truncate(time.Second), IssuedAt: now.Truncate(time.Second), Expiry: now.Add(ttl).Truncate(time.Second),
 					Status: b.Lists.Reference(s.StatusIndex),
 				}

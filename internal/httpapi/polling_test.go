@@ -52,7 +52,7 @@ func TestAVerifierHearsOfARevocationWhereEveryPlaceIsTaken(t *testing.T) {
 
 	at, now := int64(7), time.Now()
 	raw, err := signer.Sign(token.Claims{
-		Issuer: server.URL, Subject: "ada", Audience: "orders", ClientID: "c", ID: "j", SessionID: "s",
+		Issuer: server.URL, Subject: "ada", Audiences: []string{"orders"}, ClientID: "c", ID: "j", SessionID: "s",
 		AuthTime: now, IssuedAt: now, Expiry: now.Add(time.Hour), Status: lists.Reference(&at),
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jws"
 
@@ -23,7 +24,7 @@ func TestTheClaimsAreThoseOfTheStandardAndNoOthers(t *testing.T) {
 	t.Parallel()
 	k := newKey(t)
 	raw, err := k.signer.Sign(token.Claims{
-		Issuer: issuer, Subject: "alice", Audience: "https://api.example.com", ClientID: "first-party", SessionID: "s1", ID: "j1",
+		Issuer: issuer, Subject: "alice", Audiences: []string{"https://api.example.com"}, ClientID: "first-party", SessionID: "s1", ID: "j1",
 		AuthTime: at.Add(-time.Hour + 999*time.Millisecond), IssuedAt: at.Add(999 * time.Millisecond), Expiry: at.Add(5 * time.Minute),
 		Status: &token.Status{Index: 7, URI: issuer + "/oauth/status-lists/0"},
 	})
@@ -39,6 +40,49 @@ func TestTheClaimsAreThoseOfTheStandardAndNoOthers(t *testing.T) {
 	}
 	if k.signer.KID() != "k1" {
 		t.Errorf("the key is %q, want k1", k.signer.KID())
+	}
+}
+
+// TestWhatATokenDoesNotHaveIsAbsent, and what it has is where the standards want it and is
+// read back.
+func TestWhatATokenDoesNotHaveIsAbsent(t *testing.T) {
+	t.Parallel()
+	k := newKey(t)
+	least := token.Claims{Issuer: issuer, Subject: "orders", ClientID: "orders", ID: "j1", IssuedAt: at, Expiry: at.Add(time.Minute)}
+	with := func(change func(*token.Claims)) token.Claims {
+		c := least
+		change(&c)
+		return c
+	}
+	for name, c := range map[string]struct {
+		claims token.Claims
+		wire   string // what comes after the least
+	}{
+		"the least":              {least, ``},
+		"two audiences":          {with(func(c *token.Claims) { c.Audiences = []string{"a", "b"} }), `,"aud":["a","b"]`},
+		"one audience":           {with(func(c *token.Claims) { c.Audiences = []string{"a"} }), `,"aud":"a"`},
+		"a session":              {with(func(c *token.Claims) { c.SessionID, c.AuthTime = "s1", at }), `,"sid":"s1","auth_time":1767323045`},
+		"a scope":                {with(func(c *token.Claims) { c.Scope = "read write" }), `,"scope":"read write"`},
+		"how they authenticated": {with(func(c *token.Claims) { c.ACR, c.AMR = "2", []string{"pwd", "otp"} }), `,"acr":"2","amr":["pwd","otp"]`},
+		"a key":                  {with(func(c *token.Claims) { c.JKT = []byte{0xfb, 0xff} }), `,"cnf":{"jkt":"-_8"}`},
+		"actors": {with(func(c *token.Claims) { c.Actor = &token.Actor{Subject: "b", Before: &token.Actor{Subject: "a"}} }),
+			`,"act":{"sub":"b","act":{"sub":"a"}}`},
+	} {
+		raw, err := k.signer.Sign(c.claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(raw, ".")[1])
+		var got, want map[string]any
+		_ = json.Unmarshal(payload, &got)
+		_ = json.Unmarshal([]byte(`{"iss":"https://auth.example.com","sub":"orders","exp":1767323105,"iat":1767323045,"jti":"j1","client_id":"orders"`+c.wire+`}`), &want)
+		if diff := cmp.Diff(got, want); diff != "" || err != nil {
+			t.Errorf("%s: %v (-got +want):\n%s", name, err, diff)
+		}
+		read, err := token.Parse(raw, issuer, k.public)
+		if diff := cmp.Diff(read, c.claims); diff != "" || err != nil {
+			t.Errorf("%s is read as something else: %v (-got +want):\n%s", name, err, diff)
+		}
 	}
 }
 
@@ -103,6 +147,8 @@ func TestAGoodSignatureAloneIsNotEnough(t *testing.T) {
 		"a payload of text":       k.signed(t, header, `"alice"`),
 		"another issuer":          k.signed(t, header, `{"iss":"https://auth.example.com/","sub":"alice"}`),
 		"no issuer":               k.signed(t, header, `{"sub":"alice"}`),
+		"a key that is no key":    k.signed(t, header, `{"iss":"https://auth.example.com","sub":"alice","cnf":{"jkt":"+/"}}`),
+		"an audience of numbers":  k.signed(t, header, `{"iss":"https://auth.example.com","sub":"alice","aud":[1]}`),
 		"spare bits":              good[:len(good)-1] + alphabet[last|1:][:1],
 		"a line feed":             good[:len(good)-10] + "\n" + good[len(good)-10:],
 		"a carriage return":       good[:len(good)-10] + "\r" + good[len(good)-10:],
@@ -111,7 +157,7 @@ func TestAGoodSignatureAloneIsNotEnough(t *testing.T) {
 		"two parts and a dot":     parts[0] + "." + parts[1] + ".",
 		"a header with line ends": parts[0] + "\n." + parts[1] + "." + parts[2],
 	} {
-		if got, err := token.Parse(raw, issuer, k.public); !errors.Is(err, token.ErrToken) || got != (token.Claims{}) {
+		if got, err := token.Parse(raw, issuer, k.public); !errors.Is(err, token.ErrToken) || !cmp.Equal(got, token.Claims{}) {
 			t.Errorf("%s: %+v, %v; want %v", name, got, err, token.ErrToken)
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jws"
@@ -29,52 +28,6 @@ const maxSize = 16 << 10
 // ErrToken says that a string is no access token of this authority. It is
 // deliberately one error for every defect.
 var ErrToken = errors.New("not an access token of this authority")
-
-// Claims are the claims of an access token (RFC 9068 §2.2). Times are in whole
-// seconds.
-type Claims struct {
-	Issuer    string
-	Subject   string
-	Audience  string
-	ClientID  string
-	SessionID string
-	ID        string // jti; see [NewID]
-	AuthTime  time.Time
-	IssuedAt  time.Time
-	Expiry    time.Time
-	Status    *Status // nil: the token is in no status list
-}
-
-// Status is the place of a token in a status list
-// (draft-ietf-oauth-status-list §6.2).
-type Status struct {
-	Index int64
-	URI   string // of the list
-}
-
-// wireClaims names the claims on the wire: the only list of them.
-type wireClaims struct {
-	Issuer    string `json:"iss"`
-	Subject   string `json:"sub"`
-	Audience  string `json:"aud"`
-	Expiry    int64  `json:"exp"`
-	IssuedAt  int64  `json:"iat"`
-	ID        string `json:"jti"`
-	ClientID  string `json:"client_id"`
-	SessionID string `json:"sid"`
-	AuthTime  int64  `json:"auth_time"`
-
-	Status *wireStatus `json:"status,omitempty"`
-}
-
-type wireStatus struct {
-	StatusList wireStatusReference `json:"status_list"`
-}
-
-type wireStatusReference struct {
-	Index int64  `json:"idx"`
-	URI   string `json:"uri"`
-}
 
 type wireHeader struct {
 	Algorithm string `json:"alg"`
@@ -118,15 +71,7 @@ func (s *Signer) KID() string { return s.kid }
 
 // Sign returns the claims as a JWS in compact form.
 func (s *Signer) Sign(c Claims) (string, error) {
-	claims := wireClaims{
-		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience,
-		Expiry: c.Expiry.Unix(), IssuedAt: c.IssuedAt.Unix(), AuthTime: c.AuthTime.Unix(),
-		ID: c.ID, ClientID: c.ClientID, SessionID: c.SessionID,
-	}
-	if c.Status != nil {
-		claims.Status = &wireStatus{StatusList: wireStatusReference{Index: c.Status.Index, URI: c.Status.URI}}
-	}
-	signed, err := s.sign(s.access, claims)
+	signed, err := s.sign(s.access, c.wire())
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
 	}
@@ -179,21 +124,7 @@ func Parse(raw, issuer string, public func(kid string) (*rsa.PublicKey, bool)) (
 	if decodeSegment(encodedPayload, &c) != nil || c.Issuer != issuer {
 		return Claims{}, ErrToken
 	}
-	return c.claims(), nil
-}
-
-func (c wireClaims) claims() Claims {
-	claims := Claims{
-		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience,
-		ClientID: c.ClientID, SessionID: c.SessionID, ID: c.ID,
-		AuthTime: time.Unix(c.AuthTime, 0).UTC(),
-		IssuedAt: time.Unix(c.IssuedAt, 0).UTC(),
-		Expiry:   time.Unix(c.Expiry, 0).UTC(),
-	}
-	if c.Status != nil {
-		claims.Status = &Status{Index: c.Status.StatusList.Index, URI: c.Status.StatusList.URI}
-	}
-	return claims
+	return c.claims()
 }
 
 func decodeSegment(encoded string, into any) error {

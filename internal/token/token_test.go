@@ -23,7 +23,7 @@ var at = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func claims() token.Claims {
 	return token.Claims{
-		Issuer: issuer, Subject: "0190", Audience: "https://api.example.com", ClientID: "first-party",
+		Issuer: issuer, Subject: "0190", Audiences: []string{"https://api.example.com"}, ClientID: "first-party",
 		SessionID: "0191", ID: token.NewID(), AuthTime: at, IssuedAt: at, Expiry: at.Add(5 * time.Minute),
 	}
 }

@@ -148,7 +148,7 @@ func (a *authority) sign(n int, life time.Duration) ticket {
 func (a *authority) signed(signer *token.Signer, now time.Time, life time.Duration) ticket {
 	a.t.Helper()
 	raw, err := signer.Sign(token.Claims{
-		Issuer: issuer, Subject: "0190c1f0-0000-7000-8000-000000000000", Audience: audience, ClientID: "first-party",
+		Issuer: issuer, Subject: "0190c1f0-0000-7000-8000-000000000000", Audiences: []string{audience}, ClientID: "first-party",
 		SessionID: "s", ID: token.NewID(), AuthTime: now, IssuedAt: now, Expiry: now.Add(life),
 	})
 	if err != nil {

@@ -106,19 +106,34 @@ type Tokens struct {
 	ExpiresIn    time.Duration
 }
 
-// issue signs an access token of the session and writes its refresh token. now is
+// issue signs an access token of a grant and writes the refresh token beside it. now is
 // database time, which the claims are in.
-func (a *Authority) issue(signer *token.Signer, s session.Session, refresh session.Token, now time.Time) (Tokens, error) {
-	access, err := signer.Sign(token.Claims{
-		Issuer: a.Issuer, Subject: s.UserID, Audience: a.Audience,
-		ClientID: s.ClientID, SessionID: s.ID, ID: token.NewID(),
-		AuthTime: s.CreatedAt, IssuedAt: now, Expiry: now.Add(a.AccessTTL),
-		Status: a.Lists.Reference(s.StatusIndex),
-	})
+func (a *Authority) issue(signer *token.Signer, g session.Grant, refresh session.Token, now time.Time) (Tokens, error) {
+	access, err := signer.Sign(a.claims(g, now))
 	if err != nil {
 		return Tokens{}, fmt.Errorf("issue access token: %w", err)
 	}
 	return Tokens{AccessToken: access, RefreshToken: a.Mint.Format(refresh), ExpiresIn: a.AccessTTL}, nil
+}
+
+// claims returns what an access token of the grant says.
+func (a *Authority) claims(g session.Grant, now time.Time) token.Claims {
+	c := token.Claims{
+		Issuer: a.Issuer, Subject: g.Subject, Audiences: g.Audiences, ClientID: g.ClientID, SessionID: g.SessionID,
+		ID: token.NewID(), AuthTime: g.AuthTime, IssuedAt: now, Expiry: now.Add(a.AccessTTL),
+		Scope: g.Scope, ACR: g.ACR, AMR: g.AMR, JKT: g.JKT, Actor: actor(g.Actor), Status: a.Lists.Reference(g.StatusIndex),
+	}
+	if len(c.Audiences) == 0 {
+		c.Audiences = []string{a.Audience}
+	}
+	return c
+}
+
+func actor(a *session.Actor) *token.Actor {
+	if a == nil {
+		return nil
+	}
+	return &token.Actor{Subject: a.Subject, Before: actor(a.Before)}
 }
 
 // firstParty returns the built-in client. ErrClient while it is disabled.

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
+	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/session"
@@ -160,5 +162,41 @@ func TestASessionIsStartedUnderTheTermsOfItsClient(t *testing.T) {
 		if got := s.AbsoluteExpiry.Sub(s.CreatedAt); got != c.life {
 			t.Errorf("%s: lives %v, want %v", name, got, c.life)
 		}
+	}
+}
+
+// TestATokenSaysWhatItsSessionGrants, at the login and at each refresh.
+func TestATokenSaysWhatItsSessionGrants(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	owner, err := b.Users.UserByID(t.Context(), b.standing(t, b.login(t, "alice")).UserID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	family, authenticated := session.NewFamily(), b.clock.Now().Add(-time.Hour)
+	s, err := b.Sessions.StartSession(t.Context(), session.Session{
+		ID: uuid.Must(uuid.NewV7()).String(), Family: family.Hash(), UserID: owner.ID, ClientID: client.FirstParty, AuthTime: authenticated,
+		Scope: "read write", Resources: []string{"https://a.example", "https://b.example"}, ACR: "2", AMR: []string{"pwd"}, JKT: make([]byte, 32),
+	}, session.Terms{Lifetime: 24 * time.Hour, Seen: owner.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.Actor{Kind: audit.User, ID: owner.ID}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := b.Mint.Format(session.Token{Family: family, Generation: 1, IssuedAt: s.CreatedAt.Truncate(time.Second)})
+	for hour := range 2 {
+		tokens, err := b.Refresh(t.Context(), firstParty(), raw, home())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := b.claims(t, tokens)
+		want := token.Claims{
+			Issuer: issuer, Subject: owner.ID, Audiences: s.Resources, ClientID: client.FirstParty, SessionID: s.ID,
+			AuthTime: authenticated.Truncate(time.Second), Scope: s.Scope, ACR: s.ACR, AMR: s.AMR, JKT: s.JKT,
+			ID: got.ID, IssuedAt: got.IssuedAt, Expiry: got.Expiry, Status: b.Lists.Reference(s.StatusIndex),
+		}
+		if diff := cmp.Diff(got, want); diff != "" {
+			t.Errorf("after %d hours (-got +want):\n%s", hour, diff)
+		}
+		raw = tokens.RefreshToken
+		b.clock.pass(time.Hour)
 	}
 }

@@ -38,7 +38,7 @@ func TestABearerMustBeWhoTheTokenSaysInEveryWay(t *testing.T) {
 	alices, bobs := b.login(t, "alice"), b.login(t, "bob")
 	for name, change := range map[string]func(*token.Claims){
 		"another issuer":    func(c *token.Claims) { c.Issuer = "https://elsewhere.example.com" },
-		"another audience":  func(c *token.Claims) { c.Audience = "https://elsewhere.example.com" },
+		"another audience":  func(c *token.Claims) { c.Audiences = []string{"https://elsewhere.example.com"} },
 		"another client":    func(c *token.Claims) { c.ClientID = "stranger" },
 		"no client":         func(c *token.Claims) { c.ClientID = "" },
 		"another user":      func(c *token.Claims) { c.Subject = b.claims(t, bobs).Subject },

@@ -141,7 +141,7 @@ func (a *Authority) rotate(ctx context.Context, p presented, from Origin) (Token
 		p.standing.StatusIndex = a.place(ctx, p.standing.Session)
 	}
 	successor := session.Token{Family: p.Family, Generation: found.Issue, IssuedAt: found.Issued}
-	return a.issue(signer, p.standing.Session, successor, p.standing.Now)
+	return a.issue(signer, p.standing.Grant(), successor, p.standing.Now)
 }
 
 // place gives a session an index that an older binary started without one, once. The

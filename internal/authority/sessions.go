@@ -3,6 +3,7 @@ package authority
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -80,7 +81,7 @@ func (a *Authority) bearer(ctx context.Context, raw string) (session.Standing, e
 		return session.Standing{}, ErrBearer
 	case err != nil:
 		return session.Standing{}, err
-	case claims.Audience != a.Audience || claims.ClientID != client.FirstParty:
+	case !slices.Contains(claims.Audiences, a.Audience) || claims.ClientID != client.FirstParty:
 		return session.Standing{}, ErrBearer
 	}
 	standing, err := a.Sessions.StandingByID(ctx, claims.SessionID)

@@ -30,6 +30,14 @@ type Session struct {
 	Checkpoint uint32
 	LastSeenAt time.Time // when the checkpoint was last written; CreatedAt at first
 
+	// What the session grants from its beginning on; see [Session.Grant].
+	Scope     string    // separated by spaces; "": none
+	Resources []string  // the granted audiences; nil: the default one
+	AuthTime  time.Time // of the user's authentication; zero when it is started: CreatedAt
+	ACR       string
+	AMR       []string
+	JKT       []byte // SHA-256 thumbprint of the key that its refresh tokens are bound to; nil: none
+
 	Address   string // where the login came from
 	UserAgent string // at most 256 bytes of it
 
@@ -42,6 +50,15 @@ type Session struct {
 // lifetime at now. LastSeenAt is written late, so it says so late, never early.
 func (s Session) Lapsed(now time.Time, idle time.Duration) bool {
 	return now.Sub(s.LastSeenAt) >= idle+checkpointEvery+checkpointJitter
+}
+
+// Authenticated is when the user authenticated, to the microsecond: at the start of the
+// session, unless AuthTime says otherwise.
+func (s Session) Authenticated() time.Time {
+	if s.AuthTime.IsZero() {
+		return s.CreatedAt
+	}
+	return s.AuthTime.UTC().Truncate(time.Microsecond)
 }
 
 // Why a session ended.

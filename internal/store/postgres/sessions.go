@@ -13,7 +13,8 @@ import (
 )
 
 const sessionColumns = `s.id, s.family, s.user_id, s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
-	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent, s.status_index`
+	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent, s.status_index,
+	s.scope, s.resources, coalesce(s.auth_time, s.created_at), coalesce(s.acr, ''), s.amr, s.jkt`
 
 func scanSession(row pgx.CollectableRow) (session.Session, error) { return scanSessionAnd(row) }
 
@@ -25,13 +26,17 @@ func scanSessionAnd(row pgx.CollectableRow, more ...any) (session.Session, error
 	columns := []any{
 		&x.ID, &family, &x.UserID, &x.ClientID, &x.CreatedAt, &x.AbsoluteExpiry, &revoked,
 		&x.RevokeReason, &x.Checkpoint, &x.LastSeenAt, &x.Address, &x.UserAgent, &x.StatusIndex,
+		&x.Scope, &x.Resources, &x.AuthTime, &x.ACR, &x.AMR, &x.JKT,
 	}
 	if err := row.Scan(append(columns, more...)...); err != nil {
 		return session.Session{}, err
 	}
 	copy(x.Family[:], family)
 	x.CreatedAt, x.AbsoluteExpiry, x.LastSeenAt = x.CreatedAt.UTC(), x.AbsoluteExpiry.UTC(), x.LastSeenAt.UTC()
-	x.RevokedAt = when(revoked)
+	x.AuthTime, x.RevokedAt = x.AuthTime.UTC(), when(revoked)
+	if len(x.Resources) == 0 {
+		x.Resources = nil
+	}
 	return x, nil
 }
 
@@ -62,7 +67,7 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, terms sessi
 		return session.Session{}, fmt.Errorf("start session: %w", err)
 	}
 	x.CreatedAt, x.AbsoluteExpiry = x.CreatedAt.UTC(), x.AbsoluteExpiry.UTC()
-	x.LastSeenAt = x.CreatedAt
+	x.LastSeenAt, x.AuthTime = x.CreatedAt, x.Authenticated()
 	return x, nil
 }
 

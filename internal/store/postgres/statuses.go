@@ -92,12 +92,15 @@ func release(ctx context.Context, tx pgx.Tx, terms session.Terms, f freeIndex) (
 func insertAt(ctx context.Context, tx pgx.Tx, x *session.Session, terms session.Terms, index int64) (bool, error) {
 	// never before Seen, should the clock have been set back
 	err := tx.QueryRow(ctx, `INSERT INTO sessions
-		(family, id, user_id, client_id, created_at, absolute_expiry, checkpoint, last_seen_at, address, user_agent, status_index)
-		SELECT $1, $2, $3, $4, clock.now, clock.now + $5::bigint * interval '1 microsecond', $6, clock.now, $7, $8, $10
+		(family, id, user_id, client_id, created_at, absolute_expiry, checkpoint, last_seen_at, address, user_agent, status_index,
+			scope, resources, auth_time, acr, amr, jkt)
+		SELECT $1, $2, $3, $4, clock.now, clock.now + $5::bigint * interval '1 microsecond', $6, clock.now, $7, $8, $10,
+			$11, coalesce($12::text[], '{}'), $13, $14, $15, $16
 		FROM (SELECT greatest(clock_timestamp(), $9::timestamptz) AS now) clock
 		ON CONFLICT (status_index) WHERE status_index IS NOT NULL DO NOTHING
 		RETURNING created_at, absolute_expiry`,
-		x.Family[:], x.ID, x.UserID, x.ClientID, terms.Lifetime.Microseconds(), x.Checkpoint, x.Address, x.UserAgent, terms.Seen, index).
+		x.Family[:], x.ID, x.UserID, x.ClientID, terms.Lifetime.Microseconds(), x.Checkpoint, x.Address, x.UserAgent, terms.Seen, index,
+		x.Scope, x.Resources, stored(x.AuthTime), orNull(x.ACR), x.AMR, x.JKT).
 		Scan(&x.CreatedAt, &x.AbsoluteExpiry)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil

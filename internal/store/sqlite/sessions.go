@@ -13,22 +13,25 @@ import (
 )
 
 const sessionColumns = `s.id, s.family, s.user_id, s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
-	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent, s.status_index`
+	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent, s.status_index,
+	s.scope, s.resources, coalesce(s.auth_time, s.created_at), coalesce(s.acr, ''), s.amr, s.jkt`
 
 // scanSession reads sessionColumns and whatever columns follow them.
 func scanSession(r row, more ...any) (session.Session, error) {
 	var x session.Session
 	var family []byte
-	var created, expiry, revoked, seen moment
+	var created, expiry, revoked, seen, authenticated moment
 	columns := []any{
 		&x.ID, &family, &x.UserID, &x.ClientID, &created, &expiry, &revoked,
 		&x.RevokeReason, &x.Checkpoint, &seen, &x.Address, &x.UserAgent, &x.StatusIndex,
+		&x.Scope, (*texts)(&x.Resources), &authenticated, &x.ACR, (*texts)(&x.AMR), &x.JKT,
 	}
 	if err := r.Scan(append(columns, more...)...); err != nil {
 		return session.Session{}, err
 	}
 	copy(x.Family[:], family)
 	x.CreatedAt, x.AbsoluteExpiry, x.RevokedAt, x.LastSeenAt = created.Time, expiry.Time, revoked.Time, seen.Time
+	x.AuthTime = authenticated.Time
 	return x, nil
 }
 
@@ -48,11 +51,7 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, terms sessi
 		x.RevokedAt, x.RevokeReason = time.Time{}, ""
 		x.Checkpoint = max(x.Checkpoint, 1)
 		x.Address, x.UserAgent = audit.Address(x.Address), audit.UserAgent(x.UserAgent)
-		if _, err := t.ExecContext(ctx, `INSERT INTO sessions
-			(family, id, user_id, client_id, created_at, absolute_expiry, checkpoint, last_seen_at, address, user_agent, status_index)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			x.Family[:], x.ID, x.UserID, x.ClientID, stored(x.CreatedAt), stored(x.AbsoluteExpiry),
-			x.Checkpoint, stored(x.LastSeenAt), x.Address, x.UserAgent, x.StatusIndex); err != nil {
+		if err := t.insert(ctx, x); err != nil {
 			return err
 		}
 		if err := terms.Allowed(x.CreatedAt); err != nil {
@@ -63,7 +62,19 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, terms sessi
 	if err != nil {
 		return session.Session{}, fmt.Errorf("start session: %w", err)
 	}
+	x.AuthTime = x.Authenticated()
 	return x, nil
+}
+
+func (t tx) insert(ctx context.Context, x session.Session) error {
+	_, err := t.ExecContext(ctx, `INSERT INTO sessions
+		(family, id, user_id, client_id, created_at, absolute_expiry, checkpoint, last_seen_at, address, user_agent, status_index,
+			scope, resources, auth_time, acr, amr, jkt)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		x.Family[:], x.ID, x.UserID, x.ClientID, stored(x.CreatedAt), stored(x.AbsoluteExpiry),
+		x.Checkpoint, stored(x.LastSeenAt), x.Address, x.UserAgent, x.StatusIndex,
+		x.Scope, array(x.Resources), stored(x.AuthTime), orNull(x.ACR), arrayOrNull(x.AMR), blobOrNull(x.JKT))
+	return err
 }
 
 // admit checks the user and the client, and gives the highest status index in use.

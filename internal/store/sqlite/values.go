@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,6 +38,44 @@ func orNull(s string) any {
 		return nil
 	}
 	return s
+}
+
+// blobOrNull keeps no octets as NULL.
+func blobOrNull(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// texts is a column of a JSON array of texts. An empty array and NULL are nil.
+type texts []string
+
+// Scan implements [sql.Scanner].
+func (t *texts) Scan(value any) error {
+	var encoded sql.NullString
+	*t = nil
+	if err := encoded.Scan(value); err != nil || !encoded.Valid || encoded.String == "[]" {
+		return err
+	}
+	return json.Unmarshal([]byte(encoded.String), (*[]string)(t))
+}
+
+// array is the value of such a column.
+func array(texts []string) any {
+	if len(texts) == 0 {
+		return "[]"
+	}
+	encoded, _ := json.Marshal(texts) // never fails: they are texts
+	return string(encoded)
+}
+
+// arrayOrNull keeps an empty array as NULL.
+func arrayOrNull(texts []string) any {
+	if len(texts) == 0 {
+		return nil
+	}
+	return array(texts)
 }
 
 // later is the greater of two times.

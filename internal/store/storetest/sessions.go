@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 func Sessions(t *testing.T, open OpenDurable) {
 	keep(t, open, map[string]durableRule{
 		"AStartedSessionComesBack":              startedSessionComesBack,
+		"ASessionSaysNothingByDefault":          sessionOfDefaultsComesBack,
 		"TheStandingSaysWhatARefreshNeeds":      standingSaysAll,
 		"AHostileUserAgentIsKeptHarmless":       hostileUserAgentIsKept,
 		"AUserWhoChangedStartsNoSession":        changedUserStartsNoSession,
@@ -49,6 +51,9 @@ func Sessions(t *testing.T, open OpenDurable) {
 func startedSessionComesBack(t *testing.T, store Durable) {
 	alice := createUser(t, store, "alice")
 	want := newSession(alice.ID)
+	want.AuthTime = time.Now().Add(-time.Hour).UTC().Truncate(time.Microsecond)
+	want.Scope, want.Resources = "read write", []string{"https://a.example", "https://b.example/?x=\"1\""}
+	want.ACR, want.AMR, want.JKT = "2", []string{"pwd", "otp"}, bytes.Repeat([]byte{0xfe}, 32)
 	lifetime := 180*24*time.Hour + 123456*time.Microsecond
 	started, err := store.StartSession(t.Context(), want, session.Terms{Lifetime: lifetime, Seen: alice.SessionsValidAfter}, aboutSession(audit.SessionStarted, want.ID))
 	if err != nil {
@@ -67,6 +72,19 @@ func startedSessionComesBack(t *testing.T, store Durable) {
 		t.Errorf("by id (-got +want):\n%s", diff)
 	}
 	wantEvents(t, store, audit.Query{SessionID: want.ID}, audit.SessionStarted)
+}
+
+// sessionOfDefaultsComesBack: what a session does not say has the one zero value, and its
+// user authenticated when it was started. So a session of an earlier version reads.
+func sessionOfDefaultsComesBack(t *testing.T, store Durable) {
+	started := startSession(t, store, createUser(t, store, "alice").ID)
+	if !started.AuthTime.Equal(started.CreatedAt) || started.Scope != "" || started.Resources != nil || started.AMR != nil || started.JKT != nil {
+		t.Errorf("started as %+v", started)
+	}
+	standing, err := store.StandingByFamily(t.Context(), started.Family)
+	if diff := cmp.Diff(standing.Session, started); diff != "" || err != nil {
+		t.Errorf("%v (-got +want):\n%s", err, diff)
+	}
 }
 
 func standingSaysAll(t *testing.T, store Durable) {

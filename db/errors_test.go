@@ -174,7 +174,7 @@ func TestAnUnavailablePostgresIsNamedWithoutItsPassword(t *testing.T) {
 		})
 	}
 	for _, bad := range []string{"postgres://mint:hunter2@:port/%%", "hunter2", "postgres://mint:hunter2@host:port/db"} {
-		if _, err := db.Postgres(bad); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "postgres://user:password@host:port/database") {
+		if _, err := db.Postgres(bad); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "; write ") {
 			t.Errorf("%s: got %v, want how to write it, without the password", bad, err)
 		}
 	}
@@ -244,9 +244,7 @@ func TestAPostgresThatMayNotBeChangedSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	query := place.Query()
-	query.Set("default_transaction_read_only", "on")
-	place.RawQuery = query.Encode()
+	place.RawQuery += "&options=-c%20default_transaction_read_only%3Don"
 	d := postgresAt(t, place.String())
 	const says = "migrate up: prepare migrations: ERROR: cannot execute CREATE TABLE in a read-only transaction"
 	if err := d.Up(t.Context()); err == nil || !strings.HasPrefix(err.Error(), says) {

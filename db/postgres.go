@@ -14,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
 // turnTimeout is how long an operation on Postgres waits for one that runs elsewhere.
@@ -23,13 +25,18 @@ const turnTimeout = time.Minute
 // comes later waits behind it, so a migration that can't have its tables gives up.
 const tableTimeout = 5 * time.Second
 
-// Postgres names the Postgres database at a URL. Where a pooler stands in front
+// Postgres names the Postgres database at a URL of a form that storeurl.ParsePostgres
+// lists; what it says about a pool does not concern migrations. Where a pooler stands in front
 // it must be the URL of the server itself: the lock that keeps two migrations
 // apart belongs to one connection.
 func Postgres(databaseURL string) (*Database, error) {
-	config, err := pgx.ParseConfig(databaseURL)
+	url, err := storeurl.ParsePostgres(databaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("read the database URL: %w", err)
+	}
+	config, err := pgx.ParseConfig(url.KeywordValues().Reveal())
 	if err != nil { // the error would quote parts of the URL
-		return nil, errors.New("parse database URL: write it as postgres://user:password@host:port/database")
+		return nil, errors.New("open database: a file that its URL names (sslcert, sslkey, sslrootcert, service) or a PG… variable of the environment cannot be used")
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -9,10 +10,8 @@ import (
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/secret"
+	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
-
-// stars stand where a secret would be shown.
-const stars = "***"
 
 func bind[T any](field func(*Config) *T, parse func(string) (T, error), show func(T) string) binding {
 	return binding{
@@ -29,20 +28,24 @@ func bind[T any](field func(*Config) *T, parse func(string) (T, error), show fun
 
 // bindURL sets the field even where the URL is wrong, so that the rules about
 // which stores belong together see that it was given.
-func bindURL(field func(*Config) *secret.String, check func(string) error) binding {
+func bindURL[T any](field func(*Config) *secret.String, parse func(string) (T, error)) binding {
 	return binding{
 		set: func(c *Config, text string) error {
 			*field(c) = secret.NewString(text)
 			if text == "" {
 				return nil
 			}
-			return check(text)
+			_, err := parse(text)
+			if d, ok := errors.AsType[*storeurl.Defect](err); ok {
+				return &defect{what: d.What, mend: d.Mend}
+			}
+			return err
 		},
 		show: func(c Config) string {
 			if field(&c).Empty() {
 				return ""
 			}
-			return masked(field(&c).Reveal())
+			return storeurl.Masked(field(&c).Reveal())
 		},
 	}
 }
@@ -63,7 +66,7 @@ func rootSecretBinding() binding {
 		if len(roots) == 0 {
 			return ""
 		}
-		return stars
+		return storeurl.Stars
 	}
 	return bind(func(c *Config) *secret.Roots { return &c.RootSecret }, parse, show)
 }

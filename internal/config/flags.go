@@ -6,6 +6,8 @@ import (
 
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/spf13/pflag"
+
+	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
 const configFlag = "config"
@@ -74,7 +76,7 @@ func flagValue(k key, text string, input *stdinOnce) (string, error) {
 		return readValue(file)
 	case text == "-":
 		return input.read()
-	case text == "", k.kind == "url" && !holdsPassword(text):
+	case text == "", k.kind == "url" && !strings.Contains(storeurl.Masked(text), storeurl.Stars):
 		return text, nil
 	}
 	return "", defectf("write --"+flagName(k.name)+" @file or -, or set "+k.name+" or "+k.name+fileSuffix,

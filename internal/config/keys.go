@@ -3,6 +3,8 @@ package config
 import (
 	"strconv"
 	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
 // prefix begins the name of every variable of ours.
@@ -76,13 +78,13 @@ func keys() []key {
 			binding: bind(func(c *Config) *string { return &c.DataDir }, parsePath, asIs)},
 		{name: keyDatabaseURL, kind: "url", secret: true,
 			help:    "Postgres, postgres://…; together with MINTMARK_REDIS_URL it chooses production mode",
-			binding: bindURL(fieldDatabaseURL, parseDatabaseURL)},
+			binding: bindURL(fieldDatabaseURL, storeurl.ParsePostgres)},
 		{name: keyDatabaseMigrateURL, kind: "url", secret: true, derived: "`MINTMARK_DATABASE_URL`",
 			help:    "Postgres for migrations, where a pooler stands in front of the other URL",
-			binding: bindURL(fieldDatabaseMigrateURL, parseDatabaseURL)},
+			binding: bindURL(fieldDatabaseMigrateURL, storeurl.ParsePostgres)},
 		{name: keyRedisURL, kind: "url", secret: true,
-			help:    "Redis: redis://, rediss://, redis+sentinel://h1,h2/master or redis+cluster://h1,h2",
-			binding: bindURL(fieldRedisURL, parseRedisURL)},
+			help:    "Redis: redis://, redis+sentinel://h1,h2/master, redis+cluster://h1,h2 (rediss for TLS) or unix:///path",
+			binding: bindURL(fieldRedisURL, storeurl.ParseRedis)},
 		{name: keyRootSecret, kind: "roots", secret: true, derived: "made at first start and kept in the data directory",
 			help:    "1:base64(32 bytes),2:…, make one by 1:$(openssl rand -base64 32); the first signs, all verify, 1!: marks a compromised one",
 			binding: rootSecretBinding()},

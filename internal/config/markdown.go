@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
 //go:generate go run ./configdoc ../../docs/configuration.md
@@ -21,6 +23,10 @@ func Markdown() string {
 		fmt.Fprintf(&page, "| `%s` | %s | %s |\n", b.key, b.least, b.most)
 	}
 	page.WriteString(markdownRules)
+	for _, p := range storeurl.PostgresParameters() {
+		fmt.Fprintf(&page, "- `%s`: %s\n", p.Name, p.Takes)
+	}
+	page.WriteString(markdownRest)
 	return page.String()
 }
 
@@ -89,12 +95,23 @@ const markdownRules = `
 | mode | form |
 |---|---|
 | Postgres | ` + "`postgres://user:password@host:5432/database?sslmode=verify-full`" + ` |
-| Redis, one server | ` + "`redis://:password@host:6379/0`, with TLS `rediss://…`" + ` |
-| Redis Sentinel | ` + "`redis+sentinel://host1:26379,host2:26379/master`" + ` |
-| Redis Cluster | ` + "`redis+cluster://host1:6379,host2:6379`" + ` |
+| Postgres, several servers | ` + "`postgres://user:password@host1,host2:5433/database?target_session_attrs=read-write`" + ` |
+| Postgres on a socket | ` + "`postgres://user@/database?host=/run/postgresql`" + ` |
+| Redis, one server | ` + "`redis://user:password@host:6379/0`" + ` |
+| Redis on a socket | ` + "`unix://user:password@/run/redis.sock?db=0`" + ` |
+| Redis Sentinel | ` + "`redis+sentinel://user:password@host1:26379,host2:26379/master?db=0&sentinel_username=…&sentinel_password=…`" + ` |
+| Redis Cluster | ` + "`redis+cluster://user:password@host1:6379,host2:6379`" + ` |
 
-Special characters of a password are percent-encoded: ` + "`@` is `%40`, `/` is `%2F`" + `.
+User, password, ports and parameters may be left out. A Redis that asks for a password alone takes ` + "`:password@`" + `.
+` + "`rediss://`, `rediss+sentinel://` and `rediss+cluster://`" + ` speak TLS 1.2 or 1.3, to Sentinels as well; they trust the
+certificate authorities of the system, or those in the file that ` + "`SSL_CERT_FILE`" + ` names.
 
+Special characters of users, passwords and parameters are percent-encoded: ` + "`@` is `%40`, `/` is `%2F`" + `, a space is ` + "`%20`" + `; a
+` + "`+`" + ` is a plus sign. A parameter that is not known is refused. The URL of Postgres knows:
+
+`
+
+const markdownRest = `
 ## The root secret
 ` + "`1:base64(32 bytes),2:base64…`" + `: up to 16 entries with ids from 1 to 255. The first signs and seals,
 all of them verify and open; ` + "`1!:`" + ` marks one that somebody else may know. Make one with:

@@ -41,7 +41,7 @@ func TestMalformedValuesAreRefused(t *testing.T) {
 		{"database is a URL", "DATABASE_URL=host=h dbname=d", "not a URL"},
 		{"a slash in a password is told as such", "DATABASE_URL=postgres://u:1234/x@h/d", "an @ where none can stand"},
 		{"an @ in a password is told as such", "DATABASE_URL=postgres://u:12@34@h/d", "an @ where none can stand"},
-		{"Redis has a known scheme", "REDIS_URL=unix:///run/redis", "its scheme is not redis"},
+		{"Redis has a known scheme", "REDIS_URL=memcached://h", "its scheme is not redis"},
 		{"Redis alone is one host", "REDIS_URL=redis://h1,h2", "takes one host"},
 		{"Redis database is a number", "REDIS_URL=redis://h/a", "not the number of a database"},
 		{"Sentinel needs a master", "REDIS_URL=redis+sentinel://h1,h2", "does not name the master"},

@@ -17,9 +17,8 @@ func TestSecretsAreShownAsStars(t *testing.T) {
 		{"DATABASE_URL", "postgres:///mint?host=/run/pg&password=" + password, "postgres:///mint?host=%2Frun%2Fpg&password=***"},
 		{"DATABASE_MIGRATE_URL", "postgresql://u:%40" + password + "@[::1]:5432/d", "postgresql://u:***@[::1]:5432/d"},
 		{"REDIS_URL", redisURL, "redis://:***@cache.internal:6379/2"},
-		{"REDIS_URL", "rediss://" + password + "@h", "rediss://***@h"},
 		{"REDIS_URL", "redis+sentinel://u:" + password + "@h1:26379,h2:26379/mymaster", "redis+sentinel://u:***@h1:26379,h2:26379/mymaster"},
-		{"REDIS_URL", "redis+cluster://h1:1,h2:2?sentinel_password=" + password, "redis+cluster://h1:1,h2:2?sentinel_password=***"},
+		{"REDIS_URL", "rediss+sentinel://h1:1,h2:2/m?sentinel_password=" + password, "rediss+sentinel://h1:1,h2:2/m?sentinel_password=***"},
 		{"ROOT_SECRET", rootText, "***"},
 	}
 	for _, c := range cases {
@@ -47,7 +46,7 @@ func TestNoProblemHoldsASecret(t *testing.T) {
 	spoiled := []string{
 		"%s", "mysql://u:%s@h/d", "postgres://u:%s/x@h/d", "postgres://u:%s@x@h/d", "postgres://u:%s@h:port/d", "postgres://u:%s#@h",
 		"postgres://u:%%zz%s@h/d", "redis://:%s@h/db", "redis://:%s@h1,h2", "redis+sentinel://:%s@h", "redis+cluster://:%s@h/1", "redis://:%s@/",
-		"postgres://u:%s@::1/d", "postgres://h/d?%%zz=%s", "1:%s", "1:%s,1:%s", "%s:1", "1!:%s", "line\n%s", "%s\xff", "https://u:%s@h",
+		"postgres://u:%s@::1/d", "rediss://%s@h", "redis://h?%s=1", "postgres://h/d?%%zz=%s", "1:%s", "1:%s,1:%s", "%s:1", "1!:%s", "line\n%s", "%s\xff", "https://u:%s@h",
 	}
 	for _, variable := range []string{"DATABASE_URL", "DATABASE_MIGRATE_URL", "REDIS_URL", "ROOT_SECRET", "ROOT_SECRET_FILE"} {
 		for _, form := range spoiled {

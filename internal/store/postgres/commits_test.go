@@ -42,7 +42,7 @@ func openCut(tb testing.TB) (cutting *cutter, cut, whole *postgres.Store) {
 	tb.Helper()
 	url := migrated(tb)
 	cutting = &cutter{}
-	store, err := postgres.Open(tb.Context(), postgres.Config{URL: url, MaxConns: 8, Tracer: cutting})
+	store, err := postgres.Open(tb.Context(), postgres.Config{URL: with(tb, url, "pool_max_conns", "8"), Tracer: cutting})
 	if err != nil {
 		tb.Fatal(err)
 	}

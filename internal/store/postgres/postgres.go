@@ -10,6 +10,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
 // ErrUnavailable is the error of [Open] when the database doesn't answer.
@@ -43,9 +46,8 @@ const (
 
 // Config says where the database is.
 type Config struct {
-	URL      string          // postgres://user:password@host:port/database
-	MaxConns int32           // 0: what the URL says (pool_max_conns), else pgx's default
-	Tracer   pgx.QueryTracer // may be nil
+	URL    string          // one of the forms that storeurl.ParsePostgres lists
+	Tracer pgx.QueryTracer // may be nil
 }
 
 // Store implements the durable stores on Postgres.
@@ -59,23 +61,16 @@ type Store struct {
 
 // Open connects to the database. It fails when none answers within 5 s. Close it after use.
 func Open(ctx context.Context, config Config) (*Store, error) {
-	settings, err := pgxpool.ParseConfig(config.URL)
-	if err != nil { // the error would quote parts of the URL
-		return nil, errors.New("parse database URL: write it as postgres://user:password@host:port/database")
+	url, err := storeurl.ParsePostgres(config.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read the database URL: %w", err)
 	}
-	if settings.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
-		return nil, errors.New("parse database URL: default_query_exec_mode=simple_protocol is not supported; leave it out")
+	settings, err := poolConfig(url)
+	if err != nil {
+		return nil, err
 	}
 	s := &Store{}
 	settings.ConnConfig.Tracer = config.Tracer
-	if settings.ConnConfig.ConnectTimeout == 0 {
-		settings.ConnConfig.ConnectTimeout = connectTimeout
-	}
-	if config.MaxConns > 0 {
-		settings.MaxConns = config.MaxConns
-	}
-	settings.HealthCheckPeriod = healthCheckPeriod
-	settings.PingTimeout = pingTimeout
 	settings.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool {
 		return p.IdleDuration > idleBeforePing || time.Now().UnixNano() < s.suspect.Load()
 	}
@@ -90,6 +85,24 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		return nil, unavailable(settings.ConnConfig, err)
 	}
 	return s, nil
+}
+
+// poolConfig gives what pgx opens a pool by.
+func poolConfig(url storeurl.Postgres) (*pgxpool.Config, error) {
+	settings, err := pgxpool.ParseConfig(url.KeywordValues().Reveal())
+	if err != nil { // the error would quote parts of the URL
+		return nil, errors.New("open database: a file that its URL names (sslcert, sslkey, sslrootcert, service) or a PG… variable of the environment cannot be used")
+	}
+	settings.ConnConfig.ConnectTimeout = cmp.Or(settings.ConnConfig.ConnectTimeout, connectTimeout)
+	pool := url.Pool
+	settings.MaxConns = cmp.Or(pool.MaxConns, settings.MaxConns)
+	settings.MinConns, settings.MinIdleConns = pool.MinConns, pool.MinIdleConns
+	settings.MaxConnLifetime = cmp.Or(pool.MaxConnLifetime, settings.MaxConnLifetime)
+	settings.MaxConnLifetimeJitter = pool.MaxConnLifetimeJitter
+	settings.MaxConnIdleTime = cmp.Or(pool.MaxConnIdleTime, settings.MaxConnIdleTime)
+	settings.HealthCheckPeriod = cmp.Or(pool.HealthCheckPeriod, healthCheckPeriod)
+	settings.PingTimeout = cmp.Or(pool.PingTimeout, pingTimeout)
+	return settings, nil
 }
 
 // unavailable puts a connection error on one line. Where TLS is optional, pgx

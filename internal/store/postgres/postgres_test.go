@@ -29,7 +29,7 @@ func migrated(tb testing.TB) string {
 
 func open(tb testing.TB, url string) *postgres.Store {
 	tb.Helper()
-	store, err := postgres.Open(context.Background(), postgres.Config{URL: url, MaxConns: 8})
+	store, err := postgres.Open(context.Background(), postgres.Config{URL: with(tb, url, "pool_max_conns", "8")})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -12,6 +12,7 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"runtime"
 	"strings"
@@ -20,6 +21,8 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
+
+	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
 const (
@@ -30,7 +33,7 @@ const (
 
 // Config says where Redis is and who watches.
 type Config struct {
-	// URL is one of the forms that the comment of [Open] lists. It may hold a
+	// URL is one of the forms that storeurl.ParseRedis lists. It may hold a
 	// password, so it appears in no error.
 	URL string
 	// Instrument, when set, adds hooks to the client before its first call: tracing, metrics.
@@ -45,21 +48,14 @@ type Store struct {
 	updateTime, roundTrip time.Duration // those of the constants; tests take more on a busy machine
 }
 
-// Open connects to Redis and pings it once, for at most two seconds. The URL is one of
-//
-//	redis://[user:password@]host[:6379][/db]
-//	unix://[user:password@]/path/to/socket[?db=N]
-//	redis+sentinel://[user:password@]host[:26379],…/master[?db=N&sentinel_username=…&sentinel_password=…]
-//	redis+cluster://[user:password@]host[:6379],…
-//
-// with rediss in the place of redis for TLS. Special characters in a password
-// are percent-encoded. No error holds any part of the URL but hosts.
+// Open connects to Redis and pings it once, for at most two seconds. No error holds
+// any part of the URL but hosts.
 func Open(ctx context.Context, config Config) (*Store, error) {
-	options, err := parseURL(config.URL)
+	url, err := storeurl.ParseRedis(config.URL)
 	if err != nil {
 		return nil, fmt.Errorf("read the Redis URL: %w", err)
 	}
-	client := goredis.NewUniversalClient(tune(options))
+	client := goredis.NewUniversalClient(tune(clientOptions(url)))
 	if config.Instrument != nil {
 		if err := config.Instrument(client); err != nil {
 			_ = client.Close() // nothing was sent yet
@@ -69,9 +65,28 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	store := &Store{client: client, updateTime: updateTime, roundTrip: roundTrip}
 	if err := store.Ping(ctx); err != nil {
 		_ = client.Close() // the ping's error says more
-		return nil, fmt.Errorf("reach Redis at %s: %w", strings.Join(options.Addrs, ", "), err)
+		return nil, fmt.Errorf("reach Redis at %s: %w", strings.Join(url.Addrs, ", "), err)
 	}
 	return store, nil
+}
+
+// clientOptions says in go-redis's words what a URL says. TLS trusts the
+// certificate authorities of the system.
+func clientOptions(url storeurl.Redis) *goredis.UniversalOptions {
+	options := &goredis.UniversalOptions{
+		Addrs:            url.Addrs,
+		Username:         url.Username,
+		Password:         url.Password.Reveal(),
+		DB:               url.DB,
+		MasterName:       url.Master,
+		SentinelUsername: url.SentinelUsername,
+		SentinelPassword: url.SentinelPassword.Reveal(),
+		IsClusterMode:    url.Cluster,
+	}
+	if url.TLS {
+		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return options
 }
 
 // Close ends every connection.

@@ -267,12 +267,10 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		return err
 	}
 	auth := authority.New(authority.Config{
-		Issuer:    a.cfg.Issuer,
-		Audience:  a.cfg.Audience,
-		AccessTTL: a.cfg.AccessTokenTTL,
-		Lifetimes: authority.Lifetimes{
-			IdleTTL: a.cfg.RefreshIdleTTL, MaxTTL: a.cfg.RefreshMaxTTL, Grace: a.cfg.RefreshGrace,
-		},
+		Issuer:       a.cfg.Issuer,
+		Audience:     a.cfg.Audience,
+		AccessTTL:    a.cfg.AccessTokenTTL,
+		Lifetimes:    lifetimes(a.cfg),
 		Password:     user.NewRules(a.cfg.PasswordMinLength),
 		LoginRate:    ratelimit.Rate(a.cfg.RateLogin.PerUser),
 		Registration: a.cfg.Registration == config.RegistrationOpen,

@@ -257,7 +257,11 @@ func TestOperatorsNeedADatabaseThatIsThereAndWhole(t *testing.T) {
 	if stores.Users == nil || stores.Sessions == nil || stores.Events == nil {
 		t.Errorf("%+v", stores)
 	}
-	listed, now, err := app.SigningKeys(t.Context(), load(t, data), stores)
+	verbs, err := stores.Operator(load(t, data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, now, err := verbs.ListKeys(t.Context())
 	if err != nil || len(listed) == 0 || listed[0].State != keyring.Signing || now.IsZero() {
 		t.Errorf("%+v at %s, %v", listed, now, err)
 	}
@@ -295,17 +299,23 @@ func TestOperatorsReadWithTheSecretsOfServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stores.Close()
-	keys, err := app.Keyring(cfg, stores)
+	verbs, err := stores.Operator(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := keys.Refresh(t.Context()); err != nil {
-		t.Errorf("the keys don't open: %v", err)
+	report, err := verbs.VerifyKeys(t.Context())
+	if err != nil || len(report.Keys) == 0 || report.NoneOpens() {
+		t.Errorf("the keys don't open: %+v, %v", report, err)
 	}
-	if _, err := app.Mint(cfg); err != nil {
-		t.Error(err)
+	for _, key := range report.Keys {
+		if key.Problem != nil {
+			t.Error(key.Problem)
+		}
 	}
-	if state, now, err := stores.RotationState(t.Context(), cfg, "01935b7e-0000-7000-8000-000000000000"); err == nil && (now.IsZero() || state.Cur != 0) {
+	if secrets, err := verbs.Secrets(); err != nil || secrets.Issuer != issuer {
+		t.Errorf("the secrets are those of %s, %v; want %s", secrets.Issuer, err, issuer)
+	}
+	if state, now, err := verbs.Rotation(t.Context(), "01935b7e-0000-7000-8000-000000000000"); err == nil && (now.IsZero() || state.Cur != 0) {
 		t.Errorf("the state of a session that is none: %+v at %s", state, now)
 	}
 	for name, damage := range map[string]func(){
@@ -313,11 +323,11 @@ func TestOperatorsReadWithTheSecretsOfServe(t *testing.T) {
 		"a secret that is gone":               func() { remove(t, filepath.Join(dir, "root-secret")) },
 	} {
 		damage()
-		if _, err := app.Mint(cfg); !errors.Is(err, app.ErrRootSecret) {
-			t.Errorf("%s, mint: %v", name, err)
+		if _, err := verbs.Explain(t.Context(), "mrt_"); !errors.Is(err, app.ErrRootSecret) {
+			t.Errorf("%s, a refresh token: %v", name, err)
 		}
-		if _, err := app.Keyring(cfg, stores); !errors.Is(err, app.ErrRootSecret) {
-			t.Errorf("%s, keyring: %v", name, err)
+		if _, err := verbs.VerifyKeys(t.Context()); !errors.Is(err, app.ErrRootSecret) {
+			t.Errorf("%s, signing keys: %v", name, err)
 		}
 		if name == "a secret that is gone" {
 			break

@@ -2,22 +2,39 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/operator"
+	"github.com/mintmark-auth/mintmark/internal/secret"
+	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
-// Accounts adds users and sets passwords in the stores, by the rules and with the
-// hashes of serve.
-func Accounts(cfg config.Config, stores *Stores) (authority.Accounts, error) {
+// Operator works on the stores beside a running serve, by its rules and lifetimes and with
+// its hashes. It reads the root secrets and the ephemeral store for those verbs that need
+// them, which return ErrRootSecret and ErrUnavailable then.
+func (s *Stores) Operator(cfg config.Config) (*operator.Operator, error) {
 	hasher, err := newHasher(cfg)
 	if err != nil {
-		return authority.Accounts{}, err
+		return nil, err
 	}
-	return authority.Accounts{Users: stores.Users, Rules: user.NewRules(cfg.PasswordMinLength), Hasher: hasher}, nil
+	return operator.New(operator.Config{
+		Users: s.Users, Clients: s.Clients, Sessions: s.Sessions, Keys: s.Keys, Events: s.Events,
+		Password: user.NewRules(cfg.PasswordMinLength), Hasher: hasher, Lifetimes: lifetimes(cfg), KeyPolicy: keyPolicy(cfg), Now: time.Now,
+		Secrets: func() (operator.Secrets, error) {
+			cfg, roots, err := inForceWithRoots(cfg)
+			return operator.Secrets{Issuer: cfg.Issuer, Roots: roots}, err
+		},
+		Rotation: func(ctx context.Context, sessionID string) (session.State, time.Time, error) {
+			return s.RotationState(ctx, cfg, sessionID)
+		},
+	}), nil
 }
 
 func newHasher(cfg config.Config) (*user.Hasher, error) {
@@ -26,24 +43,42 @@ func newHasher(cfg config.Config) (*user.Hasher, error) {
 	}, cfg.PasswordMaxConcurrent, hashWait)
 }
 
-// SigningKeys lists every signing key with its state, in order of activation, and
-// gives the clock of the store. It opens no private half and needs no root secret.
-func SigningKeys(ctx context.Context, cfg config.Config, stores *Stores) ([]keyring.Listed, time.Time, error) {
-	return keyring.New(stores.Keys, nil, keyPolicy(cfg)).List(ctx)
-}
-
-// Keyring is the signing keys for an operator to change, with the root secrets and
-// under the issuer of a running serve. ErrRootSecret.
-func Keyring(cfg config.Config, stores *Stores) (*keyring.Keyring, error) {
-	cfg, roots, err := inForceWithRoots(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return keyring.New(stores.Keys, keyring.NewSealer(cfg.Issuer, roots), keyPolicy(cfg)), nil
+func lifetimes(cfg config.Config) authority.Lifetimes {
+	return authority.Lifetimes{IdleTTL: cfg.RefreshIdleTTL, MaxTTL: cfg.RefreshMaxTTL, Grace: cfg.RefreshGrace}
 }
 
 func keyPolicy(cfg config.Config) keyring.Policy {
 	return keyring.Policy{
 		RotateEvery: cfg.KeysRotateEvery, PublishAhead: cfg.KeysPublishAhead, Retain: cfg.KeysRetain, Bits: cfg.KeysRSABits,
 	}
+}
+
+// inForceWithRoots is the configuration that serve runs with, and its root secrets.
+func inForceWithRoots(cfg config.Config) (config.Config, secret.Roots, error) {
+	cfg, err := InForce(cfg)
+	if err != nil {
+		return cfg, nil, err
+	}
+	roots := cfg.RootSecret
+	if cfg.Mode() == config.Embedded && len(roots) == 0 {
+		if roots, err = readRootSecret(cfg.DataDir); err != nil {
+			return cfg, nil, fmt.Errorf("%w: %w; give this user access to %s, or set MINTMARK_ROOT_SECRET",
+				ErrRootSecret, err, filepath.Join(cfg.DataDir, secretFile))
+		}
+	}
+	return cfg, roots, nil
+}
+
+// RotationState reads the rotation state of a session and the clock beside it,
+// for an operator: in production from Redis. It changes nothing. ErrUnavailable.
+func (s *Stores) RotationState(ctx context.Context, cfg config.Config, sessionID string) (state session.State, now time.Time, err error) {
+	e, err := openEphemeral(ctx, cfg, s.durable, nil)
+	if err != nil {
+		return session.State{}, time.Time{}, err
+	}
+	err = e.states.UpdateState(ctx, sessionID, time.Hour, func(stored session.State, at time.Time) (session.State, bool) {
+		state, now = stored, at
+		return stored, false
+	})
+	return state, now, errors.Join(err, e.close())
 }

@@ -71,10 +71,11 @@ func TestTheWholeStoryIsServedAndTold(t *testing.T) {
 		first := want("login", alice, 200)
 		time.Sleep(81*time.Minute + flushEvery/2) // so that the session is seen again, whatever its jitter, and between two flushes
 		second := want("refresh-token", first, 200)
-		mint, err := Mint(h.cfg)
+		_, roots, err := inForceWithRoots(h.cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
+		mint := session.NewMint(h.cfg.Issuer, roots)
 		parsed, err := mint.Parse(second["refreshToken"])
 		if err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/operator"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/session"
@@ -58,8 +59,8 @@ func TestWhatOthersChangeIsSeenInTime(t *testing.T) {
 
 		rotate := func() (next string) {
 			t.Helper()
-			order := keyring.Order{By: audit.ByOperator("root"), Confirm: func(keyring.Switch) error { return nil }, Waiting: func(keyring.Switch, time.Duration) {}}
-			done, err := keyringOf(t, h).RotateNow(t.Context(), order)
+			order := keyring.Order{By: audit.ByOperator("root"), Why: "a test", Confirm: func(keyring.Switch) error { return nil }, Waiting: func(keyring.Switch, time.Duration) {}}
+			done, err := operatorOf(t, h).RotateKeysNow(t.Context(), order)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,30 +89,22 @@ func TestWhatOthersChangeIsSeenInTime(t *testing.T) {
 	})
 }
 
-// keyringOf is the keyring of an operator beside the running authority.
-func keyringOf(t *testing.T, h *testApp) *keyring.Keyring {
+// operatorOf is an operator beside the running authority.
+func operatorOf(t *testing.T, h *testApp) *operator.Operator {
 	t.Helper()
-	k, err := Keyring(h.cfg, &Stores{Keys: h.store})
+	o, err := (&Stores{Users: h.store, Keys: h.store}).Operator(h.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return k
+	return o
 }
 
 // start starts a session of a user of its own.
 func (h *testApp) start(t *testing.T) session.Session {
 	t.Helper()
-	accounts, err := Accounts(h.cfg, &Stores{Users: h.store})
-	if err != nil {
-		t.Fatal(err)
-	}
 	id := uuid.Must(uuid.NewV7()).String()
 	name := "u" + id[24:]
-	_, err = accounts.Add(t.Context(), user.Registration{Username: name, Email: name + "@example.com", Password: secret.NewString("violet tram seven umbrellas")}, audit.New(audit.UserCreated, audit.ByOperator("root")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	u, err := h.store.UserByUsername(t.Context(), name)
+	u, err := operatorOf(t, h).CreateUser(t.Context(), audit.ByOperator("root"), user.Registration{Username: name, Email: name + "@example.com", Password: secret.NewString("violet tram seven umbrellas")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,6 +92,8 @@ func TestRulesCatchWhatTheyForbid(t *testing.T) {
 		{"internal/authority", "net/http"},
 		{"internal/authority", "internal/httpapi"},
 		{"internal/httpapi", "internal/store/postgres"},
+		{"internal/operator", "internal/cli"},
+		{"internal/operator", "net/http"},
 		{"internal/httpapi", "database/sql"},
 		{"internal/session", "internal/httpapi"},
 		{"internal/store/sqlite", "internal/store/postgres"},

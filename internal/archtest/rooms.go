@@ -42,11 +42,12 @@ func Rooms() []Room {
 		{Path: "cmd/weather", Ours: []string{"internal/weather", "pkg/verifier"}, Only: []string{"none"}},
 		{Path: "internal/weather", Ours: []string{"pkg/verifier"}, Only: []string{"none"}},
 		{Path: "internal/cli", Never: []string{gin, pgx, goRedis, jwx, sqlPkg}, Ours: []string{
-			"api", "db", "internal/app", "internal/audit", "internal/authority", "internal/client", "internal/config", "internal/keyring",
+			"api", "db", "internal/app", "internal/audit", "internal/authority", "internal/client", "internal/config", "internal/keyring", "internal/operator",
 			"internal/secret", "internal/session", "internal/telemetry", "internal/torture", "internal/user", "internal/version", "internal/weather", "pkg/verifier"}},
+		{Path: "internal/operator", Never: pure, Ours: append([]string{"internal/authority"}, kept...)},
 		{Path: "internal/torture", Only: []string{"none"}},
 		{Path: "internal/app", Never: []string{gin, jwx}, Ours: append([]string{
-			"db", "internal/authority", "internal/config", "internal/httpapi", "internal/private", "internal/store/*", "internal/telemetry", "internal/version"}, kept...)},
+			"db", "internal/authority", "internal/config", "internal/httpapi", "internal/operator", "internal/private", "internal/store/*", "internal/telemetry", "internal/version"}, kept...)},
 		{Path: "internal/config", Ours: []string{"internal/secret", "internal/storeurl"}, Never: pure},
 		{Path: "internal/config/configdoc", Ours: []string{"internal/config"}, Never: pure},
 		{Path: "internal/httpapi", Never: []string{pgx, goRedis, jwx, sqlPkg, sqliteGo}, Ours: []string{

@@ -3,13 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
 )
 
@@ -28,8 +26,8 @@ func (s *shell) newClientsList() *cobra.Command {
 		Long:    `List every client, in order of id.`,
 		Example: `  mintmark clients list`,
 		Args:    arguments(),
-		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, _ []string) error {
-			clients, err := d.Clients.Clients(ctx)
+		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, _ []string) error {
+			clients, err := o.ListClients(ctx)
 			if err != nil {
 				return err
 			}
@@ -50,8 +48,8 @@ func (s *shell) newClientsShow() *cobra.Command {
 		Long:    `Show one client, by id.`,
 		Example: `  mintmark clients show first-party`,
 		Args:    arguments("CLIENT"),
-		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, args []string) error {
-			c, err := findClient(ctx, d.Clients, args[0])
+		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, args []string) error {
+			c, err := o.client(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -62,9 +60,9 @@ func (s *shell) newClientsShow() *cobra.Command {
 				{"kind", string(c.Kind)},
 				{"grants", strings.Join(c.GrantTypes, ", ")},
 				{"rotation", string(c.Rotation)},
-				{"refresh grace", ownOr(c.Grace, d.cfg.RefreshGrace)},
-				{"refresh idle", ownOr(c.IdleTTL, d.cfg.RefreshIdleTTL)},
-				{"refresh maximum", ownOr(c.MaxTTL, d.cfg.RefreshMaxTTL)},
+				{"refresh grace", ownOr(c.Grace, o.cfg.RefreshGrace)},
+				{"refresh idle", ownOr(c.IdleTTL, o.cfg.RefreshIdleTTL)},
+				{"refresh maximum", ownOr(c.MaxTTL, o.cfg.RefreshMaxTTL)},
 				{"late retries", map[bool]string{true: "allowed", false: "end the session"}[c.AllowSkip]},
 				{"state", clientState(c)},
 				{"created", stampWithAge(c.CreatedAt, now)},
@@ -88,17 +86,15 @@ func (s *shell) newClientsDisable() *cobra.Command {
 first-party switches /api/authentication off.`,
 		Example: `  mintmark clients disable first-party`,
 		Args:    arguments("CLIENT"),
-		RunE: s.atDesk(func(ctx context.Context, cmd *cobra.Command, d desk, args []string) error {
-			c, err := findClient(ctx, d.Clients, args[0])
+		RunE: s.operate(func(ctx context.Context, cmd *cobra.Command, o operation, args []string) error {
+			c, err := o.client(ctx, args[0])
 			if err != nil {
 				return err
 			}
 			if err := s.confirm(cmd, harmful, "Disable the client %s and end every session begun through it?", c.ID); err != nil {
 				return fmt.Errorf("disable client %q: %w", c.ID, err)
 			}
-			event := operated(audit.ClientDisabled)
-			event.ClientID = c.ID
-			if err := d.Clients.DisableClient(ctx, c.ID, event); err != nil {
+			if err := o.DisableClient(ctx, o.by, c.ID); err != nil {
 				return about("client", c.ID, err)
 			}
 			return s.done(changed{ID: c.ID, Done: "disable"}, "client %s was disabled, and its sessions ended", c.ID)
@@ -114,27 +110,13 @@ func (s *shell) newClientsEnable() *cobra.Command {
 		Long:    `Let a disabled client back in. Sessions that were ended stay ended.`,
 		Example: `  mintmark clients enable first-party`,
 		Args:    arguments("CLIENT"),
-		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, args []string) error {
-			event := operated(audit.ClientEnabled)
-			event.ClientID = args[0]
-			if err := d.Clients.EnableClient(ctx, args[0], event); err != nil {
+		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, args []string) error {
+			if err := o.EnableClient(ctx, o.by, args[0]); err != nil {
 				return about("client", args[0], err)
 			}
 			return s.done(changed{ID: args[0], Done: "enable"}, "client %s is enabled", args[0])
 		}),
 	}
-}
-
-func findClient(ctx context.Context, clients client.Store, id string) (client.Client, error) {
-	all, err := clients.Clients(ctx)
-	if err != nil {
-		return client.Client{}, err
-	}
-	i := slices.IndexFunc(all, func(c client.Client) bool { return c.ID == id })
-	if i < 0 {
-		return client.Client{}, fmt.Errorf("client %q: %w", id, client.ErrNotFound)
-	}
-	return all[i], nil
 }
 
 type clientAnswer struct {

@@ -14,7 +14,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/secret"
 )
 
-// demoFlags say which authority the story is told against, and as whom.
+// demoFlags say which authority the story is played against, and as whom.
 type demoFlags struct {
 	issuer       string
 	audience     string
@@ -85,21 +85,21 @@ func (s *shell) demo(ctx context.Context, f demoFlags) (err error) {
 		defer func() { err = errors.Join(err, own.stop()) }()
 		f.issuer, f.audience = own.url, own.audience
 	}
-	return s.tellStory(ctx, f, who)
+	return s.playStory(ctx, f, who)
 }
 
-func (s *shell) tellStory(ctx context.Context, f demoFlags, who account) (err error) {
+func (s *shell) playStory(ctx context.Context, f demoFlags, who account) (err error) {
 	weather, err := startWeather(ctx, f.issuer, f.audience)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, weather.stop()) }()
-	var told teller = newNarrator(s)
+	var out printer = newTextPrinter(s)
 	if s.output == formatJSON {
-		told = &transcript{shell: s}
+		out = &jsonPrinter{shell: s}
 	}
-	story := &story{issuer: f.issuer, audience: f.audience, weather: weather.url, who: who, http: newCaller(), told: told}
-	return story.tell(ctx)
+	story := &story{issuer: f.issuer, audience: f.audience, weather: weather.url, who: who, http: newCaller(), out: out}
+	return story.play(ctx)
 }
 
 // account is who the story is about.

@@ -18,8 +18,8 @@ var (
 	errInterrupted = errors.New("interrupted before the end of the story")
 )
 
-// teller passes the story on, as it happens, to a person or a program.
-type teller interface {
+// printer prints the story as it happens, for a person or a program.
+type printer interface {
 	begin(issuer, weather string)
 	step(number int, title string)
 	exchanged(e exchange)
@@ -37,7 +37,7 @@ type story struct {
 	weather  string
 	who      account
 	http     caller
-	told     teller
+	out      printer
 
 	first  pair // of the login
 	second pair // of the first refresh
@@ -69,24 +69,24 @@ func (s *story) chapters() []chapter {
 	return chapters
 }
 
-// tell goes through the chapters, and ends at the first that differs: the later
+// play goes through the chapters, and ends at the first that differs: the later
 // ones would make no sense.
-func (s *story) tell(ctx context.Context) error {
-	s.told.begin(s.issuer, s.weather)
+func (s *story) play(ctx context.Context) error {
+	s.out.begin(s.issuer, s.weather)
 	chapters := s.chapters()
 	for i, c := range chapters {
-		s.told.step(i+1, c.title)
+		s.out.step(i+1, c.title)
 		err := c.happen(ctx)
 		if err != nil && ctx.Err() != nil {
 			err = errInterrupted
 		}
-		s.told.judged(c.lesson, err)
+		s.out.judged(c.lesson, err)
 		if err != nil {
 			err = fmt.Errorf("step %d of %d, %q: %w", i+1, len(chapters), c.title, err)
-			return errors.Join(err, s.told.end(len(chapters), err))
+			return errors.Join(err, s.out.end(len(chapters), err))
 		}
 	}
-	return s.told.end(len(chapters), nil)
+	return s.out.end(len(chapters), nil)
 }
 
 func (s *story) register(ctx context.Context) error {
@@ -110,7 +110,7 @@ func (s *story) logIn(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errDiffers, err)
 	}
-	s.told.decoded(c)
+	s.out.decoded(c)
 	if c.Issuer != s.issuer {
 		return fmt.Errorf("%w: the token is of the issuer %q, not %q; name that one by --issuer", errDiffers, c.Issuer, s.issuer)
 	}
@@ -191,7 +191,7 @@ func (s *story) post(ctx context.Context, verb string, want int, body map[string
 	if err != nil {
 		return pair{}, err
 	}
-	s.told.exchanged(e)
+	s.out.exchanged(e)
 	return granted, wantStatus(want, e.Status)
 }
 
@@ -200,7 +200,7 @@ func (s *story) call(ctx context.Context, accessToken string, want int) error {
 	if err != nil {
 		return err
 	}
-	s.told.exchanged(e)
+	s.out.exchanged(e)
 	return wantStatus(want, e.Status)
 }
 
@@ -227,5 +227,5 @@ func (s *story) outlive(ctx context.Context, accessToken string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errDiffers, err)
 	}
-	return s.told.waiting(ctx, time.Unix(c.Expiry, 0).Add(margin))
+	return s.out.waiting(ctx, time.Unix(c.Expiry, 0).Add(margin))
 }

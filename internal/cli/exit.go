@@ -13,6 +13,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/operator"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/torture"
 	"github.com/mintmark-auth/mintmark/internal/user"
@@ -85,7 +86,7 @@ func knownExits() []knownExit {
 		{client.ErrNotFound, exitNotFound, "`mintmark clients list` shows which there are"},
 		{session.ErrNotFound, exitNotFound, "`mintmark sessions list` shows which there are"},
 		{keyring.ErrUnknownKey, exitNotFound, "`mintmark keys list` shows which there are"},
-		{errUnexplained, exitNotFound, ""},
+		{operator.ErrUnexplained, exitNotFound, "give a refresh token (mrt_…), a session's id or the X-Request-Id of an answer (a request that neither changed nor refused a session leaves no event, the log has it)"},
 
 		{db.ErrSchemaBehind, exitRefused, ""},
 		{db.ErrSchemaTooNew, exitRefused, ""},

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mintmark-auth/mintmark/internal/app"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
 
@@ -35,8 +34,8 @@ not needed.`,
 		Example: `  mintmark keys list
   mintmark keys list --output json`,
 		Args: arguments(),
-		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, _ []string) error {
-			keys, now, err := app.SigningKeys(ctx, d.cfg, d.Stores)
+		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, _ []string) error {
+			keys, now, err := o.ListKeys(ctx)
 			if err != nil {
 				return err
 			}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/mintmark-auth/mintmark/internal/app"
 )
 
 func (s *shell) newKeysReseal() *cobra.Command {
@@ -18,14 +16,10 @@ tokens may still need it). Broken off and run again it goes on where it was.`,
 		Example: `  mintmark keys reseal
   mintmark keys list`,
 		Args: arguments(),
-		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, _ []string) error {
-			keys, err := app.Keyring(d.cfg, d.Stores)
+		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, _ []string) error {
+			resealed, err := o.ResealKeys(ctx, o.by, func(done, all int) { fmt.Fprintf(s.stderr, "%d of %d keys\n", done, all) })
 			if err != nil {
 				return err
-			}
-			resealed, err := keys.Reseal(ctx, systemUser(), func(done, all int) { fmt.Fprintf(s.stderr, "%d of %d keys\n", done, all) })
-			if err != nil {
-				return fmt.Errorf("reseal signing keys: %w", err)
 			}
 			if resealed == 0 {
 				return s.done(resealAnswer{Done: "reseal"}, "every private key is sealed with the first root secret already")

@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mintmark-auth/mintmark/internal/app"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/operator"
 )
-
-// maxWhy bounds the reason that goes into the audit trail.
-const maxWhy = 256
 
 func (s *shell) newKeysRotate() *cobra.Command {
 	var emergency bool
@@ -33,14 +29,8 @@ If the key that signs is in wrong hands, revoke it instead: a retired key is sti
 		Example: `  mintmark keys rotate
   mintmark keys rotate --emergency --why "moving to another data centre" --yes`,
 		Args: arguments(),
-		RunE: s.atDesk(func(ctx context.Context, cmd *cobra.Command, d desk, _ []string) error {
-			if emergency && strings.TrimSpace(why) == "" {
-				return usagef("--why is missing: say for the audit trail what the emergency is")
-			}
-			if err := checkWhy(why); err != nil {
-				return err
-			}
-			return s.rotate(ctx, cmd, d, emergency, why)
+		RunE: s.operate(func(ctx context.Context, cmd *cobra.Command, o operation, _ []string) error {
+			return s.rotate(ctx, cmd, o, emergency, why)
 		}),
 	}
 	cmd.Flags().BoolVar(&emergency, "emergency", false, "switch at once, ripe or not")
@@ -49,17 +39,13 @@ If the key that signs is in wrong hands, revoke it instead: a retired key is sti
 	return cmd
 }
 
-func (s *shell) rotate(ctx context.Context, cmd *cobra.Command, d desk, emergency bool, why string) error {
-	keys, err := app.Keyring(d.cfg, d.Stores)
-	if err != nil {
-		return err
-	}
-	turn := keys.Rotate
-	order := s.order(why, func(to keyring.Switch) error {
+func (s *shell) rotate(ctx context.Context, cmd *cobra.Command, o operation, emergency bool, why string) error {
+	turn := o.RotateKeys
+	order := s.order(o, why, func(to keyring.Switch) error {
 		return s.confirm(cmd, harmful, "Let %s sign from 70 seconds on, instead of %s?", to.To.KID, to.From.KID)
 	})
 	if emergency {
-		turn = keys.RotateNow
+		turn = o.RotateKeysNow
 		order.Confirm = func(to keyring.Switch) error {
 			return s.confirm(cmd, irreversible, "Let %s sign at once, instead of %s? It is published for %s; verifiers that cache the JWKS for longer refuse its tokens meanwhile.",
 				to.To.KID, to.From.KID, span(to.StandbyAge))
@@ -67,7 +53,7 @@ func (s *shell) rotate(ctx context.Context, cmd *cobra.Command, d desk, emergenc
 	}
 	done, err := turn(ctx, order)
 	if err != nil {
-		return fmt.Errorf("rotate signing keys: %w", interrupted(err))
+		return inFlags(err, "what the emergency is")
 	}
 	return s.done(newSwitchAnswer("rotate", done), "key %s signs from %s%s; %s retires then and stays published",
 		done.To.KID, stamp(done.At), age(done), done.From.KID)
@@ -90,17 +76,8 @@ Clients refresh and get a token under the new key; no session ends.`,
 		Example: `  mintmark keys revoke NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --why "found in a backup"
   mintmark keys revoke "$KID" --why "stolen" --flush-after 0s --yes`,
 		Args: arguments("KID"),
-		RunE: s.atDesk(func(ctx context.Context, cmd *cobra.Command, d desk, args []string) error {
-			if strings.TrimSpace(why) == "" {
-				return usagef("--why is missing: say for the audit trail why the key is revoked")
-			}
-			if err := checkWhy(why); err != nil {
-				return err
-			}
-			if flushAfter < 0 || flushAfter > d.cfg.KeysPublishAhead {
-				return usagef("--flush-after is from 0s to MINTMARK_KEYS_PUBLISH_AHEAD (%s), not %s", d.cfg.KeysPublishAhead, flushAfter)
-			}
-			return s.revokeKey(ctx, cmd, d, args[0], flushAfter, why)
+		RunE: s.operate(func(ctx context.Context, cmd *cobra.Command, o operation, args []string) error {
+			return s.revokeKey(ctx, cmd, o, args[0], flushAfter, why)
 		}),
 	}
 	cmd.Flags().StringVar(&why, "why", "", "the `reason`, for the audit trail")
@@ -109,19 +86,18 @@ Clients refresh and get a token under the new key; no session ends.`,
 	return cmd
 }
 
-func (s *shell) revokeKey(ctx context.Context, cmd *cobra.Command, d desk, kid string, flushAfter time.Duration, why string) error {
-	keys, err := app.Keyring(d.cfg, d.Stores)
-	if err != nil {
-		return err
-	}
-	done, err := keys.Revoke(ctx, kid, flushAfter, s.order(why, func(to keyring.Switch) error {
+func (s *shell) revokeKey(ctx context.Context, cmd *cobra.Command, o operation, kid string, flushAfter time.Duration, why string) error {
+	done, err := o.RevokeKey(ctx, kid, flushAfter, s.order(o, why, func(to keyring.Switch) error {
 		if to.To.KID == "" {
 			return s.confirm(cmd, irreversible, "Revoke %s for ever? It does not sign now; tokens that it signed are refused from then on.", kid)
 		}
 		return s.confirm(cmd, irreversible, "Revoke %s, which signs now, for ever? %s takes over, and every access token that is out is refused.", kid, to.To.KID)
 	}))
+	if errors.Is(err, operator.ErrFlushAfter) {
+		return usagef("--flush-after is from 0s to MINTMARK_KEYS_PUBLISH_AHEAD (%s), not %s", o.cfg.KeysPublishAhead, flushAfter)
+	}
 	if err != nil {
-		return fmt.Errorf("revoke signing key: %w", interrupted(err))
+		return inFlags(err, "why the key is revoked")
 	}
 	if done.To.KID == "" {
 		return s.done(newSwitchAnswer("revoke", done), "key %s is revoked and out of the JWKS; it did not sign. A fresh key signs from %s", kid, stamp(done.FreshAt))
@@ -130,24 +106,21 @@ func (s *shell) revokeKey(ctx context.Context, cmd *cobra.Command, d desk, kid s
 		kid, done.To.KID, stamp(done.At), age(done), stamp(done.FreshAt))
 }
 
-// interrupted says that an order that was waiting has done nothing.
-func interrupted(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("interrupted, nothing was changed: %w", err)
+// inFlags says of an order that was refused for its reason which flag to mend, and what
+// to say there.
+func inFlags(err error, what string) error {
+	switch {
+	case errors.Is(err, operator.ErrNoWhy):
+		return usagef("--why is missing: say for the audit trail %s", what)
+	case errors.Is(err, operator.ErrLongWhy):
+		return usagef("--why is longer than %d bytes; put the rest where the incident is written down", operator.MaxWhy)
 	}
 	return err
 }
 
-func checkWhy(why string) error {
-	if len(why) > maxWhy {
-		return usagef("--why is longer than %d bytes; put the rest where the incident is written down", maxWhy)
-	}
-	return nil
-}
-
-// order is what the verbs have in common; a wait is told while it lasts.
-func (s *shell) order(why string, confirm func(keyring.Switch) error) keyring.Order {
-	return keyring.Order{By: systemUser(), Why: why, Confirm: confirm, Waiting: func(to keyring.Switch, wait time.Duration) {
+// order is what the verbs have in common; it reports a wait while that lasts.
+func (s *shell) order(o operation, why string, confirm func(keyring.Switch) error) keyring.Order {
+	return keyring.Order{By: o.by, Why: why, Confirm: confirm, Waiting: func(to keyring.Switch, wait time.Duration) {
 		fmt.Fprintf(s.stderr, "key %s was published only %s ago; waiting %s, until every replica serves it\n",
 			to.To.KID, to.StandbyAge.Round(time.Second), wait.Round(time.Second))
 	}}

@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mintmark-auth/mintmark/internal/app"
+	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/operator"
 )
 
 const (
@@ -35,12 +37,8 @@ backup.`,
 		Example: `  mintmark keys verify
   mintmark keys verify --offline --output json`,
 		Args: arguments(),
-		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, _ []string) error {
-			keys, err := app.Keyring(d.cfg, d.Stores)
-			if err != nil {
-				return err
-			}
-			found, err := s.verifyKeys(ctx, d, keys, offline)
+		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, _ []string) error {
+			found, err := s.verifyKeys(ctx, o, offline)
 			if err != nil {
 				return err
 			}
@@ -51,29 +49,19 @@ backup.`,
 	return cmd
 }
 
-// verified is what was found: every key, the kids that should be served, and those
-// that are, unless nobody was asked.
-type verified struct {
-	keys   []keyring.Inspected
-	due    []string
-	served []string
-	asked  bool
-}
-
 // verifyKeys inspects the keys and asks the issuer, again for as long as a replica may
 // be late.
-func (s *shell) verifyKeys(ctx context.Context, d desk, keys *keyring.Keyring, offline bool) (found verified, err error) {
+func (s *shell) verifyKeys(ctx context.Context, o operation, offline bool) (found operator.KeyReport, err error) {
 	for late := time.Duration(0); ; late += time.Second {
-		found = verified{}
-		if found.keys, found.due, err = keys.Verify(ctx); err != nil || offline {
+		if found, err = o.VerifyKeys(ctx); err != nil || offline {
 			return found, err
 		}
-		if found.served, err = servedKIDs(ctx, d); err != nil {
+		if found.Served, err = servedKIDs(ctx, o.cfg); err != nil {
 			fmt.Fprintln(s.stderr, clean("the served JWKS was not compared: "+err.Error()))
 			return found, ctx.Err()
 		}
-		found.asked = true
-		if len(found.differences()) == 0 || late >= keyring.Settled {
+		found.Asked = true
+		if len(differences(found)) == 0 || late >= keyring.Settled {
 			return found, nil
 		}
 		if late == 0 {
@@ -88,27 +76,23 @@ func (s *shell) verifyKeys(ctx context.Context, d desk, keys *keyring.Keyring, o
 }
 
 // differences are what is served and should not be, or the reverse.
-func (v verified) differences() []error {
+func differences(found operator.KeyReport) []error {
 	var problems []error
-	for _, kid := range v.due {
-		if !slices.Contains(v.served, kid) {
-			problems = append(problems, fmt.Errorf("key %s is not served though it should be; see that every replica reads this database", kid))
-		}
+	for _, kid := range found.Missing() {
+		problems = append(problems, fmt.Errorf("key %s is not served though it should be; see that every replica reads this database", kid))
 	}
-	for _, kid := range v.served {
-		if !slices.Contains(v.due, kid) {
-			problems = append(problems, fmt.Errorf("key %q is served though it should not be; see that every replica reads this database", kid))
-		}
+	for _, kid := range found.Unexpected() {
+		problems = append(problems, fmt.Errorf("key %q is served though it should not be; see that every replica reads this database", kid))
 	}
 	return problems
 }
 
-func (s *shell) answerVerified(found verified) error {
+func (s *shell) answerVerified(found operator.KeyReport) error {
 	var problems []error
-	closed := noneOpens(found.keys)
-	answer := make([]verifiedAnswer, 0, len(found.keys))
+	closed := found.NoneOpens()
+	answer := make([]verifiedAnswer, 0, len(found.Keys))
 	t := table{head: []string{"KID", "STATE", "STORED", "SERVED"}, empty: "there are no signing keys; `mintmark serve` makes the first one"}
-	for _, k := range found.keys {
+	for _, k := range found.Keys {
 		one := verifiedAnswer{KID: k.KID, State: string(k.State), Stored: "good", Served: "not asked"}
 		if k.Problem != nil {
 			one.Stored = "damaged"
@@ -116,36 +100,22 @@ func (s *shell) answerVerified(found verified) error {
 				problems = append(problems, fmt.Errorf("%w; %s", k.Problem, remedy(k)))
 			}
 		}
-		if found.asked {
-			one.Served = map[bool]string{true: "yes", false: "no"}[slices.Contains(found.served, k.KID)]
+		if found.Asked {
+			one.Served = map[bool]string{true: "yes", false: "no"}[slices.Contains(found.Served, k.KID)]
 		}
 		answer = append(answer, one)
 		t.rows = append(t.rows, []string{one.KID, one.State, one.Stored, one.Served})
 	}
 	if closed {
-		problems = append(problems, fmt.Errorf("no signing key opens: %w; the root secret or the issuer here is not that of serve", found.keys[0].Problem))
+		problems = append(problems, fmt.Errorf("no signing key opens: %w; the root secret or the issuer here is not that of serve", found.Keys[0].Problem))
 	}
-	if found.asked {
-		problems = append(problems, found.differences()...)
+	if found.Asked {
+		problems = append(problems, differences(found)...)
 	}
 	if err := s.answer(answer, t); err != nil || len(problems) == 0 {
 		return err
 	}
 	return keyProblems(problems)
-}
-
-// noneOpens tells a wrong secret from damaged rows: with it no key opens at all.
-func noneOpens(keys []keyring.Inspected) bool {
-	sealed := 0
-	for _, k := range keys {
-		if k.SealedBy == 0 {
-			continue
-		}
-		if sealed++; !errors.Is(k.Problem, keyring.ErrUnsealable) {
-			return false
-		}
-	}
-	return sealed > 1
 }
 
 // remedy is what an operator does about a damaged key.
@@ -160,13 +130,13 @@ func remedy(k keyring.Inspected) string {
 	}
 }
 
-// keyProblems is what is wrong with the keys, each told on a line of its own.
+// keyProblems is what is wrong with the keys, each on a line of its own.
 type keyProblems []error
 
 func (p keyProblems) Error() string { return errors.Join(p...).Error() }
 
-func servedKIDs(ctx context.Context, d desk) ([]string, error) {
-	cfg, err := app.InForce(d.cfg)
+func servedKIDs(ctx context.Context, cfg config.Config) ([]string, error) {
+	cfg, err := app.InForce(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -31,8 +31,8 @@ func (p *page) check() error {
 	return nil
 }
 
-// tellNext says how to see more, if there may be more.
-func (s *shell) tellNext(cmd *cobra.Command, p page, rows int, last string) {
+// printNext says how to see more, if there may be more.
+func (s *shell) printNext(cmd *cobra.Command, p page, rows int, last string) {
 	if rows == p.limit && s.output == formatTable {
 		fmt.Fprintf(s.stderr, "there may be more: %s --limit %d --after %s\n", cmd.CommandPath(), p.limit, last)
 	}

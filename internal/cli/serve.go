@@ -66,7 +66,7 @@ type readyAnswer struct {
 	DataDir    string `json:"data_dir,omitempty"`
 }
 
-// announce tells that requests are welcome. A reader that is gone stops no authority
+// announce prints that requests are welcome. A reader that is gone stops no authority
 // and is no failure of it.
 func (s *shell) announce(cfg config.Config, info app.Info) {
 	out := s.stdout

@@ -2,14 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mintmark-auth/mintmark/internal/operator"
 	"github.com/mintmark-auth/mintmark/internal/session"
-	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
 func (s *shell) newSessions() *cobra.Command {
@@ -35,40 +33,29 @@ the idle lifetime of its client, as configured here.`,
 		Example: `  mintmark sessions list --live
   mintmark sessions list --user ada --limit 10`,
 		Args: arguments(),
-		RunE: s.atDesk(func(ctx context.Context, cmd *cobra.Command, d desk, _ []string) error {
+		RunE: s.operate(func(ctx context.Context, cmd *cobra.Command, o operation, _ []string) error {
 			if err := page.check(); err != nil {
 				return err
 			}
 			query := session.Query{After: page.after, Limit: page.limit}
+			if live {
+				query.Live = session.LiveOnly
+			}
 			if whose != "" {
-				u, err := findUser(ctx, d.Users, whose)
+				u, err := o.user(ctx, whose)
 				if err != nil {
 					return err
 				}
 				query.UserID = u.ID
 			}
-			policies, err := d.policies(ctx)
+			sessions, err := o.ListSessions(ctx, query)
 			if err != nil {
 				return err
 			}
-			list := d.Sessions.Sessions
-			if live {
-				list = func(ctx context.Context, query session.Query) ([]session.Session, error) {
-					return d.liveSessions(ctx, query, policies)
-				}
-			}
-			sessions, err := list(ctx, query)
-			if err != nil {
+			if err := s.answerSessions(sessions); err != nil || len(sessions) == 0 {
 				return err
 			}
-			names, err := usernames(ctx, d.Users, sessions)
-			if err != nil {
-				return err
-			}
-			if err := s.answerSessions(sessions, names, policies); err != nil || len(sessions) == 0 {
-				return err
-			}
-			s.tellNext(cmd, page, len(sessions), sessions[len(sessions)-1].ID)
+			s.printNext(cmd, page, len(sessions), sessions[len(sessions)-1].ID)
 			return nil
 		}),
 	}
@@ -78,7 +65,7 @@ the idle lifetime of its client, as configured here.`,
 	return cmd
 }
 
-func (s *shell) answerSessions(sessions []session.Session, names map[string]string, p policies) error {
+func (s *shell) answerSessions(sessions []operator.Session) error {
 	now := time.Now()
 	answer := make([]sessionAnswer, 0, len(sessions))
 	t := table{
@@ -86,34 +73,15 @@ func (s *shell) answerSessions(sessions []session.Session, names map[string]stri
 		empty: "there are no such sessions; one begins with each login",
 	}
 	for _, one := range sessions {
-		state := p.state(one, now)
-		answer = append(answer, sessionJSON(one, names[one.UserID], state))
+		state := string(one.State)
+		answer = append(answer, sessionJSON(one))
 		if one.RevokeReason != "" {
 			state += " (" + one.RevokeReason + ")"
 		}
-		t.rows = append(t.rows, []string{one.ID, names[one.UserID], one.ClientID, state, stamp(one.CreatedAt),
+		t.rows = append(t.rows, []string{one.ID, one.Username, one.ClientID, state, stamp(one.CreatedAt),
 			span(max(0, now.Sub(one.LastSeenAt))) + " ago", stamp(one.AbsoluteExpiry), one.Address})
 	}
 	return s.answer(answer, t)
-}
-
-// usernames looks up the names behind a page of sessions; a deleted user's is the id.
-func usernames(ctx context.Context, users user.Store, sessions []session.Session) (map[string]string, error) {
-	names := make(map[string]string)
-	for _, one := range sessions {
-		if names[one.UserID] != "" {
-			continue
-		}
-		u, err := users.UserByID(ctx, one.UserID)
-		if err != nil && !errors.Is(err, user.ErrNotFound) {
-			return nil, fmt.Errorf("user %s: %w", one.UserID, err)
-		}
-		names[one.UserID] = u.Username
-		if u.Username == "" {
-			names[one.UserID] = one.UserID
-		}
-	}
-	return names, nil
 }
 
 type sessionAnswer struct {
@@ -131,9 +99,9 @@ type sessionAnswer struct {
 	UserAgent      string `json:"user_agent,omitempty"`
 }
 
-func sessionJSON(one session.Session, username, state string) sessionAnswer {
+func sessionJSON(one operator.Session) sessionAnswer {
 	return sessionAnswer{
-		ID: one.ID, UserID: one.UserID, Username: username, ClientID: one.ClientID, State: state,
+		ID: one.ID, UserID: one.UserID, Username: one.Username, ClientID: one.ClientID, State: string(one.State),
 		CreatedAt: stamp(one.CreatedAt), LastSeenAt: stamp(one.LastSeenAt), AbsoluteExpiry: stamp(one.AbsoluteExpiry),
 		RevokedAt: stamp(one.RevokedAt), RevokeReason: one.RevokeReason, Address: one.Address, UserAgent: one.UserAgent,
 	}

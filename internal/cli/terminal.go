@@ -27,7 +27,7 @@ func terminal(stream any) (fd int, ok bool) {
 	return int(file.Fd()), true
 }
 
-// interactive tells whether somebody can be asked; questions go to stderr.
+// interactive reports whether somebody can be asked; questions go to stderr.
 func (s *shell) interactive() bool {
 	_, ok := terminal(s.stdin)
 	return ok

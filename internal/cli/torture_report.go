@@ -54,13 +54,13 @@ func (s *shell) answerCatalogue() error {
 	return s.answer(all, t)
 }
 
-// answerTorture tells what came of a run.
+// answerTorture prints what came of a run.
 func (s *shell) answerTorture(r *torture.Report) error {
 	if s.output == formatJSON {
 		return s.answerJSON(reportJSON(r))
 	}
-	s.tellCases(r)
-	s.tellRemarks(r)
+	s.printCases(r)
+	s.printRemarks(r)
 	if r.Stopped != "" {
 		fmt.Fprintf(s.stdout, "\nStopped early: %s.\n", clean(r.Stopped))
 	}
@@ -69,12 +69,12 @@ func (s *shell) answerTorture(r *torture.Report) error {
 }
 
 func reportJSON(r *torture.Report) tortureAnswer {
-	told := tortureAnswer{
+	answer := tortureAnswer{
 		URL: r.URL, Issuer: r.Issuer, Audience: r.Audience, OK: !r.Failed(), Stopped: r.Stopped, Requests: r.Requests,
 		Counts: map[torture.Verdict]int{}, Cases: []caseAnswer{},
 	}
 	for _, v := range torture.Verdicts() {
-		told.Counts[v] = r.Count(v)
+		answer.Counts[v] = r.Count(v)
 	}
 	for _, one := range r.Results {
 		c := answerOf(one.Case)
@@ -82,13 +82,13 @@ func reportJSON(r *torture.Report) tortureAnswer {
 		for _, o := range one.Outcomes {
 			c.Variants = append(c.Variants, variantAnswer{Sent: o.Sent, Got: o.Got, Verdict: o.Verdict, Remark: o.Remark})
 		}
-		told.Cases = append(told.Cases, c)
+		answer.Cases = append(answer.Cases, c)
 	}
-	return told
+	return answer
 }
 
-// tellCases goes through the cases by group: a line for one that passed, the variants of one that did not.
-func (s *shell) tellCases(r *torture.Report) {
+// printCases goes through the cases by group: a line for one that passed, the variants of one that did not.
+func (s *shell) printCases(r *torture.Report) {
 	ink, group := s.ink(), ""
 	say := func(format string, args ...any) { fmt.Fprintf(s.stdout, format, args...) }
 	say("%s\n", ink.bold("Torture of "+clean(r.URL)))
@@ -132,8 +132,8 @@ func answers(one torture.Result) string {
 	return text
 }
 
-// tellRemarks says each remark once.
-func (s *shell) tellRemarks(r *torture.Report) {
+// printRemarks prints each remark once.
+func (s *shell) printRemarks(r *torture.Report) {
 	var order []string
 	cases := map[string][]string{}
 	for _, one := range r.Results {

@@ -2,15 +2,13 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/mintmark-auth/mintmark/internal/app"
 	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/operator"
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
@@ -35,19 +33,15 @@ registration.`,
 		Example: `  mintmark users create ada --email ada@example.com
   mintmark users create ada --email ada@example.com < password.txt`,
 		Args: arguments("NAME"),
-		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, args []string) error {
+		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, args []string) error {
 			if email == "" {
 				return usagef("--email is missing; give the user's address")
-			}
-			accounts, err := app.Accounts(d.cfg, d.Stores)
-			if err != nil {
-				return err
 			}
 			password, err := s.readPassword(ctx)
 			if err != nil {
 				return err
 			}
-			u, err := accounts.Add(ctx, user.Registration{Username: args[0], Email: email, Password: password}, operated(audit.UserCreated))
+			u, err := o.CreateUser(ctx, o.by, user.Registration{Username: args[0], Email: email, Password: password})
 			if err != nil {
 				return about("user", args[0], err)
 			}
@@ -67,11 +61,11 @@ at a time.`,
 		Example: `  mintmark users list
   mintmark users list --limit 1000 --output json`,
 		Args: arguments(),
-		RunE: s.atDesk(func(ctx context.Context, cmd *cobra.Command, d desk, _ []string) error {
+		RunE: s.operate(func(ctx context.Context, cmd *cobra.Command, o operation, _ []string) error {
 			if err := page.check(); err != nil {
 				return err
 			}
-			users, err := d.Users.Users(ctx, user.Page{After: page.after, Limit: page.limit})
+			users, err := o.ListUsers(ctx, user.Page{After: page.after, Limit: page.limit})
 			if err != nil {
 				return err
 			}
@@ -84,7 +78,7 @@ at a time.`,
 			if err := s.answer(answer, t); err != nil || len(users) == 0 {
 				return err
 			}
-			s.tellNext(cmd, page, len(users), users[len(users)-1].ID)
+			s.printNext(cmd, page, len(users), users[len(users)-1].ID)
 			return nil
 		}),
 	}
@@ -98,8 +92,8 @@ func (s *shell) newUsersShow() *cobra.Command {
 		Long:    `Show one user, by name or id. By id a deleted user is found too.`,
 		Example: `  mintmark users show ada`,
 		Args:    arguments("USER"),
-		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, args []string) error {
-			u, err := findUser(ctx, d.Users, args[0])
+		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, args []string) error {
+			u, err := o.user(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -120,45 +114,44 @@ func (s *shell) newUsersShow() *cobra.Command {
 
 func (s *shell) newUsersDisable() *cobra.Command {
 	return s.newUserChange(userChange{
-		verb: "disable", done: "was disabled, and every session ended", kind: audit.UserDisabled, harms: true,
+		verb: "disable", done: "was disabled, and every session ended", harms: true,
 		question: "Disable %s and end every session of theirs?",
 		short:    "refuse a user, and end their sessions",
 		long: `Refuse the user from now on: no login, no refresh, and every session is ended. Access
 tokens that are out die within 5 s at services that follow the status lists; at others they
 live on until they expire. enable takes it back, but for the sessions.`,
-		change: user.Store.DisableUser,
+		change: (*operator.Operator).DisableUser,
 	})
 }
 
 func (s *shell) newUsersEnable() *cobra.Command {
 	return s.newUserChange(userChange{
-		verb: "enable", done: "may log in again", kind: audit.UserEnabled,
+		verb: "enable", done: "may log in again",
 		short:  "let a disabled user log in again",
 		long:   `Let a disabled user log in again. Sessions that were ended stay ended.`,
-		change: user.Store.EnableUser,
+		change: (*operator.Operator).EnableUser,
 	})
 }
 
 func (s *shell) newUsersDelete() *cobra.Command {
 	return s.newUserChange(userChange{
-		verb: "delete", done: "was deleted", kind: audit.UserDeleted, harms: true, harm: irreversible,
+		verb: "delete", done: "was deleted", harms: true, harm: irreversible,
 		question: "Delete %s for good and end every session of theirs?",
 		short:    "delete a user for good",
 		long: `Delete a user for good: the name, the address and the password go, every session ends.
 The id stays as a tombstone, so that the audit trail keeps its sense; name and address
 may be used again. A script has to say --yes.`,
-		change: user.Store.DeleteUser,
+		change: (*operator.Operator).DeleteUser,
 	})
 }
 
 // userChange is a verb that takes a user and nothing else.
 type userChange struct {
 	verb, done, short, long string
-	kind                    audit.Kind
 	harms                   bool
 	harm                    harm
 	question                string // with %s for the user, where it harms
-	change                  func(user.Store, context.Context, string, audit.Event) error
+	change                  func(*operator.Operator, context.Context, audit.Actor, string) error
 }
 
 func (s *shell) newUserChange(c userChange) *cobra.Command {
@@ -166,8 +159,8 @@ func (s *shell) newUserChange(c userChange) *cobra.Command {
 		Use: c.verb + " USER", Short: c.short, Long: c.long,
 		Example: "  mintmark users " + c.verb + " ada",
 		Args:    arguments("USER"),
-		RunE: s.atDesk(func(ctx context.Context, cmd *cobra.Command, d desk, args []string) error {
-			u, err := findUser(ctx, d.Users, args[0])
+		RunE: s.operate(func(ctx context.Context, cmd *cobra.Command, o operation, args []string) error {
+			u, err := o.user(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -176,9 +169,7 @@ func (s *shell) newUserChange(c userChange) *cobra.Command {
 					return fmt.Errorf("%s user %q: %w", c.verb, args[0], err)
 				}
 			}
-			event := operated(c.kind)
-			event.UserID = u.ID
-			if err := c.change(d.Users, ctx, u.ID, event); err != nil {
+			if err := c.change(o.Operator, ctx, o.by, u.ID); err != nil {
 				return about("user", args[0], err)
 			}
 			return s.done(changed{ID: u.ID, Done: c.verb}, "user %s %s", u.Username, c.done)
@@ -198,12 +189,8 @@ from the command line. Every session of the user ends.`,
 		Example: `  mintmark users set-password ada
   mintmark users set-password ada < password.txt`,
 		Args: arguments("USER"),
-		RunE: s.atDesk(func(ctx context.Context, _ *cobra.Command, d desk, args []string) error {
-			u, err := findUser(ctx, d.Users, args[0])
-			if err != nil {
-				return err
-			}
-			accounts, err := app.Accounts(d.cfg, d.Stores)
+		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, args []string) error {
+			u, err := o.user(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -211,31 +198,12 @@ from the command line. Every session of the user ends.`,
 			if err != nil {
 				return err
 			}
-			if err := accounts.SetPassword(ctx, u, password, operated(audit.UserPasswordChanged)); err != nil {
+			if err := o.SetPassword(ctx, o.by, u.ID, password); err != nil {
 				return about("user", args[0], err)
 			}
 			return s.done(changed{ID: u.ID, Done: "set-password"}, "user %s has a new password, and every session ended", u.Username)
 		}),
 	}
-}
-
-// findUser finds a user by id, tombstones included, or by name. user.ErrNotFound.
-func findUser(ctx context.Context, users user.Store, word string) (user.User, error) {
-	if id, err := uuid.Parse(word); err == nil {
-		u, err := users.UserByID(ctx, id.String())
-		if !errors.Is(err, user.ErrNotFound) {
-			return u, err
-		}
-	}
-	name, err := user.CanonicalUsername(word)
-	if err != nil { // nobody can have such a name
-		return user.User{}, fmt.Errorf("user %q: %w", word, user.ErrNotFound)
-	}
-	u, err := users.UserByUsername(ctx, name)
-	if err != nil {
-		return user.User{}, about("user", word, err)
-	}
-	return u, nil
 }
 
 // changed is the answer of a verb that changes one thing.

@@ -36,6 +36,7 @@ func targets() []target {
 		{"grant", []string{"internal/grant"}, []string{"internal/grant", "internal/store/memory"}, []string{"internal/store/redis"}, 95},
 		{"tokensource", []string{"pkg/tokensource"}, []string{"pkg/tokensource"}, []string{e2e}, 85},
 		{"authority", []string{authority}, []string{authority}, []string{httpapi, app, e2e}, 85},
+		{"operator", []string{"internal/operator"}, []string{"internal/operator"}, []string{app, "internal/cli"}, 85},
 		{"httpapi", []string{httpapi}, []string{httpapi}, []string{app, e2e}, 85},
 		{"app", []string{app}, []string{app}, []string{"internal/cli", e2e}, 85},
 		{"revocation", []string{"internal/revocation"}, []string{"internal/revocation"}, []string{authority, httpapi, e2e}, 85},

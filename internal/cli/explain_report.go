@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/operator"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
@@ -14,10 +15,11 @@ import (
 const maxSentences = 10
 
 // answerStory prints the prose and a table of the events, or both as JSON.
-func (s *shell) answerStory(told *explanation) error {
-	prose := told.prose()
+func (s *shell) answerStory(story *operator.Story) error {
+	report := storyReport{story}
+	prose := report.prose()
 	if s.output == formatJSON {
-		return s.answerJSON(told.json(prose))
+		return s.answerJSON(report.json(prose))
 	}
 	for _, line := range prose {
 		fmt.Fprintln(s.stdout, clean(line))
@@ -27,7 +29,7 @@ func (s *shell) answerStory(told *explanation) error {
 		head:  []string{"WHEN", "WHAT", "VERDICT", "PRESENTED", "CURRENT", "BY", "ADDRESS", "USER AGENT", "REQUEST"},
 		empty: "there are no events",
 	}
-	for _, e := range told.events {
+	for _, e := range story.Events {
 		t.rows = append(t.rows, []string{
 			e.At.Format(time.RFC3339), string(e.Kind), e.Detail["verdict"], e.Detail["generation"], e.Detail["current"],
 			string(e.Actor.Kind), e.Address, e.UserAgent, e.RequestID,
@@ -36,41 +38,44 @@ func (s *shell) answerStory(told *explanation) error {
 	return s.answer(nil, t)
 }
 
-// prose tells the story in sentences, the most general first.
-func (told *explanation) prose() []string {
+// storyReport puts a story into words.
+type storyReport struct{ *operator.Story }
+
+// prose is the story in sentences, the most general first.
+func (r storyReport) prose() []string {
 	var lines []string
-	if told.token != nil {
-		lines = append(lines, told.aboutToken()...)
+	if r.Token != nil {
+		lines = append(lines, r.aboutToken()...)
 	}
-	if told.access {
+	if r.Access {
 		lines = append(lines, "This is an access token; its signature was not checked here. It names the session below.")
 	}
-	if told.standing != nil {
-		lines = append(lines, told.aboutSession()...)
+	if r.Session != nil {
+		lines = append(lines, r.aboutSession()...)
 	}
-	if told.verdict != nil {
-		policy := told.policies.of(told.standing.ClientID)
+	if r.Verdict != nil {
+		policy := r.Policy
 		lines = append(lines, fmt.Sprintf("Presented now, the token would be %s: %s; with a grace of %s and an idle lifetime of %s, as configured here.",
-			told.verdict.Verdict, verdictMeans(told.verdict.Verdict), lifetime(policy.Grace), lifetime(policy.Idle)))
+			r.Verdict.Verdict, verdictMeans(r.Verdict.Verdict), lifetime(policy.Grace), lifetime(policy.Idle)))
 	}
-	if told.requestID != "" {
-		lines = append(lines, fmt.Sprintf("Request %s left %d event(s); `mintmark explain SID` tells the whole story of a session.", told.requestID, len(told.events)))
+	if r.RequestID != "" {
+		lines = append(lines, fmt.Sprintf("Request %s left %d event(s); `mintmark explain SID` tells the whole story of a session.", r.RequestID, len(r.Events)))
 	}
-	if told.cut {
-		lines = append(lines, fmt.Sprintf("Only the newest %d events are told, and those that began or ended a session.", maxStory))
+	if r.Cut {
+		lines = append(lines, fmt.Sprintf("Only the newest %d events are told, and those that began or ended a session.", operator.MaxStory))
 	}
-	return append(lines, told.sentences()...)
+	return append(lines, r.sentences()...)
 }
 
-// sentences tells of the events. Refusals in a row are one sentence, and where there
-// is too much to tell, what decided nothing is left out, the oldest first.
-func (told *explanation) sentences() []string {
+// sentences are about the events. Refusals in a row are one sentence, and where there
+// are too many, what decided nothing is left out, the oldest first.
+func (r storyReport) sentences() []string {
 	var events []audit.Event
 	var refusals []int // of each event, how many in a row it ends
-	for _, e := range told.events {
+	for _, e := range r.Events {
 		last := len(events) - 1
 		switch {
-		case sentenceOf(e, told.requestID != "") == "":
+		case sentenceOf(e, r.RequestID != "") == "":
 		case last >= 0 && e.Kind == audit.SessionRefused && events[last].Kind == e.Kind && events[last].SessionID == e.SessionID:
 			events[last] = e
 			refusals[last]++
@@ -88,7 +93,7 @@ func (told *explanation) sentences() []string {
 			left--
 			continue
 		}
-		sentence := sentenceOf(e, told.requestID != "")
+		sentence := sentenceOf(e, r.RequestID != "")
 		if refusals[i] > 1 {
 			sentence = fmt.Sprintf("It was refused %d times, the last at %s", refusals[i], sentence)
 		}
@@ -97,7 +102,7 @@ func (told *explanation) sentences() []string {
 	return lines
 }
 
-// passing tells the events that left a session as it was.
+// passing reports whether events of a kind left a session as it was.
 func passing(kind audit.Kind) bool {
 	switch kind {
 	case audit.SessionRefused, audit.SessionRepeated, audit.SessionSkipped, audit.SessionHealed, audit.SessionCompromisedKey:
@@ -118,12 +123,12 @@ func lifetime(d time.Duration) string {
 	return text
 }
 
-func (told *explanation) aboutToken() []string {
-	t := told.token
+func (r storyReport) aboutToken() []string {
+	t := r.Token
 	switch {
 	case !t.Legible:
 		return []string{"This is no refresh token: " + t.Defect + "."}
-	case t.Defect != "" && told.standing != nil:
+	case t.Defect != "" && r.Session != nil:
 		return []string{fmt.Sprintf("This refresh token is not good, though the session it names is known here: %s.", t.Defect)}
 	case t.Defect != "":
 		return []string{fmt.Sprintf("This refresh token is not ours: %s.", t.Defect)}
@@ -133,51 +138,51 @@ func (told *explanation) aboutToken() []string {
 		mark = ", which is marked compromised"
 	}
 	lines := []string{fmt.Sprintf("The refresh token is ours: generation %d, issued %s, under the root secret %d%s.",
-		t.Token.Generation, stampWithAge(t.Token.IssuedAt, told.now), t.KeyID, mark)}
-	if told.standing == nil {
+		t.Token.Generation, stampWithAge(t.Token.IssuedAt, r.Now), t.KeyID, mark)}
+	if r.Session == nil {
 		lines = append(lines, "Its session is not in this database: it belongs to another one, or to a time after the backup that this one was restored from.")
 	}
 	return lines
 }
 
-func (told *explanation) aboutSession() []string {
-	s := told.standing
+func (r storyReport) aboutSession() []string {
+	s := r.Session
 	user := s.Username
 	if user == "" {
 		user = "a user who was deleted"
 	}
 	lines := []string{fmt.Sprintf("Session %s: %s (%s) logged in through %s %s, from %s with %q.",
-		s.ID, user, s.UserID, s.ClientID, stampWithAge(s.CreatedAt, told.now), s.Address, s.UserAgent)}
+		s.ID, user, s.UserID, s.ClientID, stampWithAge(s.CreatedAt, r.Now), s.Address, s.UserAgent)}
 	switch {
 	case !s.RevokedAt.IsZero():
-		lines = append(lines, fmt.Sprintf("It ended %s: %s.", stampWithAge(s.RevokedAt, told.now), reasonMeans(s.RevokeReason)))
+		lines = append(lines, fmt.Sprintf("It ended %s: %s.", stampWithAge(s.RevokedAt, r.Now), reasonMeans(s.RevokeReason)))
 	case s.Ended():
 		lines = append(lines, "It is over: its user or client is disabled, or all sessions of the user were ended.")
-	case !told.now.Before(s.AbsoluteExpiry):
-		lines = append(lines, fmt.Sprintf("It reached the end of its lifetime %s.", stampWithAge(s.AbsoluteExpiry, told.now)))
-	case s.Lapsed(told.now, told.policies.of(s.ClientID).Idle):
+	case !r.Now.Before(s.AbsoluteExpiry):
+		lines = append(lines, fmt.Sprintf("It reached the end of its lifetime %s.", stampWithAge(s.AbsoluteExpiry, r.Now)))
+	case s.Lapsed(r.Now, r.Policy.Idle):
 		lines = append(lines, fmt.Sprintf("It has lapsed: it was last used %s, and the idle lifetime is %s, as configured here.",
-			stampWithAge(s.LastSeenAt, told.now), lifetime(told.policies.of(s.ClientID).Idle)))
+			stampWithAge(s.LastSeenAt, r.Now), lifetime(r.Policy.Idle)))
 	default:
-		lines = append(lines, fmt.Sprintf("It is live, until %s at the latest.", stampWithAge(s.AbsoluteExpiry, told.now)))
+		lines = append(lines, fmt.Sprintf("It is live, until %s at the latest.", stampWithAge(s.AbsoluteExpiry, r.Now)))
 	}
-	return append(lines, told.aboutState())
+	return append(lines, r.aboutState())
 }
 
-func (told *explanation) aboutState() string {
-	s := told.standing
-	checkpoint := fmt.Sprintf("the checkpoint is %d, of %s", s.Checkpoint, stampWithAge(s.LastSeenAt, told.now))
+func (r storyReport) aboutState() string {
+	s := r.Session
+	checkpoint := fmt.Sprintf("the checkpoint is %d, of %s", s.Checkpoint, stampWithAge(s.LastSeenAt, r.Now))
 	switch {
-	case told.state == nil:
-		return fmt.Sprintf("Its rotation state could not be read (%v); %s.", told.stateErr, checkpoint)
-	case told.state.Cur <= s.Checkpoint:
+	case r.Rotation == nil:
+		return fmt.Sprintf("Its rotation state could not be read (%v); %s.", r.RotationErr, checkpoint)
+	case r.Rotation.Cur <= s.Checkpoint:
 		return fmt.Sprintf("No rotation is remembered beyond the checkpoint, so generation %d counts as current; %s.", s.Checkpoint, checkpoint)
 	}
 	return fmt.Sprintf("Generation %d is current, issued %s in exchange for %d; %s.",
-		told.state.Cur, stampWithAge(told.state.RotatedAt, told.now), told.state.Prev, checkpoint)
+		r.Rotation.Cur, stampWithAge(r.Rotation.RotatedAt, r.Now), r.Rotation.Prev, checkpoint)
 }
 
-// sentenceOf tells of an event that bears on whether a refresh is granted.
+// sentenceOf is about an event that bears on whether a refresh is granted.
 func sentenceOf(e audit.Event, always bool) string {
 	at := e.At.Format(time.RFC3339)
 	if verdict := e.Detail["verdict"]; verdict != "" {
@@ -264,25 +269,25 @@ type explainedEvent struct {
 	Detail    map[string]string `json:"detail,omitempty"`
 }
 
-func (told *explanation) json(prose []string) explained {
-	answer := explained{Story: prose, RequestID: told.requestID, Cut: told.cut, Events: slices.Grow([]explainedEvent{}, len(told.events))}
-	if t := told.token; t != nil {
+func (r storyReport) json(prose []string) explained {
+	answer := explained{Story: prose, RequestID: r.RequestID, Cut: r.Cut, Events: slices.Grow([]explainedEvent{}, len(r.Events))}
+	if t := r.Token; t != nil {
 		answer.Token = &explainedToken{Ours: t.Defect == "", Defect: t.Defect}
 		if t.Legible {
 			answer.Token.Generation, answer.Token.IssuedAt, answer.Token.RootSecret = t.Token.Generation, stamp(t.Token.IssuedAt), t.KeyID
 		}
-		if told.verdict != nil {
-			answer.Token.VerdictNow = told.verdict.Verdict.String()
+		if r.Verdict != nil {
+			answer.Token.VerdictNow = r.Verdict.Verdict.String()
 		}
 	}
-	if s := told.standing; s != nil {
-		answer.Session = &explainedSession{sessionAnswer: sessionJSON(s.Session, s.Username, told.policies.state(s.Session, told.now)), Checkpoint: s.Checkpoint}
-		if told.state != nil {
-			current := max(told.state.Cur, s.Checkpoint)
+	if s := r.Session; s != nil {
+		answer.Session = &explainedSession{sessionAnswer: sessionJSON(operator.Session{Session: s.Session, Username: s.Username, State: r.State}), Checkpoint: s.Checkpoint}
+		if r.Rotation != nil {
+			current := max(r.Rotation.Cur, s.Checkpoint)
 			answer.Session.Current = &current
 		}
 	}
-	for _, e := range told.events {
+	for _, e := range r.Events {
 		answer.Events = append(answer.Events, explainedEvent{
 			At: e.At.Format(time.RFC3339Nano), Kind: string(e.Kind), Actor: string(e.Actor.Kind), ActorID: e.Actor.ID, SessionID: e.SessionID, UserID: e.UserID,
 			Address: e.Address, UserAgent: e.UserAgent, RequestID: e.RequestID, Detail: e.Detail,

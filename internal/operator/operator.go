@@ -1,0 +1,57 @@
+// Package operator is what operators do to users, clients, sessions and signing keys,
+// and how they find out what happened: a file per noun, and in each its verbs.
+//
+// It protects that every change is on record under the name of whoever ordered it: a
+// verb that changes something takes the [audit.Actor], and the event commits with the
+// change. It serves the command line and an admin surface alike, so it asks nobody for
+// confirmation, prints nothing and knows neither transport nor configuration.
+package operator
+
+import (
+	"context"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/secret"
+	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+// Config is what operators work on. Everything is required.
+type Config struct {
+	Users    user.Store
+	Clients  client.Store
+	Sessions session.Store
+	Keys     keyring.Store
+	Events   audit.Store
+
+	Password  *user.Rules
+	Hasher    *user.Hasher
+	Lifetimes authority.Lifetimes
+	KeyPolicy keyring.Policy
+	Now       func() time.Time // tells which sessions have lapsed
+
+	// Secrets gives the root secrets, Rotation the rotation state of a session with the
+	// clock of the store that keeps it. Only the verbs that need them call them: the
+	// others work where the secrets or the ephemeral store are out of reach.
+	Secrets  func() (Secrets, error)
+	Rotation func(ctx context.Context, sessionID string) (session.State, time.Time, error)
+}
+
+// Secrets are what the signing keys of the running authority are sealed with, and its
+// refresh tokens made with.
+type Secrets struct {
+	Issuer string
+	Roots  secret.Roots
+}
+
+// Operator carries out the verbs.
+type Operator struct {
+	Config
+}
+
+// New returns an operator over its parts.
+func New(config Config) *Operator { return &Operator{Config: config} }

@@ -1,0 +1,78 @@
+package operator
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/secret"
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+// FindUser finds a user by id, tombstones included, or by name in any spelling.
+// user.ErrNotFound.
+func (o *Operator) FindUser(ctx context.Context, word string) (user.User, error) {
+	if id, err := uuid.Parse(word); err == nil {
+		u, err := o.Users.UserByID(ctx, id.String())
+		if !errors.Is(err, user.ErrNotFound) {
+			return u, err
+		}
+	}
+	name, err := user.CanonicalUsername(word)
+	if err != nil { // nobody can have such a name
+		return user.User{}, user.ErrNotFound
+	}
+	return o.Users.UserByUsername(ctx, name)
+}
+
+// ListUsers lists the users that are not deleted, the oldest first.
+func (o *Operator) ListUsers(ctx context.Context, page user.Page) ([]user.User, error) {
+	return o.Users.Users(ctx, page)
+}
+
+// CreateUser adds a user by the rules of registration, also where that is closed. The
+// errors of [authority.Accounts.Add].
+func (o *Operator) CreateUser(ctx context.Context, by audit.Actor, r user.Registration) (user.User, error) {
+	return o.accounts().Add(ctx, r, audit.New(audit.UserCreated, by))
+}
+
+// SetPassword gives a user a new password and ends every session of theirs.
+// user.ErrNotFound, and the errors of [authority.Accounts.SetPassword].
+func (o *Operator) SetPassword(ctx context.Context, by audit.Actor, id string, password secret.String) error {
+	u, err := o.Users.UserByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	return o.accounts().SetPassword(ctx, u, password, audit.New(audit.UserPasswordChanged, by))
+}
+
+func (o *Operator) accounts() authority.Accounts {
+	return authority.Accounts{Users: o.Users, Rules: o.Password, Hasher: o.Hasher}
+}
+
+// DisableUser refuses a user from now on and ends every session of theirs.
+// user.ErrNotFound.
+func (o *Operator) DisableUser(ctx context.Context, by audit.Actor, id string) error {
+	return o.Users.DisableUser(ctx, id, onUser(audit.UserDisabled, by, id))
+}
+
+// EnableUser lets a disabled user log in again; sessions that were ended stay ended.
+// user.ErrNotFound.
+func (o *Operator) EnableUser(ctx context.Context, by audit.Actor, id string) error {
+	return o.Users.EnableUser(ctx, id, onUser(audit.UserEnabled, by, id))
+}
+
+// DeleteUser deletes a user for good and leaves a tombstone. user.ErrNotFound.
+func (o *Operator) DeleteUser(ctx context.Context, by audit.Actor, id string) error {
+	return o.Users.DeleteUser(ctx, id, onUser(audit.UserDeleted, by, id))
+}
+
+// onUser starts the event of what an operator does to a user.
+func onUser(kind audit.Kind, by audit.Actor, id string) audit.Event {
+	event := audit.New(kind, by)
+	event.UserID = id
+	return event
+}

@@ -82,7 +82,11 @@ func (o *Operator) EndSession(ctx context.Context, by audit.Actor, id string) er
 
 // EndSessions ends every session of a user for good. user.ErrNotFound.
 func (o *Operator) EndSessions(ctx context.Context, by audit.Actor, userID string) error {
-	return o.Sessions.RevokeAll(ctx, userID, session.ReasonOperator, onUser(audit.UserSessionsEnded, by, userID))
+	err := o.Sessions.RevokeAll(ctx, userID, session.ReasonOperator, onUser(audit.UserSessionsEnded, by, userID))
+	if errors.Is(err, session.ErrNotFound) {
+		return user.ErrNotFound
+	}
+	return err
 }
 
 // see adds to sessions what operators want to know of them.

@@ -1,0 +1,113 @@
+package operator_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/operator"
+	"github.com/mintmark-auth/mintmark/internal/secret"
+	"github.com/mintmark-auth/mintmark/internal/user"
+)
+
+func TestAUserIsFoundByIDAndByNameInAnySpelling(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ada, gone := b.user(t, "Ada"), b.user(t, "gone")
+	if err := b.DeleteUser(t.Context(), grace(), gone.ID); err != nil {
+		t.Fatal(err)
+	}
+	for word, want := range map[string]string{
+		ada.ID: ada.ID, "urn:uuid:" + ada.ID: ada.ID, "Ada": ada.ID, "ADA": ada.ID, gone.ID: gone.ID,
+	} {
+		if u, err := b.FindUser(t.Context(), word); err != nil || u.ID != want {
+			t.Errorf("%s: found %s, %v; want %s", word, u.ID, err, want)
+		}
+	}
+	for _, word := range []string{"", "nobody", "gone", unknown, "two words"} {
+		_, err := b.FindUser(t.Context(), word)
+		wantError(t, word, err, user.ErrNotFound)
+	}
+}
+
+func TestUsersAreListedOldestFirstWithoutTheDeleted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ada, gone, bob := b.user(t, "ada"), b.user(t, "gone"), b.user(t, "bob")
+	if err := b.DeleteUser(t.Context(), grace(), gone.ID); err != nil {
+		t.Fatal(err)
+	}
+	users, err := b.ListUsers(t.Context(), user.Page{Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(users, []user.User{ada, bob}); diff != "" {
+		t.Errorf("listed (-got +want):\n%s", diff)
+	}
+}
+
+func TestAUserIsCreatedByTheRulesOfRegistration(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	u := b.user(t, "ada")
+	b.wantEvent(t, audit.Event{Kind: audit.UserCreated, Actor: grace(), UserID: u.ID})
+	weak := registration("bob")
+	weak.Password = secret.NewString("short")
+	_, err := b.CreateUser(t.Context(), grace(), weak)
+	if invalid, ok := errors.AsType[*authority.InvalidRegistration](err); !ok || len(invalid.Problems) != 1 {
+		t.Errorf("a short password: %v", err)
+	}
+	_, err = b.CreateUser(t.Context(), grace(), registration("ADA"))
+	wantError(t, "the same name", err, user.ErrUsernameTaken)
+}
+
+// TestAChangeOfAUserEndsTheirSessionsAndNamesItsActor, whatever kind of actor that is.
+func TestAChangeOfAUserEndsTheirSessionsAndNamesItsActor(t *testing.T) {
+	t.Parallel()
+	for kind, c := range map[audit.Kind]struct {
+		change func(*operator.Operator, context.Context, audit.Actor, string) error
+		by     audit.Actor
+		state  operator.SessionState
+		active bool
+	}{
+		audit.UserDisabled: {(*operator.Operator).DisableUser, grace(), operator.Revoked, false},
+		audit.UserEnabled:  {(*operator.Operator).EnableUser, audit.ByClient("console"), operator.Live, true},
+		audit.UserDeleted:  {(*operator.Operator).DeleteUser, audit.ByUser(unknown), operator.Revoked, false},
+		audit.UserPasswordChanged: {func(o *operator.Operator, ctx context.Context, by audit.Actor, id string) error {
+			return o.SetPassword(ctx, by, id, secret.NewString("slate kettle brass morning"))
+		}, grace(), operator.Revoked, true},
+		audit.UserSessionsEnded: {(*operator.Operator).EndSessions, audit.ByClient("console"), operator.Revoked, true},
+	} {
+		b := newBench(t)
+		u := b.user(t, "ada")
+		s, _ := b.login(t, u.ID)
+		wantError(t, string(kind), c.change(b.Operator, t.Context(), c.by, u.ID), nil)
+		b.wantEvent(t, audit.Event{Kind: kind, Actor: c.by, UserID: u.ID})
+		b.wantState(t, s.ID, c.state)
+		if u, err := b.FindUser(t.Context(), u.ID); err != nil || u.Active() != c.active {
+			t.Errorf("%s: active %t, %v; want %t", kind, u.Active(), err, c.active)
+		}
+
+		wantError(t, string(kind)+" of nobody", c.change(b.Operator, t.Context(), c.by, unknown), user.ErrNotFound)
+		if events, err := b.ListEvents(t.Context(), audit.Query{UserID: unknown, Limit: 1}); err != nil || len(events) > 0 {
+			t.Errorf("%s of nobody leaves %+v, %v", kind, events, err)
+		}
+	}
+}
+
+func TestAPasswordIsSetByTheRules(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	u := b.user(t, "ada")
+	s, _ := b.login(t, u.ID)
+	err := b.SetPassword(t.Context(), grace(), u.ID, secret.NewString("ada@example.com"))
+	if _, ok := errors.AsType[*authority.InvalidRegistration](err); !ok {
+		t.Errorf("the address as password: %v", err)
+	}
+	b.wantState(t, s.ID, operator.Live)
+	b.wantNone(t, audit.UserPasswordChanged)
+}

@@ -80,21 +80,14 @@ func TestTermsAskWhomTheyName(t *testing.T) {
 	not := errors.New("not now")
 	var asked time.Time
 	terms := session.Terms{
-		Draw:  func(highest int64) []int64 { return []int64{highest + 1} },
 		Allow: func(start time.Time) error { asked = start; return not },
 	}
 	if err := terms.Allowed(login); !errors.Is(err, not) || !asked.Equal(login) {
 		t.Errorf("asked about %s: %v", asked, err)
 	}
-	if got := terms.StatusIndexes(6); !slices.Equal(got, []int64{7}) {
-		t.Errorf("drew %v", got)
-	}
 	terms = session.Terms{}
 	if err := terms.Allowed(login); err != nil {
 		t.Errorf("nobody forbids it: %v", err)
-	}
-	if got := terms.StatusIndexes(session.StatusListSize); len(got) != 17 {
-		t.Errorf("drew %d indexes, want 17", len(got))
 	}
 }
 

@@ -41,8 +41,6 @@ type Terms struct {
 	// Idle is the idle lifetime of sessions whose client has none of its own: those
 	// past it make room in the status lists. 0: none does before its absolute expiry.
 	Idle time.Duration
-	// Draw gives the status indexes to try; nil: [DrawStatusIndexes].
-	Draw func(highest int64) []int64
 	// Allow is asked before anything is committed, with the time at which the session
 	// starts. What it returns is the error of StartSession, and no session is started.
 	// Nil: nobody is asked.
@@ -69,14 +67,6 @@ func (t Terms) IdleFor() time.Duration {
 	return t.Idle + StatusReuseAfterIdle
 }
 
-// StatusIndexes draws the indexes to try.
-func (t Terms) StatusIndexes(highest int64) []int64 {
-	if t.Draw == nil {
-		return DrawStatusIndexes(highest)
-	}
-	return t.Draw(highest)
-}
-
 // Liveness narrows a [Query].
 type Liveness int
 
@@ -93,12 +83,12 @@ type Store interface {
 	// SessionsValidAfter still equals terms.Seen; the user's row is locked meanwhile,
 	// so a revoke-all wins or comes after. It returns the session with CreatedAt,
 	// LastSeenAt, AbsoluteExpiry (CreatedAt + terms.Lifetime) and StatusIndex set: the
-	// first drawn that no session holds, or one that is over for longer than
+	// first of [DrawStatusIndexes] that no session holds, or one that is over for longer than
 	// [StatusReuseAfter], which loses it. ErrUserChanged, ErrContended, and the error of
 	// terms.Allow.
 	StartSession(ctx context.Context, s Session, terms Terms, event audit.Event) (Session, error)
 	// PlaceSession gives a session that has no status index one, as StartSession does,
-	// and returns the one it has. Of the terms, Idle and Draw count. ErrNotFound when it
+	// and returns the one it has. Of the terms, Idle counts. ErrNotFound when it
 	// is revoked, or when somebody else changes it meanwhile; ErrContended.
 	PlaceSession(ctx context.Context, id string, terms Terms) (int64, error)
 	// StandingByFamily reads all a refresh needs, in one primary-key read. ErrNotFound.

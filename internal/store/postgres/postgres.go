@@ -23,6 +23,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
@@ -53,7 +54,8 @@ type Config struct {
 // Store implements the durable stores on Postgres.
 type Store struct {
 	pool    *pgxpool.Pool
-	suspect atomic.Int64 // until then (Unix nanoseconds) every connection is pinged before use
+	draw    func(highest int64) []int64 // session.DrawStatusIndexes, but in tests
+	suspect atomic.Int64                // until then (Unix nanoseconds) every connection is pinged before use
 
 	listening sync.Mutex
 	listener  *pgx.Conn // of AwaitSigningKeys, or nil; guarded by listening
@@ -69,7 +71,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{}
+	s := &Store{draw: session.DrawStatusIndexes}
 	settings.ConnConfig.Tracer = config.Tracer
 	settings.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool {
 		return p.IdleDuration > idleBeforePing || time.Now().UnixNano() < s.suspect.Load()

@@ -54,7 +54,7 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, terms sessi
 		if err != nil {
 			return err
 		}
-		err = place(ctx, tx, terms, highest, func(index int64) (bool, error) { return insertAt(ctx, tx, &x, terms, index) })
+		err = s.place(ctx, tx, terms, highest, func(index int64) (bool, error) { return insertAt(ctx, tx, &x, terms, index) })
 		if err != nil {
 			return err
 		}

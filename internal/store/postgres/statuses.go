@@ -20,9 +20,9 @@ const placeTries = 8
 // place puts the session at the first status index it draws that is free, by means of
 // put, which tells whether it was in time: an index that two sessions want at once is
 // the first one's to commit.
-func place(ctx context.Context, tx pgx.Tx, terms session.Terms, highest int64, put func(index int64) (bool, error)) error {
+func (s *Store) place(ctx context.Context, tx pgx.Tx, terms session.Terms, highest int64, put func(index int64) (bool, error)) error {
 	for range placeTries {
-		free, err := freeIndexes(ctx, tx, terms, terms.StatusIndexes(highest))
+		free, err := freeIndexes(ctx, tx, terms, s.draw(highest))
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (s *Store) PlaceSession(ctx context.Context, id string, terms session.Terms
 			placed = *index
 			return nil
 		}
-		return place(ctx, tx, terms, highest, func(index int64) (bool, error) {
+		return s.place(ctx, tx, terms, highest, func(index int64) (bool, error) {
 			placed = index
 			return moveTo(ctx, tx, id, index)
 		})

@@ -39,10 +39,8 @@ func TestASessionRevokedInTheLastMomentKeepsItsIndex(t *testing.T) {
 		}
 	}
 	x := session.Session{ID: uuid.NewString(), Family: session.NewFamily().Hash(), UserID: dead.UserID, ClientID: dead.ClientID}
-	x, err = store.StartSession(t.Context(), x, session.Terms{
-		Lifetime: time.Hour, Seen: owner.SessionsValidAfter,
-		Draw: func(int64) []int64 { return []int64{*dead.StatusIndex, *dead.StatusIndex + 1} },
-	}, audit.New(audit.SessionStarted, audit.ByUser("alice")))
+	store.DrawFrom(func(int64) []int64 { return []int64{*dead.StatusIndex, *dead.StatusIndex + 1} })
+	x, err = store.StartSession(t.Context(), x, session.Terms{Lifetime: time.Hour, Seen: owner.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.ByUser("alice")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,3 +19,6 @@ func OpenThrough(ctx context.Context, driver string, config Config) (*Store, err
 
 // CloseRotation closes the handle whose commits are not flushed.
 func (s *Store) CloseRotation() error { return s.rotation.Close() }
+
+// DrawFrom has the store draw status indexes in another way.
+func (s *Store) DrawFrom(draw func(highest int64) []int64) { s.draw = draw }

@@ -22,6 +22,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/mintmark-auth/mintmark/internal/private"
+	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
 // callTimeout bounds a call whose context has no deadline.
@@ -38,6 +39,7 @@ type Config struct {
 // Store implements the durable stores and session.States on one SQLite file.
 type Store struct {
 	clock func() time.Time
+	draw  func(highest int64) []int64 // session.DrawStatusIndexes, but in tests
 
 	writer   chan struct{} // holds one token; whoever has it may write
 	durable  *sql.DB       // one connection, flushed at every commit; under writer
@@ -58,7 +60,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err := guard(config.Path); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	s := &Store{clock: config.Now, writer: make(chan struct{}, 1)}
+	s := &Store{clock: config.Now, draw: session.DrawStatusIndexes, writer: make(chan struct{}, 1)}
 	s.writer <- struct{}{}
 	if err := s.open(ctx, config); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", config.Path, errors.Join(err, s.Close()))

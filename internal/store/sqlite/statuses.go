@@ -20,10 +20,10 @@ const (
 		AND (revoked_at, status_index) < (?, ?) ORDER BY revoked_at DESC, status_index DESC LIMIT ?`
 )
 
-// place gives the first status index drawn that no session holds whose tokens may
+// place gives the first of the drawn status indexes that no session holds whose tokens may
 // live. Whoever held it before loses it.
-func (t tx) place(ctx context.Context, terms session.Terms, highest int64) (*int64, error) {
-	for _, index := range terms.StatusIndexes(highest) {
+func (t tx) place(ctx context.Context, terms session.Terms, drawn []int64) (*int64, error) {
+	for _, index := range drawn {
 		var holder []byte
 		var over bool
 		err := t.QueryRowContext(ctx, selectHolder,
@@ -55,7 +55,7 @@ func (s *Store) PlaceSession(ctx context.Context, id string, terms session.Terms
 		case err != nil:
 			return err
 		case index == nil:
-			if index, err = t.place(ctx, terms, highest); err != nil {
+			if index, err = t.place(ctx, terms, s.draw(highest)); err != nil {
 				return err
 			}
 			_, err = t.ExecContext(ctx, `UPDATE sessions SET status_index = ? WHERE id = ?`, *index, id)

@@ -166,7 +166,9 @@ func sessionCalls() []Call {
 func startOver(tb testing.TB, store Durable) (session.Session, session.Terms) {
 	tb.Helper()
 	owner := createUser(tb, store, "u"+newID())
-	terms := session.Terms{Lifetime: -2 * session.StatusReuseAfter, Seen: owner.SessionsValidAfter, Draw: drawing(7)}
+	terms := session.Terms{Lifetime: -2 * session.StatusReuseAfter, Seen: owner.SessionsValidAfter}
+	draw(tb, store, 7)
+	defer drawFrom(tb, store, session.DrawStatusIndexes)
 	return startSessionUnder(tb, store, newSession(owner.ID), terms), terms
 }
 
@@ -175,6 +177,8 @@ func callStartAtDeadIndex(tb testing.TB, store Durable) func(context.Context) er
 	dead, terms := startOver(tb, store)
 	x := newSession(dead.UserID)
 	return func(ctx context.Context) error {
+		draw(tb, store, 7)
+		defer drawFrom(tb, store, session.DrawStatusIndexes)
 		return drop(store.StartSession(ctx, x, terms, aboutSession(audit.SessionStarted, x.ID)))
 	}
 }
@@ -182,9 +186,13 @@ func callStartAtDeadIndex(tb testing.TB, store Durable) func(context.Context) er
 // callPlaceSession places a session that has lost its index.
 func callPlaceSession(tb testing.TB, store Durable) func(context.Context) error {
 	lost, terms := startOver(tb, store)
+	draw(tb, store, 7)
 	startSessionUnder(tb, store, newSession(lost.UserID), terms) // takes it
+	drawFrom(tb, store, session.DrawStatusIndexes)
 	return func(ctx context.Context) error {
-		return drop(store.PlaceSession(ctx, lost.ID, session.Terms{Draw: drawing(8)}))
+		draw(tb, store, 8)
+		defer drawFrom(tb, store, session.DrawStatusIndexes)
+		return drop(store.PlaceSession(ctx, lost.ID, session.Terms{}))
 	}
 }
 

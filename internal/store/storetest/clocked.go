@@ -260,7 +260,8 @@ func indexIsFreeLater(t *testing.T, store Clocked) {
 		store.Set(t, clockStart)
 		x := newSession(alice.ID)
 		x.ClientID = holder.client
-		terms := session.Terms{Lifetime: holder.lifetime, Seen: alice.SessionsValidAfter, Idle: idle, Draw: drawing(index)}
+		terms := session.Terms{Lifetime: holder.lifetime, Seen: alice.SessionsValidAfter, Idle: idle}
+		draw(t, store.Durable, index)
 		held := startSessionUnder(t, store, x, terms)
 		if err := holder.end(held); err != nil {
 			t.Fatal(err)
@@ -271,7 +272,7 @@ func indexIsFreeLater(t *testing.T, store Clocked) {
 		}{{holder.over, false}, {holder.over + tick, true}} {
 			store.Set(t, clockStart.Add(c.after))
 			elsewhere := index + int64(k) + 1
-			terms.Draw = drawing(index, elsewhere)
+			draw(t, store.Durable, index, elsewhere)
 			next := startSessionUnder(t, store, newSession(alice.ID), terms)
 			if got := indexOf(t, next); (got == index) != c.free {
 				t.Errorf("the holder is %s, %s after: index %d, free %t", holder.name, c.after, got, c.free)
@@ -320,9 +321,8 @@ func nobodyElseIsChanged(t *testing.T, store Clocked) {
 		for i := range int64(2) {
 			x := newSession(owner.ID)
 			x.ClientID = "another"
-			s := startSessionUnder(t, store, x, session.Terms{
-				Lifetime: lifetime, Seen: owner.SessionsValidAfter, Draw: drawing(math.MaxInt16 + int64(len(name)) + 100*i),
-			})
+			draw(t, store.Durable, math.MaxInt16+int64(len(name))+100*i)
+			s := startSessionUnder(t, store, x, session.Terms{Lifetime: lifetime, Seen: owner.SessionsValidAfter})
 			if i == 1 {
 				continue
 			}
@@ -339,6 +339,7 @@ func nobodyElseIsChanged(t *testing.T, store Clocked) {
 	if _, err := addKeys(t, store, NewKey(clockStart.Add(lifetime))); err != nil {
 		t.Fatal(err)
 	}
+	drawFrom(t, store.Durable, session.DrawStatusIndexes)
 	before := lookAt(t, store.Durable)
 	for _, call := range Calls(t, store.Durable) {
 		if !call.Writes {

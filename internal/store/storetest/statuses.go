@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,9 +49,19 @@ func Statuses(t *testing.T, open OpenAgeing) {
 	}
 }
 
-// drawing draws these indexes, whatever is in use.
-func drawing(indexes ...int64) func(int64) []int64 {
-	return func(int64) []int64 { return indexes }
+// draw has the store draw these status indexes from now on, whatever is in use.
+func draw(tb testing.TB, store Durable, indexes ...int64) {
+	tb.Helper()
+	drawFrom(tb, store, func(int64) []int64 { return indexes })
+}
+
+// drawFrom has the store draw status indexes by this function, which only the tests of a
+// store can.
+func drawFrom(tb testing.TB, store Durable, by func(highest int64) []int64) {
+	tb.Helper()
+	store.(interface {
+		DrawFrom(draw func(highest int64) []int64)
+	}).DrawFrom(by)
 }
 
 // shuffled draws every index below n, each time in another order.
@@ -74,7 +85,8 @@ func indexOf(tb testing.TB, s session.Session) int64 {
 
 func noTwoShareAnIndex(t *testing.T, store Durable, _ Ageing) {
 	alice := createUser(t, store, "alice")
-	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter, Draw: shuffled(contenders)}
+	drawFrom(t, store, shuffled(contenders))
+	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}
 	sessions := make([]session.Session, contenders)
 	wantNoErrors(t, contend(t, func(ctx context.Context, i int) error {
 		x := newSession(alice.ID)
@@ -121,10 +133,11 @@ func onlyTheDeadLoseTheirIndex(t *testing.T, store Durable, age Ageing) {
 		{"was seen long enough ago, and was revoked now", long, func(s session.Session) { age(t, s.ID, freeIdle+near); revoke(s) }, false},
 	} {
 		theirs, other := int64(index), int64(1000+index)
-		terms := session.Terms{Lifetime: holder.lifetime, Seen: alice.SessionsValidAfter, Idle: idle, Draw: drawing(theirs)}
+		terms := session.Terms{Lifetime: holder.lifetime, Seen: alice.SessionsValidAfter, Idle: idle}
+		draw(t, store, theirs)
 		before := startSessionUnder(t, store, newSession(alice.ID), terms)
 		holder.end(before)
-		terms.Draw = drawing(theirs, other)
+		draw(t, store, theirs, other)
 		after := startSessionUnder(t, store, newSession(alice.ID), terms)
 		left := findSession(t, store, before.ID).StatusIndex
 		if holder.dead && (indexOf(t, after) != theirs || left != nil) {
@@ -134,10 +147,11 @@ func onlyTheDeadLoseTheirIndex(t *testing.T, store Durable, age Ageing) {
 			t.Errorf("the holder %s: index %d was taken", holder.name, theirs)
 		}
 	}
-	terms := session.Terms{Lifetime: long, Seen: alice.SessionsValidAfter, Draw: drawing(2000)}
+	terms := session.Terms{Lifetime: long, Seen: alice.SessionsValidAfter}
+	draw(t, store, 2000)
 	unseen := startSessionUnder(t, store, newSession(alice.ID), terms)
 	age(t, unseen.ID, long-near)
-	terms.Draw = drawing(2000, 2001)
+	draw(t, store, 2000, 2001)
 	if got := indexOf(t, startSessionUnder(t, store, newSession(alice.ID), terms)); got != 2001 {
 		t.Error("without an idle lifetime, an index was taken before the absolute expiry")
 	}
@@ -145,15 +159,16 @@ func onlyTheDeadLoseTheirIndex(t *testing.T, store Durable, age Ageing) {
 
 func oneTakesADeadIndex(t *testing.T, store Durable, age Ageing) {
 	alice := createUser(t, store, "alice")
-	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter, Draw: drawing(7)}
+	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}
+	draw(t, store, 7)
 	dead := startSessionUnder(t, store, newSession(alice.ID), terms)
 	age(t, dead.ID, 100*time.Hour)
 	taken := make([]int64, contenders)
+	var other atomic.Int64
+	drawFrom(t, store, func(int64) []int64 { return []int64{7, 100 + other.Add(1)} })
 	wantNoErrors(t, contend(t, func(ctx context.Context, i int) error {
 		x := newSession(alice.ID)
-		mine := terms
-		mine.Draw = drawing(7, int64(100+i))
-		s, err := store.StartSession(ctx, x, mine, aboutSession(audit.SessionStarted, x.ID))
+		s, err := store.StartSession(ctx, x, terms, aboutSession(audit.SessionStarted, x.ID))
 		if err == nil {
 			taken[i] = *s.StatusIndex
 		}
@@ -170,7 +185,8 @@ func oneTakesADeadIndex(t *testing.T, store Durable, age Ageing) {
 
 func withoutAFreeIndexNothingStarts(t *testing.T, store Durable, _ Ageing) {
 	alice := createUser(t, store, "alice")
-	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter, Draw: drawing(7)}
+	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}
+	draw(t, store, 7)
 	startSessionUnder(t, store, newSession(alice.ID), terms)
 	x := newSession(alice.ID)
 	err := drop(store.StartSession(t.Context(), x, terms, aboutSession(audit.SessionStarted, x.ID)))
@@ -182,18 +198,21 @@ func withoutAFreeIndexNothingStarts(t *testing.T, store Durable, _ Ageing) {
 // placesOnce takes the index from a session, as if an earlier binary had started it.
 func placesOnce(t *testing.T, store Durable, age Ageing) {
 	alice := createUser(t, store, "alice")
-	terms := session.Terms{Lifetime: 1000 * time.Hour, Seen: alice.SessionsValidAfter, Idle: 5 * time.Hour, Draw: drawing(7)}
+	terms := session.Terms{Lifetime: 1000 * time.Hour, Seen: alice.SessionsValidAfter, Idle: 5 * time.Hour}
+	draw(t, store, 7)
 	s := startSessionUnder(t, store, newSession(alice.ID), terms)
 	age(t, s.ID, 100*time.Hour)
 	startSessionUnder(t, store, newSession(alice.ID), terms) // takes it
 	if findSession(t, store, s.ID).StatusIndex != nil {
 		t.Fatal("the session still has its index")
 	}
-	dead := startSessionUnder(t, store, newSession(alice.ID), session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter, Draw: drawing(9)})
+	draw(t, store, 9)
+	dead := startSessionUnder(t, store, newSession(alice.ID), session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter})
 	age(t, dead.ID, 100*time.Hour)
 	got := make([]int64, contenders)
+	draw(t, store, 7, 9, 10)
 	wantNoErrors(t, contend(t, func(ctx context.Context, i int) (err error) {
-		got[i], err = store.PlaceSession(ctx, s.ID, session.Terms{Draw: drawing(7, 9, 10)})
+		got[i], err = store.PlaceSession(ctx, s.ID, session.Terms{})
 		if errors.Is(err, session.ErrNotFound) { // another is at it
 			err = nil
 		}
@@ -208,7 +227,8 @@ func placesOnce(t *testing.T, store Durable, age Ageing) {
 			t.Errorf("%d was told, it is at %d", g, index)
 		}
 	}
-	if again, err := store.PlaceSession(t.Context(), s.ID, session.Terms{Draw: drawing(11)}); again != index || err != nil {
+	draw(t, store, 11)
+	if again, err := store.PlaceSession(t.Context(), s.ID, session.Terms{}); again != index || err != nil {
 		t.Errorf("placed again at %d: %v; want %d", again, err, index)
 	}
 	if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
@@ -217,9 +237,9 @@ func placesOnce(t *testing.T, store Durable, age Ageing) {
 	for _, id := range []string{s.ID, newID(), "x"} {
 		wantError(t, "place "+id, drop(store.PlaceSession(t.Context(), id, terms)), session.ErrNotFound)
 	}
-	full := startSessionUnder(t, store, newSession(alice.ID), session.Terms{Lifetime: 1000 * time.Hour, Seen: alice.SessionsValidAfter, Draw: drawing(12)})
+	draw(t, store, 12)
+	full := startSessionUnder(t, store, newSession(alice.ID), session.Terms{Lifetime: 1000 * time.Hour, Seen: alice.SessionsValidAfter})
 	age(t, full.ID, 1001*time.Hour+session.StatusReuseAfter)
-	terms.Draw = drawing(12)
 	startSessionUnder(t, store, newSession(alice.ID), terms)
 	wantError(t, "place where nothing is free", drop(store.PlaceSession(t.Context(), full.ID, terms)), session.ErrContended)
 }
@@ -228,18 +248,18 @@ func indexesAreBounded(t *testing.T, store Durable, _ Ageing) {
 	alice := createUser(t, store, "alice")
 	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}
 	for _, index := range []int64{-1, session.MaxStatusIndex + 1} {
-		terms.Draw = drawing(index)
+		draw(t, store, index)
 		x := newSession(alice.ID)
 		if _, err := store.StartSession(t.Context(), x, terms, aboutSession(audit.SessionStarted, x.ID)); err == nil {
 			t.Errorf("a session started at index %d", index)
 		}
 	}
-	terms.Draw = drawing(session.MaxStatusIndex)
+	draw(t, store, session.MaxStatusIndex)
 	startSessionUnder(t, store, newSession(alice.ID), terms)
 	if read(t, store, time.Hour).Highest != session.MaxStatusIndex {
 		t.Error("the highest index there is was not read")
 	}
-	terms.Draw = nil // draws below it
+	drawFrom(t, store, session.DrawStatusIndexes) // below it
 	startSessionUnder(t, store, newSession(alice.ID), terms)
 }
 
@@ -312,7 +332,8 @@ func whatIsReadEndsWhereAsked(t *testing.T, store Durable, age Ageing) {
 	alice := createUser(t, store, "alice")
 	var sessions []session.Session
 	for i := range int64(3) {
-		terms := session.Terms{Lifetime: 10 * time.Hour, Seen: alice.SessionsValidAfter, Draw: drawing(5 + i)}
+		terms := session.Terms{Lifetime: 10 * time.Hour, Seen: alice.SessionsValidAfter}
+		draw(t, store, 5+i)
 		s := startSessionUnder(t, store, newSession(alice.ID), terms)
 		if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
 			t.Fatal(err)

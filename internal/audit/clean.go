@@ -3,10 +3,10 @@ package audit
 import (
 	"maps"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/mintmark-auth/mintmark/internal/text"
 )
 
 // How much of each field is kept, in bytes. Much of an event was written by
@@ -45,16 +45,9 @@ func Address(s string) string { return Text(s, maxAddress) }
 func UserAgent(s string) string { return Text(s, maxUserAgent) }
 
 // Text returns at most limit bytes of s, cut between characters, with the
-// replacement character for whatever is no UTF-8 or is NUL (Postgres takes neither).
+// replacement character for whatever is no text.
 func Text(s string, limit int) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return s[:limit]
+	return text.Cut(text.Clean(s), limit)
 }
 
 func cleanDetail(detail map[string]string) map[string]string {

@@ -3,10 +3,10 @@ package cli
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/duration"
 	"github.com/mintmark-auth/mintmark/internal/operator"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
@@ -56,7 +56,7 @@ func (r storyReport) prose() []string {
 	if r.Verdict != nil {
 		policy := r.Policy
 		lines = append(lines, fmt.Sprintf("Presented now, the token would be %s: %s; with a grace of %s and an idle lifetime of %s, as configured here.",
-			r.Verdict.Verdict, verdictMeans(r.Verdict.Verdict), lifetime(policy.Grace), lifetime(policy.Idle)))
+			r.Verdict.Verdict, verdictMeans(r.Verdict.Verdict), duration.Spell(policy.Grace), duration.Spell(policy.Idle)))
 	}
 	if r.RequestID != "" {
 		lines = append(lines, fmt.Sprintf("Request %s left %d event(s); `mintmark explain SID` tells the whole story of a session.", r.RequestID, len(r.Events)))
@@ -111,18 +111,6 @@ func passing(kind audit.Kind) bool {
 	return false
 }
 
-// lifetime writes a duration as it is configured: 720h, not 720h0m0s.
-func lifetime(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
-
 func (r storyReport) aboutToken() []string {
 	t := r.Token
 	switch {
@@ -162,7 +150,7 @@ func (r storyReport) aboutSession() []string {
 		lines = append(lines, fmt.Sprintf("It reached the end of its lifetime %s.", stampWithAge(s.AbsoluteExpiry, r.Now)))
 	case s.Lapsed(r.Now, r.Policy.Idle):
 		lines = append(lines, fmt.Sprintf("It has lapsed: it was last used %s, and the idle lifetime is %s, as configured here.",
-			stampWithAge(s.LastSeenAt, r.Now), lifetime(r.Policy.Idle)))
+			stampWithAge(s.LastSeenAt, r.Now), duration.Spell(r.Policy.Idle)))
 	default:
 		lines = append(lines, fmt.Sprintf("It is live, until %s at the latest.", stampWithAge(s.AbsoluteExpiry, r.Now)))
 	}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
 // addressLike parses host:port; the example is for the advice.
@@ -19,7 +21,7 @@ func addressLike(example string) func(string) (string, error) {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || port != strconv.FormatUint(n, 10) {
 			return "", defectf(mend, "%s has no port from 0 to 65535", quote(text))
 		}
-		if _, err := netip.ParseAddr(host); err != nil && host != "" && !hostname(host) {
+		if _, err := netip.ParseAddr(host); err != nil && host != "" && !storeurl.Hostname(host) {
 			return "", defectf(mend, "%s does not begin with a host name or IP address", quote(text))
 		}
 		return text, nil
@@ -34,26 +36,8 @@ func loopbackAddress(addr string) bool {
 }
 
 func loopbackHost(host string) bool {
-	if host == "localhost" {
-		return true
-	}
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
-}
-
-// hostname reports whether text is made of the characters of host names.
-func hostname(text string) bool {
-	if text == "" || len(text) > 253 {
-		return false
-	}
-	for _, r := range text {
-		switch {
-		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '.', r == '_':
-		default:
-			return false
-		}
-	}
-	return true
+	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }
 
 // origin is scheme://host[:port] and nothing else, which is what an issuer
@@ -87,7 +71,7 @@ func parseOrigin(text string) (origin, error) {
 		return origin{}, defectf("write "+quote(strings.ToLower(text)), "%s has capital letters", quote(text))
 	}
 	o := origin{scheme: u.Scheme, host: u.Hostname(), port: u.Port()}
-	if _, err := netip.ParseAddr(o.host); err != nil && !hostname(o.host) {
+	if _, err := netip.ParseAddr(o.host); err != nil && !storeurl.Hostname(o.host) {
 		return origin{}, defectf("write international names in their xn-- form", "%s has no host name of letters, digits, dots and dashes", quote(text))
 	}
 	if n, err := strconv.ParseUint(o.port, 10, 16); o.port != "" && (err != nil || n == 0 || o.port != strconv.FormatUint(n, 10)) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mintmark-auth/mintmark/internal/duration"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
@@ -72,7 +73,7 @@ func rootSecretBinding() binding {
 }
 
 func bindDuration(field func(*Config) *time.Duration) binding {
-	return bind(field, parseDuration, showDuration)
+	return bind(field, parseDuration, duration.Spell)
 }
 
 func parseDuration(text string) (time.Duration, error) {
@@ -85,18 +86,6 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, defectf(mend, "%s is not a whole number of seconds", quote(text))
 	}
 	return d, nil
-}
-
-// showDuration writes 720h where Go writes 720h0m0s.
-func showDuration(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }
 
 func bindInt(field func(*Config) *int) binding { return bind(field, parseInt, strconv.Itoa) }

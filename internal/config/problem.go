@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/mintmark-auth/mintmark/internal/text"
 )
 
 // Problem is one thing that is wrong with the configuration.
@@ -57,16 +58,12 @@ const maxQuoted = 80
 
 // quote repeats a value that is wrong and not secret. A value with an @ may
 // hold a password that was meant for another key, so it is not repeated.
-func quote(text string) string {
-	if strings.Contains(text, "@") {
+func quote(value string) string {
+	if strings.Contains(value, "@") {
 		return "the value (not shown, it may hold a password)"
 	}
-	if len(text) > maxQuoted {
-		cut := maxQuoted
-		for cut > 0 && !utf8.RuneStart(text[cut]) {
-			cut--
-		}
-		text = text[:cut] + "…"
+	if len(value) > maxQuoted {
+		value = text.Cut(value, maxQuoted) + "…"
 	}
-	return strconv.Quote(text)
+	return strconv.Quote(value)
 }

@@ -117,7 +117,7 @@ func TestValuesAtTheirBoundsAreAccepted(t *testing.T) {
 		"ACCESS_TOKEN_TTL=1s", "ACCESS_TOKEN_TTL=1h", "REFRESH_GRACE=0", "REFRESH_GRACE=60s", "REFRESH_IDLE_TTL=1s",
 		"REFRESH_IDLE_TTL=4321h", "REFRESH_MAX_TTL=87600h", "KEYS_ROTATE_EVERY=96h", "KEYS_PUBLISH_AHEAD=5m", "KEYS_RETAIN=11m",
 		"PASSWORD_MEMORY_KIB=8192", "PASSWORD_MEMORY_KIB=524288", "PASSWORD_TIME=16", "PASSWORD_MIN_LENGTH=8", "PASSWORD_MIN_LENGTH=64",
-		"ISSUER=http://127.0.0.1:1", "ISSUER=http://[::1]:65535", "ISSUER=https://a.example:8443", "HTTP_ADDR=[::1]:1", "HTTP_ADDR=localhost:0",
+		"ISSUER=http://127.0.0.1:1", "ISSUER=http://[::1]:65535", "ISSUER=https://a.example:8443", "HTTP_ADDR=[::1]:1", "HTTP_ADDR=localhost:0", "HTTP_ADDR=LocalHost:0", "HTTP_ADDR=127.255.255.254:1", "HTTP_ADDR=[::ffff:127.0.0.1]:1",
 		"RATE_LOGIN=off", "RATE_LOGIN=1/s,off", "RATE_TOKEN=1000000/h", "CORS_ORIGINS=http://[::1]:3000",
 	} {
 		given{env: []string{"MINTMARK_" + env}}.mustLoad(t)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/duration"
 )
 
 // rule is one thing that must hold of a Config whose values are well-formed.
@@ -82,7 +84,7 @@ func bounds() []rule {
 }
 
 func between(key string, field func(*Config) *time.Duration, least, most time.Duration) rule {
-	return bounded(key, field, showDuration, least, most)
+	return bounded(key, field, duration.Spell, least, most)
 }
 
 func within(key string, field func(*Config) *int, least, most int) rule {
@@ -137,8 +139,8 @@ func rotateAfterPublishing(c Config) *defect {
 		return nil
 	}
 	return &defect{
-		fmt.Sprintf("%s is less than twice %s (%s)", showDuration(c.KeysRotateEvery), keyKeysPublishAhead, showDuration(c.KeysPublishAhead)),
-		fmt.Sprintf("raise it to at least %s or lower %s", showDuration(2*c.KeysPublishAhead), keyKeysPublishAhead),
+		fmt.Sprintf("%s is less than twice %s (%s)", duration.Spell(c.KeysRotateEvery), keyKeysPublishAhead, duration.Spell(c.KeysPublishAhead)),
+		fmt.Sprintf("raise it to at least %s or lower %s", duration.Spell(2*c.KeysPublishAhead), keyKeysPublishAhead),
 	}
 }
 
@@ -147,8 +149,8 @@ func publishBeforeSigning(c Config) *defect {
 		return nil
 	}
 	return &defect{
-		fmt.Sprintf("%s is less than %s (%s)", showDuration(c.KeysPublishAhead), keyAccessTokenTTL, showDuration(c.AccessTokenTTL)),
-		fmt.Sprintf("raise it to at least %s", showDuration(c.AccessTokenTTL)),
+		fmt.Sprintf("%s is less than %s (%s)", duration.Spell(c.KeysPublishAhead), keyAccessTokenTTL, duration.Spell(c.AccessTokenTTL)),
+		fmt.Sprintf("raise it to at least %s", duration.Spell(c.AccessTokenTTL)),
 	}
 }
 
@@ -159,8 +161,8 @@ func retainWhileTokensLive(c Config) *defect {
 	}
 	return &defect{
 		fmt.Sprintf("%s is less than %s (%s) and %s more, so tokens would outlive their key",
-			showDuration(c.KeysRetain), keyAccessTokenTTL, showDuration(c.AccessTokenTTL), showDuration(verifierSlack)),
-		fmt.Sprintf("raise it to at least %s", showDuration(least)),
+			duration.Spell(c.KeysRetain), keyAccessTokenTTL, duration.Spell(c.AccessTokenTTL), duration.Spell(verifierSlack)),
+		fmt.Sprintf("raise it to at least %s", duration.Spell(least)),
 	}
 }
 

@@ -2,14 +2,14 @@ package keyring
 
 import (
 	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jwk"
+
+	"github.com/mintmark-auth/mintmark/internal/etag"
 )
 
 // JWKS is the published key set (RFC 7517 §5), rendered once per snapshot.
@@ -34,8 +34,7 @@ func renderJWKS(keys []jwk.Key) (JWKS, error) {
 	if err != nil {
 		return JWKS{}, fmt.Errorf("render JWKS: %w", err)
 	}
-	sum := sha256.Sum256(body)
-	return JWKS{Body: body, ETag: `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`}, nil
+	return JWKS{Body: body, ETag: etag.Of(body)}, nil
 }
 
 // publicMember is a key as a member of the set, made from the public half alone.

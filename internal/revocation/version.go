@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/etag"
 )
 
 // version says what a list holds. Within an epoch a list only grows, so the epoch and
@@ -39,18 +41,16 @@ type Held struct {
 // the text: it may be held for long.
 func ParseHeld(ifNoneMatch string) Held {
 	var held Held
-	for range maxTags {
-		tag, rest, more := strings.Cut(ifNoneMatch, ",") // ours have no comma
-		tag = strings.TrimPrefix(strings.Trim(tag, " \t"), "W/")
+	seen := 0
+	for tag := range etag.Listed(ifNoneMatch) {
+		if seen++; seen > maxTags {
+			break
+		}
 		if v, ours := parseTag(tag); ours {
 			v.digest = strings.Clone(v.digest)
 			held.versions = append(held.versions, v)
 		}
 		held.any = held.any || tag == "*"
-		if !more {
-			break
-		}
-		ifNoneMatch = rest
 	}
 	return held
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mintmark-auth/mintmark/internal/duration"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 )
 
@@ -199,7 +200,7 @@ func count(field *int32, least int32) setting {
 }
 
 func span(field *time.Duration, least, most time.Duration) setting {
-	return setting{"a duration from " + least.String() + " to " + most.String(), func(value string) bool {
+	return setting{"a duration from " + duration.Spell(least) + " to " + duration.Spell(most), func(value string) bool {
 		d, err := time.ParseDuration(value)
 		*field = d
 		return err == nil && least <= d && d <= most

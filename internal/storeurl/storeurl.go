@@ -135,7 +135,7 @@ func parseHost(entry string, position int) (host, error) {
 	}
 	ip, err := netip.ParseAddr(h.name)
 	isIP6 := err == nil && ip.Is6()
-	if isIP6 != strings.HasPrefix(entry, "[") || err != nil && !hostname(h.name) {
+	if isIP6 != strings.HasPrefix(entry, "[") || err != nil && !Hostname(h.name) {
 		return host{}, defectf("write host names or addresses, separated by commas, each perhaps with :port",
 			"host %d is neither a name nor an address (IPv6 in brackets)", position)
 	}
@@ -150,8 +150,8 @@ func parsePort(text string, position int) (string, error) {
 	return strconv.FormatUint(n, 10), nil
 }
 
-// hostname reports whether text is made of the characters of host names.
-func hostname(text string) bool {
+// Hostname reports whether text is made of the characters of host names.
+func Hostname(text string) bool {
 	const longest = 253
 	return text != "" && len(text) <= longest && !strings.ContainsFunc(text, func(r rune) bool {
 		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/mintmark-auth/mintmark/internal/secret"
+	"github.com/mintmark-auth/mintmark/internal/text"
 )
 
 // Problems of a password. Too short is the one that depends on configuration.
@@ -40,7 +41,7 @@ func PreparePassword(raw string) (string, error) {
 	if len(raw) > maxPasswordBytes {
 		return "", ProblemPasswordTooLong
 	}
-	if !utf8.ValidString(raw) || strings.ContainsRune(raw, 0) {
+	if !text.Valid(raw) {
 		return "", ProblemPasswordText
 	}
 	prepared := norm.NFC.String(raw)

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/text"
 )
 
 const eventColumns = `id, at, kind, actor, coalesce(actor_id, ''), coalesce(user_id, ''), coalesce(client_id, ''), coalesce(session_id, ''),
@@ -69,7 +70,7 @@ func (s *Store) Events(ctx context.Context, query audit.Query) ([]audit.Event, e
 	} {
 		switch {
 		case filter.value == "":
-		case !isText(filter.value):
+		case !text.Valid(filter.value):
 			return nil, nil
 		default:
 			where.add(filter.comparison, filter.value)

@@ -10,6 +10,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/text"
 )
 
 const clientColumns = `id, name, kind, grant_types, rotation, allow_skip, grace, idle_ttl, max_ttl, created_at, disabled_at`
@@ -78,7 +79,7 @@ func (s *Store) EnableClient(ctx context.Context, id string, event audit.Event) 
 }
 
 func (s *Store) changeClient(ctx context.Context, id string, work func(context.Context, pgx.Tx) error) error {
-	if !isText(id) {
+	if !text.Valid(id) {
 		return client.ErrNotFound
 	}
 	return s.transact(ctx, bulkTimeout, work)

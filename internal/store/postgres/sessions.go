@@ -10,6 +10,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/text"
 )
 
 const sessionColumns = `s.id, s.family, s.user_id, s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
@@ -46,7 +47,7 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, terms sessi
 	x.RevokedAt, x.RevokeReason = time.Time{}, ""
 	x.Checkpoint = max(x.Checkpoint, 1)
 	x.Address, x.UserAgent = audit.Address(x.Address), audit.UserAgent(x.UserAgent)
-	if !isID(x.UserID) || !isText(x.ClientID) {
+	if !isID(x.UserID) || !text.Valid(x.ClientID) {
 		return session.Session{}, fmt.Errorf("start session: %w", session.ErrUserChanged)
 	}
 	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {

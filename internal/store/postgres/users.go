@@ -11,6 +11,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/text"
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
@@ -70,7 +71,7 @@ func taken(err error) error {
 
 // UserByUsername implements [user.Store].
 func (s *Store) UserByUsername(ctx context.Context, canonical string) (user.User, error) {
-	if !isText(canonical) {
+	if !text.Valid(canonical) {
 		return user.User{}, fmt.Errorf("find user: %w", user.ErrNotFound)
 	}
 	u, err := one(ctx, s, user.ErrNotFound, scanUser, `SELECT `+userColumns+` FROM users WHERE username_canonical = $1`, canonical)

@@ -1,9 +1,7 @@
 package postgres
 
 import (
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -41,6 +39,3 @@ func isID(s string) bool {
 	id, err := uuid.Parse(s)
 	return err == nil && id.String() == s
 }
-
-// isText tells whether Postgres takes a string as text at all.
-func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }

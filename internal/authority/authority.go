@@ -108,7 +108,7 @@ type Tokens struct {
 
 // issue signs an access token of a grant and writes the refresh token beside it. now is
 // database time, which the claims are in.
-func (a *Authority) issue(signer *token.Signer, g session.Grant, refresh session.Token, now time.Time) (Tokens, error) {
+func (a *Authority) issue(signer *token.Signer, g session.Grant, refresh session.RefreshToken, now time.Time) (Tokens, error) {
 	access, err := signer.Sign(a.claims(g, now))
 	if err != nil {
 		return Tokens{}, fmt.Errorf("issue access token: %w", err)

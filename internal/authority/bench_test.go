@@ -277,7 +277,7 @@ func (b *bench) refused(t *testing.T, tokens authority.Tokens, want session.Verd
 }
 
 // parse takes a refresh token apart.
-func (b *bench) parse(t *testing.T, tokens authority.Tokens) session.Token {
+func (b *bench) parse(t *testing.T, tokens authority.Tokens) session.RefreshToken {
 	t.Helper()
 	parsed, err := b.Mint.Parse(tokens.RefreshToken)
 	if err != nil {

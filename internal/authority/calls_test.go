@@ -29,10 +29,10 @@ type calls struct {
 	terms  session.Terms                                // of the last session that was started
 	keep   time.Duration                                // of the last look at a state
 
-	disguise string // the client that a session looks like one of
-	unplaced bool   // sessions are as an earlier binary left them, without an index
-	placed   int    // how often one was asked for
-	place    error  // what comes of that
+	disguise   string // the client that a session looks like one of
+	unassigned bool   // sessions are as an earlier binary left them, without an index
+	assigned   int    // how often one was asked for
+	assign     error  // what comes of that
 }
 
 // reach is called by every call; what it returns is to be called at the end.
@@ -66,7 +66,7 @@ func (c *calls) StandingByFamily(ctx context.Context, family session.FamilyHash)
 	defer done()
 	c.reads++
 	standing, err := c.Store.StandingByFamily(ctx, family)
-	if c.unplaced {
+	if c.unassigned {
 		standing.StatusIndex = nil
 	}
 	return standing, err
@@ -117,17 +117,17 @@ func (c *calls) StartSession(ctx context.Context, s session.Session, terms sessi
 	return c.Store.StartSession(ctx, s, terms, event)
 }
 
-func (c *calls) PlaceSession(ctx context.Context, id string, terms session.Terms) (int64, error) {
-	done, err := c.reach(ctx, "PlaceSession")
+func (c *calls) AssignStatusIndex(ctx context.Context, id string, terms session.Terms) (int64, error) {
+	done, err := c.reach(ctx, "AssignStatusIndex")
 	if err != nil {
 		return 0, err
 	}
 	defer done()
-	c.placed++
-	if c.place != nil {
-		return 0, c.place
+	c.assigned++
+	if c.assign != nil {
+		return 0, c.assign
 	}
-	return c.Store.PlaceSession(ctx, id, terms)
+	return c.Store.AssignStatusIndex(ctx, id, terms)
 }
 
 // TestR1ASessionWithoutAnIndexGetsOneAtARefresh, whose success does not hang on it; one that has an index costs no more
@@ -138,24 +138,24 @@ func TestR1ASessionWithoutAnIndexGetsOneAtARefresh(t *testing.T) {
 	tokens := b.login(t, "alice")
 	want := *b.standing(t, tokens).StatusIndex % session.StatusListSize
 	for _, step := range []struct {
-		name     string
-		unplaced bool
-		place    error
-		placed   int
-		has      bool
+		name       string
+		unassigned bool
+		assign     error
+		assigned   int
+		has        bool
 	}{
 		{"has one", false, nil, 0, true},
 		{"has none, and gets none", true, session.ErrContended, 1, false},
 		{"has none", true, nil, 1, true},
 	} {
-		b.calls.unplaced, b.calls.place, b.calls.placed, b.calls.reads = step.unplaced, step.place, 0, 0
+		b.calls.unassigned, b.calls.assign, b.calls.assigned, b.calls.reads = step.unassigned, step.assign, 0, 0
 		tokens = b.refresh(t, tokens, session.Rotated)
 		claims, err := token.Parse(tokens.AccessToken, issuer, b.Keys.Public)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if has := claims.Status != nil && claims.Status.Index == want; has != step.has || b.calls.placed != step.placed || b.calls.reads != 2 {
-			t.Errorf("a session that %s: %+v; asked for a place %d times, %d reads", step.name, claims.Status, b.calls.placed, b.calls.reads)
+		if has := claims.Status != nil && claims.Status.Index == want; has != step.has || b.calls.assigned != step.assigned || b.calls.reads != 2 {
+			t.Errorf("a session that %s: %+v; asked for an index %d times, %d reads", step.name, claims.Status, b.calls.assigned, b.calls.reads)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func TestTheFirstRefreshTokenIsOfGenerationOneAndTheLogin(t *testing.T) {
 	b.clock.pass(700 * time.Millisecond)
 	tokens := b.login(t, "alice")
 	got := b.parse(t, tokens)
-	want := session.Token{Family: got.Family, Generation: 1, IssuedAt: b.clock.Now().Truncate(time.Second)}
+	want := session.RefreshToken{Family: got.Family, Generation: 1, IssuedAt: b.clock.Now().Truncate(time.Second)}
 	if got != want {
 		t.Errorf("generation %d issued %s, want 1 issued %s", got.Generation, got.IssuedAt, want.IssuedAt)
 	}
@@ -181,7 +181,7 @@ func TestATokenSaysWhatItsSessionGrants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := b.Mint.Format(session.Token{Family: family, Generation: 1, IssuedAt: s.CreatedAt.Truncate(time.Second)})
+	raw := b.Mint.Format(session.RefreshToken{Family: family, Generation: 1, IssuedAt: s.CreatedAt.Truncate(time.Second)})
 	for hour := range 2 {
 		tokens, err := b.Refresh(t.Context(), firstParty(), raw, home())
 		if err != nil {

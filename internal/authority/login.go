@@ -63,7 +63,7 @@ func (a *Authority) login(ctx context.Context, username, password string, from O
 	if err != nil {
 		return Tokens{}, err
 	}
-	return a.issue(signer, s.Grant(), session.Token{Family: family, Generation: 1, IssuedAt: s.CreatedAt.Truncate(time.Second)}, s.CreatedAt)
+	return a.issue(signer, s.Grant(), session.RefreshToken{Family: family, Generation: 1, IssuedAt: s.CreatedAt.Truncate(time.Second)}, s.CreatedAt)
 }
 
 // authenticate finds the user and compares the password, with the same work

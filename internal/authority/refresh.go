@@ -19,8 +19,8 @@ const statesKeptBeyondIdle = time.Hour
 // window, so the client's retry is still a repeat.
 const abandonAfter = 10 * time.Second
 
-// placeWithin is how long a refresh is held up for the session's status index.
-const placeWithin = time.Second
+// assignWithin is how long a refresh is held up for the session's status index.
+const assignWithin = time.Second
 
 // Pair is an access token, expired or not, and the refresh token of its session.
 type Pair struct {
@@ -31,7 +31,7 @@ type Pair struct {
 // presented is a refresh token of ours that its client presented, and where its
 // session stands.
 type presented struct {
-	session.Token
+	session.RefreshToken
 	client   client.Client
 	standing session.Standing
 }
@@ -75,7 +75,7 @@ func (a *Authority) find(ctx context.Context, c client.Client, raw string) (pres
 }
 
 // locate finds where the session of a token of ours stands, if it is the client's.
-func (a *Authority) locate(ctx context.Context, c client.Client, parsed session.Token) (presented, error) {
+func (a *Authority) locate(ctx context.Context, c client.Client, parsed session.RefreshToken) (presented, error) {
 	standing, err := a.Sessions.StandingByFamily(ctx, parsed.Family.Hash())
 	switch {
 	case errors.Is(err, session.ErrNotFound):
@@ -85,7 +85,7 @@ func (a *Authority) locate(ctx context.Context, c client.Client, parsed session.
 	case standing.ClientID != c.ID:
 		return presented{}, ErrGrant
 	}
-	return presented{Token: parsed, client: c, standing: standing}, nil
+	return presented{RefreshToken: parsed, client: c, standing: standing}, nil
 }
 
 // findPair is find for a pair: the access token must be ours and of the same session.
@@ -138,19 +138,19 @@ func (a *Authority) rotate(ctx context.Context, p presented, from Origin) (Token
 	}
 	a.record(p, found, from)
 	if p.standing.StatusIndex == nil {
-		p.standing.StatusIndex = a.place(ctx, p.standing.Session)
+		p.standing.StatusIndex = a.assignStatusIndex(ctx, p.standing.Session)
 	}
-	successor := session.Token{Family: p.Family, Generation: found.Issue, IssuedAt: found.Issued}
+	successor := session.RefreshToken{Family: p.Family, Generation: found.Issue, IssuedAt: found.Issued}
 	return a.issue(signer, p.standing.Grant(), successor, p.standing.Now)
 }
 
-// place gives a session an index that an older binary started without one, once. The
-// refresh has succeeded already: when that fails, its token has no status, as the one
-// before, and the next refresh tries again.
-func (a *Authority) place(ctx context.Context, s session.Session) *int64 {
-	ctx, cancel := context.WithTimeout(ctx, placeWithin)
+// assignStatusIndex gives a session an index that an older binary started without one,
+// once. The refresh has succeeded already: when that fails, its token has no status, as
+// the one before, and the next refresh tries again.
+func (a *Authority) assignStatusIndex(ctx context.Context, s session.Session) *int64 {
+	ctx, cancel := context.WithTimeout(ctx, assignWithin)
 	defer cancel()
-	index, err := a.Sessions.PlaceSession(ctx, s.ID, session.Terms{Idle: a.Lifetimes.IdleTTL})
+	index, err := a.Sessions.AssignStatusIndex(ctx, s.ID, session.Terms{Idle: a.Lifetimes.IdleTTL})
 	if err != nil {
 		a.Log.Warn("session has no place in the status lists yet; the next refresh tries again", "sid", s.ID, "err", err)
 		return nil

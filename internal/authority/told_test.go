@@ -91,7 +91,7 @@ func TestTheListsAreToldOfWhatTheyMayShow(t *testing.T) {
 	b.clock.pass(time.Millisecond)
 	logout(tokens, false)
 	other := b.login(t, "alice")
-	b.calls.unplaced = true
+	b.calls.unassigned = true
 	logout(other, false)
 }
 

@@ -314,13 +314,13 @@ func TestWithoutAnyKeyNothingMoves(t *testing.T) {
 func TestEveryStepOfARefreshOrAnEndingIsBounded(t *testing.T) {
 	t.Parallel()
 	bounds := map[string]time.Duration{
-		"UpdateState": 10 * time.Second, "PlaceSession": time.Second,
+		"UpdateState": 10 * time.Second, "AssignStatusIndex": time.Second,
 		"RevokeSession": 10 * time.Second, "RevokeOther": 10 * time.Second, "RevokeOthers": 10 * time.Second,
 	}
 	for name, story := range deeds() {
 		b := newBench(t, nil)
 		d := story(t, b)
-		b.calls.unplaced = true
+		b.calls.unassigned = true
 		b.calls.before = func(ctx context.Context, call string) error {
 			most, found := bounds[call]
 			if call == "StandingByFamily" && strings.HasPrefix(name, "re") && name != "revoke" {

@@ -122,7 +122,7 @@ func (b *bench) login(t *testing.T, userID string) (session.Session, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, b.mint.Format(session.Token{Family: family, Generation: 1, IssuedAt: b.now})
+	return s, b.mint.Format(session.RefreshToken{Family: family, Generation: 1, IssuedAt: b.now})
 }
 
 // wantState fails unless a session is in this state.

@@ -71,7 +71,7 @@ func TestARefreshTokenIsExplainedByWhatWouldBecomeOfIt(t *testing.T) {
 	if story := b.explain(t, damaged); story.Token.Defect == "" || story.Verdict != nil {
 		t.Errorf("damaged: %+v", story)
 	}
-	stranger := b.mint.Format(session.Token{Family: session.NewFamily(), Generation: 1, IssuedAt: b.now})
+	stranger := b.mint.Format(session.RefreshToken{Family: session.NewFamily(), Generation: 1, IssuedAt: b.now})
 	if story := b.explain(t, stranger); story.Token.Defect != "" || story.Session != nil || story.Verdict != nil {
 		t.Errorf("of a session that is elsewhere: %+v", story)
 	}

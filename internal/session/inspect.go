@@ -9,7 +9,7 @@ import (
 // Inspection is what an operator may know of a string that somebody presented as
 // a refresh token. Whoever presents it only ever hears [ErrToken].
 type Inspection struct {
-	Token   Token
+	Token   RefreshToken
 	KeyID   byte   // of its MAC key
 	Defect  string // why it is no token of ours, or "" if it is one
 	Legible bool   // the fields could be read; under a Defect nobody vouches for them

@@ -32,18 +32,18 @@ func TestAnInspectionSaysWhatIsWrongWithAToken(t *testing.T) {
 	leaked.Compromised = true
 	for name, c := range map[string]struct {
 		text  string
-		token session.Token
+		token session.RefreshToken
 		key   byte
 		says  string // "": nothing is wrong
 	}{
 		"good":             {good, token(), 1, ""},
 		"compromised":      {mint(t, issuer, "2:"+rootTwo).Format(token()), leaked, 2, ""},
-		"no prefix":        {good[4:], session.Token{}, 0, "does not begin with mrt_"},
-		"cut off":          {good[:len(good)-1], session.Token{}, 0, "has 61 characters behind mrt_, not 62"},
-		"run together":     {good + "A", session.Token{}, 0, "has 63 characters behind mrt_, not 62"},
-		"spare bits":       {good[:len(good)-1] + "h", session.Token{}, 0, "not strict base64url"},
-		"another alphabet": {good[:20] + "+" + good[21:], session.Token{}, 0, "not strict base64url"},
-		"a line end":       {good[:20] + "\n" + good[21:], session.Token{}, 0, "not strict base64url"},
+		"no prefix":        {good[4:], session.RefreshToken{}, 0, "does not begin with mrt_"},
+		"cut off":          {good[:len(good)-1], session.RefreshToken{}, 0, "has 61 characters behind mrt_, not 62"},
+		"run together":     {good + "A", session.RefreshToken{}, 0, "has 63 characters behind mrt_, not 62"},
+		"spare bits":       {good[:len(good)-1] + "h", session.RefreshToken{}, 0, "not strict base64url"},
+		"another alphabet": {good[:20] + "+" + good[21:], session.RefreshToken{}, 0, "not strict base64url"},
+		"a line end":       {good[:20] + "\n" + good[21:], session.RefreshToken{}, 0, "not strict base64url"},
 		"another version":  {sign(roots.Active(), version), token(), 1, "of version 2 of the format, and this mintmark knows 1"},
 		"an unknown root":  {mint(t, issuer, "7:"+rootTwo).Format(token()), token(), 7, "under the root secret 7"},
 		"another issuer":   {mint(t, "https://other.example", "1:"+rootOne).Format(token()), token(), 1, "the issuer https://auth.example give"},

@@ -87,10 +87,10 @@ type Store interface {
 	// [StatusReuseAfter], which loses it. ErrUserChanged, ErrContended, and the error of
 	// terms.Allow.
 	StartSession(ctx context.Context, s Session, terms Terms, event audit.Event) (Session, error)
-	// PlaceSession gives a session that has no status index one, as StartSession does,
-	// and returns the one it has. Of the terms, Idle counts. ErrNotFound when it
-	// is revoked, or when somebody else changes it meanwhile; ErrContended.
-	PlaceSession(ctx context.Context, id string, terms Terms) (int64, error)
+	// AssignStatusIndex gives a session that has no status index one, as StartSession does,
+	// and returns the one it has. Of the terms, Idle counts. ErrNotFound when it is
+	// revoked, or when somebody else changes it meanwhile; ErrContended.
+	AssignStatusIndex(ctx context.Context, id string, terms Terms) (int64, error)
 	// StandingByFamily reads all a refresh needs, in one primary-key read. ErrNotFound.
 	StandingByFamily(ctx context.Context, family FamilyHash) (Standing, error)
 	// StandingByID reads the same of the session with that id. ErrNotFound.

@@ -37,7 +37,7 @@ func TestARefreshTokenOnceGivenOutIsReadForEver(t *testing.T) {
 			t.Fatalf("line %q", line)
 		}
 		read++
-		want := session.Token{Family: session.Family(family), Generation: uint32(generation), IssuedAt: time.Unix(issued, 0).UTC()}
+		want := session.RefreshToken{Family: session.Family(family), Generation: uint32(generation), IssuedAt: time.Unix(issued, 0).UTC()}
 		m := mint(t, fields[1], fields[0])
 		got, err := m.Parse(fields[6])
 		if diff := cmp.Diff(got, want); err != nil || diff != "" || got.Family != want.Family {

@@ -69,8 +69,8 @@ func (Family) Format(f fmt.State, _ rune) {
 // MarshalText does the same for encoders and structured logs.
 func (Family) MarshalText() ([]byte, error) { return []byte("REDACTED"), nil }
 
-// Token is a refresh token taken apart.
-type Token struct {
+// RefreshToken is a refresh token taken apart.
+type RefreshToken struct {
 	Family      Family
 	Generation  uint32
 	IssuedAt    time.Time // whole seconds
@@ -99,7 +99,7 @@ func NewMint(issuer string, roots secret.Roots) *Mint {
 }
 
 // Format writes the token. The same token and MAC key give the same bytes.
-func (m *Mint) Format(t Token) string {
+func (m *Mint) Format(t RefreshToken) string {
 	var b [tokenSize]byte
 	b[0], b[1] = tokenVersion, m.active
 	copy(b[familyAt:], t.Family[:])
@@ -111,21 +111,21 @@ func (m *Mint) Format(t Token) string {
 
 // Parse reads a token and checks its MAC before anything else looks at it:
 // garbage costs one HMAC and reaches no store. ErrToken.
-func (m *Mint) Parse(s string) (Token, error) {
+func (m *Mint) Parse(s string) (RefreshToken, error) {
 	encoded, ok := strings.CutPrefix(s, tokenPrefix)
 	if !ok || len(encoded) != base64.RawURLEncoding.EncodedLen(tokenSize) {
-		return Token{}, ErrToken
+		return RefreshToken{}, ErrToken
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	if err != nil || len(b) != tokenSize { // Go's decoder passes over newlines
-		return Token{}, ErrToken
+		return RefreshToken{}, ErrToken
 	}
 	key, ok := m.keys[b[1]]
 	if !ok || b[0] != tokenVersion || !secret.Equal(b[tagAt:], m.tag(key.key, b[:tagAt])) {
-		return Token{}, ErrToken
+		return RefreshToken{}, ErrToken
 	}
 	if binary.BigEndian.Uint32(b[flagsAt:]) != 0 {
-		return Token{}, fmt.Errorf("%w: unknown flags", ErrToken)
+		return RefreshToken{}, fmt.Errorf("%w: unknown flags", ErrToken)
 	}
 	t := fields(b)
 	t.Compromised = key.compromised
@@ -133,8 +133,8 @@ func (m *Mint) Parse(s string) (Token, error) {
 }
 
 // fields reads the fields of a token of the right size.
-func fields(b []byte) Token {
-	return Token{
+func fields(b []byte) RefreshToken {
+	return RefreshToken{
 		Family:     Family(b[familyAt:generationAt]),
 		Generation: binary.BigEndian.Uint32(b[generationAt:]),
 		IssuedAt:   time.Unix(int64(binary.BigEndian.Uint32(b[issuedAt:])), 0).UTC(),

@@ -37,15 +37,15 @@ func mint(tb testing.TB, issuer string, entries ...string) *session.Mint {
 }
 
 // token is the same at every call.
-func token() session.Token {
+func token() session.RefreshToken {
 	family := session.Family([]byte("sixteen octets!!"))
-	return session.Token{Family: family, Generation: 7, IssuedAt: time.Unix(1795000000, 0).UTC()}
+	return session.RefreshToken{Family: family, Generation: 7, IssuedAt: time.Unix(1795000000, 0).UTC()}
 }
 
 func TestATokenComesBackAsItWas(t *testing.T) {
 	t.Parallel()
 	m := mint(t, issuer, "1:"+rootOne)
-	for _, want := range []session.Token{
+	for _, want := range []session.RefreshToken{
 		token(),
 		{Family: session.NewFamily(), Generation: 1, IssuedAt: time.Unix(0, 0).UTC()},
 		{Family: session.NewFamily(), Generation: 1<<32 - 1, IssuedAt: time.Unix(1<<32-1, 0).UTC()},
@@ -109,7 +109,7 @@ func TestEveryBitCounts(t *testing.T) {
 func TestEveryReencodingIsRefused(t *testing.T) {
 	t.Parallel()
 	m := mint(t, issuer, "1:"+rootOne)
-	text := m.Format(session.Token{Family: session.Family([]byte("\xff\xfe\xfb\xef\xbe sixteen oc")), Generation: 7, IssuedAt: token().IssuedAt})
+	text := m.Format(session.RefreshToken{Family: session.Family([]byte("\xff\xfe\xfb\xef\xbe sixteen oc")), Generation: 7, IssuedAt: token().IssuedAt})
 	body := strings.TrimPrefix(text, "mrt_")
 	octets, err := base64.RawURLEncoding.DecodeString(body)
 	if err != nil {
@@ -256,7 +256,7 @@ func leaks(text string) bool {
 
 func refuse(t *testing.T, m *session.Mint, text, why string) {
 	t.Helper()
-	if got, err := m.Parse(text); !errors.Is(err, session.ErrToken) || got != (session.Token{}) {
+	if got, err := m.Parse(text); !errors.Is(err, session.ErrToken) || got != (session.RefreshToken{}) {
 		t.Errorf("%s: parsed as %+v, %v; want %v", why, got, err, session.ErrToken)
 	}
 }
@@ -271,7 +271,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := m.Parse(text)
 		if err != nil {
-			if got != (session.Token{}) || !errors.Is(err, session.ErrToken) {
+			if got != (session.RefreshToken{}) || !errors.Is(err, session.ErrToken) {
 				t.Errorf("%q refused with %+v, %v", text, got, err)
 			}
 			return

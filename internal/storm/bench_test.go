@@ -143,7 +143,7 @@ func (c *crowd) refresh(b *testing.B) time.Duration {
 	i := rand.IntN(len(c.families))
 	token, ok := c.tokens[i]
 	if !ok {
-		token = c.Mint.Format(session.Token{Family: c.families[i], Generation: 2, IssuedAt: time.Now()})
+		token = c.Mint.Format(session.RefreshToken{Family: c.families[i], Generation: 2, IssuedAt: time.Now()})
 	}
 	begun := time.Now()
 	token = c.trade(b, token)

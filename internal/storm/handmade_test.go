@@ -83,7 +83,7 @@ func (h *handmade) start(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h.Mint.Format(session.Token{Family: family, Generation: 1, IssuedAt: x.CreatedAt})
+	return h.Mint.Format(session.RefreshToken{Family: family, Generation: 1, IssuedAt: x.CreatedAt})
 }
 
 // trade gives a refresh token for its successor.

@@ -95,7 +95,7 @@ var usedBy = map[string]string{
 	"DisableClient":                "sessions_live_by_client sessions_pkey",
 	"StartSession":                 "users_pkey sessions_status_index_unique",
 	"StartSession at a dead index": "users_pkey sessions_status_index_unique sessions_pkey",
-	"PlaceSession":                 "sessions_id_unique sessions_status_index_unique",
+	"AssignStatusIndex":            "sessions_id_unique sessions_status_index_unique",
 	"StandingByFamily":             "sessions_pkey users_pkey",
 	"StandingByID":                 "sessions_id_unique users_pkey",
 	"SessionByID":                  "sessions_id_unique",

@@ -55,7 +55,7 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, terms sessi
 		if err != nil {
 			return err
 		}
-		err = s.place(ctx, tx, terms, highest, func(index int64) (bool, error) { return insertAt(ctx, tx, &x, terms, index) })
+		err = s.assign(ctx, tx, terms, highest, func(index int64) (bool, error) { return insertAt(ctx, tx, &x, terms, index) })
 		if err != nil {
 			return err
 		}

@@ -13,15 +13,15 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
-// placeTries bounds how often a session draws its status index anew because others
+// assignTries bounds how often a session draws its status index anew because others
 // took, in that moment, every free one that it had drawn.
-const placeTries = 8
+const assignTries = 8
 
-// place puts the session at the first status index it draws that is free, by means of
+// assign puts the session at the first status index it draws that is free, by means of
 // put, which tells whether it was in time: an index that two sessions want at once is
 // the first one's to commit.
-func (s *Store) place(ctx context.Context, tx pgx.Tx, terms session.Terms, highest int64, put func(index int64) (bool, error)) error {
-	for range placeTries {
+func (s *Store) assign(ctx context.Context, tx pgx.Tx, terms session.Terms, highest int64, put func(index int64) (bool, error)) error {
+	for range assignTries {
 		free, err := freeIndexes(ctx, tx, terms, s.draw(highest))
 		if err != nil {
 			return err
@@ -34,7 +34,7 @@ func (s *Store) place(ctx context.Context, tx pgx.Tx, terms session.Terms, highe
 			if !released {
 				continue
 			}
-			if placed, err := put(f.index); placed || err != nil {
+			if assigned, err := put(f.index); assigned || err != nil {
 				return err
 			}
 		}
@@ -109,13 +109,13 @@ func insertAt(ctx context.Context, tx pgx.Tx, x *session.Session, terms session.
 	return err == nil, err
 }
 
-// PlaceSession implements [session.Store]. A session that somebody else works at is
+// AssignStatusIndex implements [session.Store]. A session that somebody else works at is
 // not waited for.
-func (s *Store) PlaceSession(ctx context.Context, id string, terms session.Terms) (int64, error) {
+func (s *Store) AssignStatusIndex(ctx context.Context, id string, terms session.Terms) (int64, error) {
 	if !isID(id) {
-		return 0, fmt.Errorf("place session: %w", session.ErrNotFound)
+		return 0, fmt.Errorf("assign status index: %w", session.ErrNotFound)
 	}
-	var placed int64
+	var assigned int64
 	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
 		var index *int64
 		var highest int64
@@ -127,18 +127,18 @@ func (s *Store) PlaceSession(ctx context.Context, id string, terms session.Terms
 		case err != nil:
 			return err
 		case index != nil:
-			placed = *index
+			assigned = *index
 			return nil
 		}
-		return s.place(ctx, tx, terms, highest, func(index int64) (bool, error) {
-			placed = index
+		return s.assign(ctx, tx, terms, highest, func(index int64) (bool, error) {
+			assigned = index
 			return moveTo(ctx, tx, id, index)
 		})
 	})
 	if err != nil {
-		return 0, fmt.Errorf("place session: %w", err)
+		return 0, fmt.Errorf("assign status index: %w", err)
 	}
-	return placed, nil
+	return assigned, nil
 }
 
 // moveTo gives the session a status index, and tells whether it was in time.

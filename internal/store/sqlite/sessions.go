@@ -43,7 +43,7 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, terms sessi
 		if err != nil {
 			return err
 		}
-		if x.StatusIndex, err = t.place(ctx, terms, s.draw(highest)); err != nil {
+		if x.StatusIndex, err = t.takeIndex(ctx, terms, s.draw(highest)); err != nil {
 			return err
 		}
 		x.CreatedAt = later(t.now, terms.Seen) // should the clock have been set back

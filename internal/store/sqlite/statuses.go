@@ -20,9 +20,9 @@ const (
 		AND (revoked_at, status_index) < (?, ?) ORDER BY revoked_at DESC, status_index DESC LIMIT ?`
 )
 
-// place gives the first of the drawn status indexes that no session holds whose tokens may
-// live. Whoever held it before loses it.
-func (t tx) place(ctx context.Context, terms session.Terms, drawn []int64) (*int64, error) {
+// takeIndex returns the first of the drawn status indexes that no session holds whose
+// tokens may live. A session that held it before loses it.
+func (t tx) takeIndex(ctx context.Context, terms session.Terms, drawn []int64) (*int64, error) {
 	for _, index := range drawn {
 		var holder []byte
 		var over bool
@@ -42,9 +42,9 @@ func (t tx) place(ctx context.Context, terms session.Terms, drawn []int64) (*int
 	return nil, session.ErrContended
 }
 
-// PlaceSession implements [session.Store].
-func (s *Store) PlaceSession(ctx context.Context, id string, terms session.Terms) (int64, error) {
-	var placed int64
+// AssignStatusIndex implements [session.Store].
+func (s *Store) AssignStatusIndex(ctx context.Context, id string, terms session.Terms) (int64, error) {
+	var assigned int64
 	err := s.write(ctx, func(ctx context.Context, t tx) error {
 		var index *int64
 		var highest int64
@@ -55,18 +55,18 @@ func (s *Store) PlaceSession(ctx context.Context, id string, terms session.Terms
 		case err != nil:
 			return err
 		case index == nil:
-			if index, err = t.place(ctx, terms, s.draw(highest)); err != nil {
+			if index, err = t.takeIndex(ctx, terms, s.draw(highest)); err != nil {
 				return err
 			}
 			_, err = t.ExecContext(ctx, `UPDATE sessions SET status_index = ? WHERE id = ?`, *index, id)
 		}
-		placed = *index
+		assigned = *index
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("place session: %w", err)
+		return 0, fmt.Errorf("assign status index: %w", err)
 	}
-	return placed, nil
+	return assigned, nil
 }
 
 // Revoked implements [revocation.Store].

@@ -146,7 +146,7 @@ func sessionCalls() []Call {
 			}
 		}},
 		{"StartSession at a dead index", true, callStartAtDeadIndex},
-		{"PlaceSession", true, callPlaceSession},
+		{"AssignStatusIndex", true, callAssignStatusIndex},
 		{"StandingByFamily", false, onSession(func(ctx context.Context, store Durable, s, _ session.Session) error {
 			return drop(store.StandingByFamily(ctx, s.Family))
 		})},
@@ -183,8 +183,8 @@ func callStartAtDeadIndex(tb testing.TB, store Durable) func(context.Context) er
 	}
 }
 
-// callPlaceSession places a session that has lost its index.
-func callPlaceSession(tb testing.TB, store Durable) func(context.Context) error {
+// callAssignStatusIndex assigns an index to a session that has lost its index.
+func callAssignStatusIndex(tb testing.TB, store Durable) func(context.Context) error {
 	lost, terms := startOver(tb, store)
 	draw(tb, store, 7)
 	startSessionUnder(tb, store, newSession(lost.UserID), terms) // takes it
@@ -192,7 +192,7 @@ func callPlaceSession(tb testing.TB, store Durable) func(context.Context) error 
 	return func(ctx context.Context) error {
 		draw(tb, store, 8)
 		defer drawFrom(tb, store, session.DrawStatusIndexes)
-		return drop(store.PlaceSession(ctx, lost.ID, session.Terms{}))
+		return drop(store.AssignStatusIndex(ctx, lost.ID, session.Terms{}))
 	}
 }
 

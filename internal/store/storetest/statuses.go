@@ -33,7 +33,7 @@ func Statuses(t *testing.T, open OpenAgeing) {
 		"R3OnlyTheDeadLoseTheirIndex":         onlyTheDeadLoseTheirIndex,
 		"OfManyThatTakeAnIndexOneGetsIt":      oneTakesADeadIndex,
 		"WithoutAFreeIndexNothingStarts":      withoutAFreeIndexNothingStarts,
-		"R1ASessionWithoutAnIndexGetsOneOnce": placesOnce,
+		"R1ASessionWithoutAnIndexGetsOneOnce": assignsOnce,
 		"IndexesAreBounded":                   indexesAreBounded,
 		"EveryEndIsRead":                      everyEndIsRead,
 		"WhatIsReadEndsWhereAsked":            whatIsReadEndsWhereAsked,
@@ -195,8 +195,8 @@ func withoutAFreeIndexNothingStarts(t *testing.T, store Durable, _ Ageing) {
 	wantEvents(t, store, audit.Query{SessionID: x.ID})
 }
 
-// placesOnce takes the index from a session, as if an earlier binary had started it.
-func placesOnce(t *testing.T, store Durable, age Ageing) {
+// assignsOnce takes the index from a session, as if an earlier binary had started it.
+func assignsOnce(t *testing.T, store Durable, age Ageing) {
 	alice := createUser(t, store, "alice")
 	terms := session.Terms{Lifetime: 1000 * time.Hour, Seen: alice.SessionsValidAfter, Idle: 5 * time.Hour}
 	draw(t, store, 7)
@@ -212,7 +212,7 @@ func placesOnce(t *testing.T, store Durable, age Ageing) {
 	got := make([]int64, contenders)
 	draw(t, store, 7, 9, 10)
 	wantNoErrors(t, contend(t, func(ctx context.Context, i int) (err error) {
-		got[i], err = store.PlaceSession(ctx, s.ID, session.Terms{})
+		got[i], err = store.AssignStatusIndex(ctx, s.ID, session.Terms{})
 		if errors.Is(err, session.ErrNotFound) { // another is at it
 			err = nil
 		}
@@ -228,20 +228,20 @@ func placesOnce(t *testing.T, store Durable, age Ageing) {
 		}
 	}
 	draw(t, store, 11)
-	if again, err := store.PlaceSession(t.Context(), s.ID, session.Terms{}); again != index || err != nil {
-		t.Errorf("placed again at %d: %v; want %d", again, err, index)
+	if again, err := store.AssignStatusIndex(t.Context(), s.ID, session.Terms{}); again != index || err != nil {
+		t.Errorf("assigned again: at %d, %v; want %d", again, err, index)
 	}
 	if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{s.ID, newID(), "x"} {
-		wantError(t, "place "+id, drop(store.PlaceSession(t.Context(), id, terms)), session.ErrNotFound)
+		wantError(t, "assign to "+id, drop(store.AssignStatusIndex(t.Context(), id, terms)), session.ErrNotFound)
 	}
 	draw(t, store, 12)
 	full := startSessionUnder(t, store, newSession(alice.ID), session.Terms{Lifetime: 1000 * time.Hour, Seen: alice.SessionsValidAfter})
 	age(t, full.ID, 1001*time.Hour+session.StatusReuseAfter)
 	startSessionUnder(t, store, newSession(alice.ID), terms)
-	wantError(t, "place where nothing is free", drop(store.PlaceSession(t.Context(), full.ID, terms)), session.ErrContended)
+	wantError(t, "assign where nothing is free", drop(store.AssignStatusIndex(t.Context(), full.ID, terms)), session.ErrContended)
 }
 
 func indexesAreBounded(t *testing.T, store Durable, _ Ageing) {
@@ -362,7 +362,7 @@ func emptyStoreReadsAsNothing(t *testing.T, store Durable, _ Ageing) {
 
 func cancelledStatusCalls(t *testing.T, store Durable, _ Ageing) {
 	wantCancelled(t, map[string]func(context.Context) error{
-		"PlaceSession": func(ctx context.Context) error { return drop(store.PlaceSession(ctx, newID(), session.Terms{})) },
+		"AssignStatusIndex": func(ctx context.Context) error { return drop(store.AssignStatusIndex(ctx, newID(), session.Terms{})) },
 		"Revoked": func(ctx context.Context) error {
 			return drop(store.Revoked(ctx, revocation.Page{Within: time.Hour, Rows: 1}))
 		},

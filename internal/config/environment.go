@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/knadh/koanf/providers/env/v2"
 )
 
 // Sources that are no file or flag.
@@ -39,16 +37,9 @@ func (l *loader) readEnvironment(environ []string) {
 		}
 	}
 	l.readFiles(files)
-	l.layer(env.Provider("", env.Opt{
-		EnvironFunc: func() []string { return environ },
-		TransformFunc: func(variable, text string) (string, any) {
-			if direct[variable] == "" {
-				return "", nil
-			}
-			l.take(variable, environmentSource)
-			return yamlName(variable), text
-		},
-	}))
+	for variable, text := range direct {
+		l.take(variable, environmentSource, text)
+	}
 }
 
 // ours gives the variables that are meant for mintmark and not empty.
@@ -116,7 +107,6 @@ func (l *loader) reportBoth(variable string) {
 
 // readFiles reads the value of each variable from the file named for it.
 func (l *loader) readFiles(files map[string]string) {
-	texts := make(map[string]string, len(files))
 	for _, variable := range slices.Sorted(maps.Keys(files)) {
 		k, _ := l.find(variable)
 		source := variable + fileSuffix
@@ -125,10 +115,8 @@ func (l *loader) readFiles(files map[string]string) {
 			l.spoil(k, source, err)
 			continue
 		}
-		l.take(variable, source)
-		texts[variable] = text
+		l.take(variable, source, text)
 	}
-	l.layerTexts(texts)
 }
 
 // tracing reports whether the standard variables of OpenTelemetry name a place

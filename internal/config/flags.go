@@ -4,7 +4,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/knadh/koanf/providers/posflag"
 	"github.com/spf13/pflag"
 
 	"github.com/mintmark-auth/mintmark/internal/storeurl"
@@ -50,20 +49,19 @@ func (l *loader) readFlags(flags *pflag.FlagSet, stdin io.Reader) {
 		byFlag[flagName(k.name)] = k
 	}
 	input := stdinOnce{reader: stdin}
-	l.layer(posflag.ProviderWithFlag(flags, separator, nil, func(f *pflag.Flag) (string, any) {
+	flags.VisitAll(func(f *pflag.Flag) {
 		k, ok := byFlag[f.Name]
 		if !ok || !f.Changed {
-			return "", nil
+			return
 		}
 		source := "flag --" + f.Name
 		text, err := flagValue(k, f.Value.String(), &input)
 		if err != nil {
 			l.spoil(k, source, err)
-			return "", nil
+			return
 		}
-		l.take(k.name, source)
-		return yamlName(k.name), text
-	}))
+		l.take(k.name, source, text)
+	})
 }
 
 // flagValue gives what a flag says. Everybody on the machine can read command

@@ -8,13 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 )
-
-// separator is what koanf splits nested keys at. Ours are flat.
-const separator = "."
 
 // Load reads every key: flag over environment over the file that MINTMARK_…_FILE
 // names over the YAML file (--config) over the default. environ is os.Environ();
@@ -30,7 +25,7 @@ func Load(flags *pflag.FlagSet, environ []string, stdin io.Reader) (Config, erro
 	}
 	l := loader{
 		keys:      keys(),
-		values:    koanf.New(separator),
+		values:    make(map[string]string),
 		malformed: make(map[string]bool),
 		config:    Config{sources: make(map[string]string)},
 	}
@@ -51,10 +46,10 @@ func Load(flags *pflag.FlagSet, environ []string, stdin io.Reader) (Config, erro
 // loader gathers values and problems, source by source.
 type loader struct {
 	keys      []key
-	values    *koanf.Koanf    // by YAML name, all of them strings
-	config    Config          // its sources grow with values
-	malformed map[string]bool // variables whose value cannot be used
-	blind     bool            // a whole source could not be read: rules would guess
+	values    map[string]string // by variable, of the nearest source read so far
+	config    Config            // its sources grow with values
+	malformed map[string]bool   // variables whose value cannot be used
+	blind     bool              // a whole source could not be read: rules would guess
 	problems  Problems
 }
 
@@ -66,23 +61,6 @@ func (l *loader) find(variable string) (key, bool) {
 	return l.keys[i], true
 }
 
-// layer puts values over those of the sources read before.
-func (l *loader) layer(provider koanf.Provider) {
-	if err := l.values.Load(provider, nil); err != nil {
-		l.blind = true
-		l.problems = append(l.problems, Problem{Source: "configuration", What: "a source cannot be merged", Mend: err.Error()})
-	}
-}
-
-// layerTexts is layer for values by variable.
-func (l *loader) layerTexts(texts map[string]string) {
-	values := make(map[string]any, len(texts))
-	for variable, text := range texts {
-		values[yamlName(variable)] = text
-	}
-	l.layer(confmap.Provider(values, separator))
-}
-
 func (l *loader) report(variable, source string, err error) {
 	p := Problem{Key: variable, Source: source, What: err.Error(), Mend: "correct it"}
 	if d, ok := errors.AsType[*defect](err); ok {
@@ -91,9 +69,10 @@ func (l *loader) report(variable, source string, err error) {
 	l.problems = append(l.problems, p)
 }
 
-// take notes that source gives the value of variable, whatever an earlier source
+// take keeps the value that source gives to variable, whatever an earlier source
 // said.
-func (l *loader) take(variable, source string) {
+func (l *loader) take(variable, source, text string) {
+	l.values[variable] = text
 	l.config.sources[variable] = source
 	delete(l.malformed, variable)
 }
@@ -114,12 +93,13 @@ func (l *loader) parse() {
 				l.report(k.name, "default", err)
 			}
 		}
+		text, given := l.values[k.name]
 		switch {
 		case l.malformed[k.name] && k.secret:
 			_ = k.set(&l.config, "unreadable") // already reported; marks a URL as given
 		case l.malformed[k.name]:
-		case l.values.Exists(yamlName(k.name)):
-			l.parseKey(k, l.values.String(yamlName(k.name)))
+		case given:
+			l.parseKey(k, text)
 		}
 	}
 	l.config.derive()

@@ -1,15 +1,15 @@
 package config
 
 import (
+	"errors"
 	"fmt"
-	"maps"
-	"regexp"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 )
 
 // readYAML reads the file that --config names.
@@ -25,43 +25,114 @@ func (l *loader) readYAML(flags *pflag.FlagSet) {
 		l.report("", "flag --"+configFlag, err)
 		return
 	}
-	values, err := yaml.Parser().Unmarshal([]byte(content))
+	entries, err := yamlEntries(content)
 	if err != nil {
-		again := l.reportYAML(path, err.Error())
-		if values, err = yaml.Parser().Unmarshal([]byte(without(content, again))); err != nil || again == nil {
-			l.blind = true
-			return
-		}
-	}
-	if secondDocument(content) {
 		l.blind = true
-		l.report("", path, &defect{"it holds more than one YAML document, and only the first would count", "remove the line --- and what does not belong"})
+		l.report("", path, err)
 		return
 	}
-	l.takeYAML(path, values)
+	l.takeYAML(path, l.withoutRepeats(path, entries))
 }
 
-func (l *loader) takeYAML(path string, values map[string]any) {
+// yamlEntry is one key of the file and what stands after its colon.
+type yamlEntry struct {
+	name  string
+	line  int
+	value *yaml.Node
+}
+
+// yamlEntries reads the lines of the one document that content may hold. No error
+// holds what the parser quotes, which may be a secret.
+func yamlEntries(content string) ([]yamlEntry, error) {
+	var document, second yaml.Node
+	d := yaml.NewDecoder(strings.NewReader(content))
+	switch err := d.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, notYAML(lineOf(err))
+	}
+	switch err := d.Decode(&second); {
+	case err == nil:
+		return nil, &defect{"it holds more than one YAML document, and only the first would count", "remove the line --- and what does not belong"}
+	case !errors.Is(err, io.EOF):
+		return nil, notYAML(lineOf(err))
+	}
+	root := document.Content[0] // of a document, its one node
+	if root.ShortTag() == "!!null" {
+		return nil, nil
+	}
+	if root.Kind != yaml.MappingNode {
+		return nil, notYAML(root.Line)
+	}
+	var entries []yamlEntry
+	for pair := range slices.Chunk(root.Content, 2) {
+		entries = append(entries, yamlEntry{name: pair[0].Value, line: pair[0].Line, value: pair[1]})
+	}
+	return entries, nil
+}
+
+// lineOf is the line that a syntax error begins with, or 0.
+func lineOf(err error) (line int) {
+	_, _ = fmt.Sscanf(err.Error(), "yaml: line %d:", &line) // else it names none
+	return line
+}
+
+func notYAML(line int) error {
+	where := ""
+	if line > 0 {
+		where = fmt.Sprintf(" near line %d", line)
+	}
+	return &defect{"it is not a YAML file of lines `key: value`" + where, "correct the file; texts with special characters stand in quotes"}
+}
+
+// withoutRepeats reports the entries whose key stood before, and gives the others.
+func (l *loader) withoutRepeats(path string, entries []yamlEntry) []yamlEntry {
+	first := make(map[string]int, len(entries)) // line, by name
+	var kept []yamlEntry
+	for _, e := range entries {
+		line, repeated := first[e.name]
+		if !repeated {
+			first[e.name] = e.line
+			kept = append(kept, e)
+			continue
+		}
+		name := "a key"
+		if _, ok := l.find(prefix + strings.ToUpper(e.name)); ok {
+			name = e.name
+		}
+		l.report("", path, &defect{fmt.Sprintf("%s stands in line %d and again in line %d", name, line, e.line), "remove one of them"})
+	}
+	return kept
+}
+
+func (l *loader) takeYAML(path string, entries []yamlEntry) {
 	known := make([]string, 0, len(l.keys))
 	for _, k := range l.keys {
 		known = append(known, yamlName(k.name))
 	}
-	texts := make(map[string]string, len(values))
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		i := slices.Index(known, name)
+	for _, e := range entries {
+		i := slices.Index(known, e.name)
 		if i < 0 {
-			l.report(printable(name), path, unknown(yamlName(strings.ToUpper(strings.ReplaceAll(name, "-", "_"))), known))
+			l.report(printable(e.name), path, unknown(yamlName(strings.ToUpper(strings.ReplaceAll(e.name, "-", "_"))), known))
 			continue
 		}
-		text, err := scalar(l.keys[i], values[name])
+		text, err := e.text(l.keys[i])
 		if err != nil {
 			l.spoil(l.keys[i], path, err)
 			continue
 		}
-		l.take(l.keys[i].name, path)
-		texts[l.keys[i].name] = text
+		l.take(l.keys[i].name, path, text)
 	}
-	l.layerTexts(texts)
+}
+
+// text is the value in the form it would have in a variable.
+func (e yamlEntry) text(k key) (string, error) {
+	var value any
+	if err := e.value.Decode(&value); err != nil {
+		return "", notYAML(e.value.Line)
+	}
+	return scalar(k, value)
 }
 
 // scalar writes a YAML value the way it would stand in a variable: a list
@@ -104,70 +175,4 @@ func list(values []any) (string, error) {
 		texts = append(texts, text)
 	}
 	return joinList(texts), nil
-}
-
-var (
-	yamlDuplicate = regexp.MustCompile(`line (\d+): mapping key "([^"]*)" already defined at line (\d+)`)
-	yamlLine      = regexp.MustCompile(`line (\d+)`)
-)
-
-// reportYAML tells what the parser said without the excerpts it quotes: they may
-// be secrets. It returns the lines in which a key stands again, if that was all.
-func (l *loader) reportYAML(path, message string) map[int]bool {
-	duplicates := yamlDuplicate.FindAllStringSubmatch(message, -1)
-	again := make(map[int]bool, len(duplicates))
-	for _, d := range duplicates {
-		line, _ := strconv.Atoi(d[1]) // digits
-		if again[line] {
-			continue // told already, against the first of several
-		}
-		again[line] = true
-		name := "a key"
-		if _, ok := l.find(prefix + strings.ToUpper(d[2])); ok {
-			name = d[2]
-		}
-		l.report("", path, &defect{fmt.Sprintf("%s stands in line %s and again in line %s", name, d[3], d[1]), "remove one of them"})
-	}
-	if len(duplicates) > 0 {
-		return again
-	}
-	where := ""
-	if line := yamlLine.FindStringSubmatch(message); line != nil {
-		where = " near line " + line[1]
-	}
-	l.report("", path, &defect{"it is not a YAML file of lines `key: value`" + where, "correct the file; texts with special characters stand in quotes"})
-	return nil
-}
-
-// without blanks the entries that begin in these lines, so that the rest of the file
-// can be read. An entry goes on for as long as lines are indented or a list.
-func without(content string, begins map[int]bool) string {
-	var kept strings.Builder
-	number, dropping := 0, false
-	for line := range strings.Lines(content) {
-		number++
-		goesOn := strings.HasPrefix(line, " ") || strings.HasPrefix(line, "- ") || strings.TrimSpace(line) == ""
-		if dropping = begins[number] || dropping && goesOn; dropping {
-			line = "\n"
-		}
-		kept.WriteString(line)
-	}
-	return kept.String()
-}
-
-// secondDocument reports whether a line --- follows some content. In the first
-// column it can be nothing else than the mark between documents.
-func secondDocument(content string) bool {
-	begun := false
-	for line := range strings.Lines(content) {
-		line = strings.TrimRight(line, "\r\n")
-		mark := line == "---" || strings.HasPrefix(line, "--- ")
-		switch {
-		case mark && begun:
-			return true
-		case mark, line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "%"):
-			begun = true
-		}
-	}
-	return false
 }

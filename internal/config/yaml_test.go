@@ -26,6 +26,12 @@ func TestBrokenYAMLIsToldClearly(t *testing.T) {
 		{"a list", "- " + password, "not a YAML file"},
 		{"bad syntax", "issuer: \"" + password + "\nx", "not a YAML file"},
 		{"unknown alias", "issuer: *" + password, "not a YAML file"},
+		{"bad syntax has a line", "# c\nissuer: https://a\naudience: \"" + password + "\nx: [", "near line 3"},
+		{"a list has a line", "\n\n- x\n", "near line 3"},
+		{"an empty second document", "issuer: https://a.example\n---\n", "more than one YAML document"},
+		{"a group with a key twice", "issuer:\n  a: x\n  a: y\n", "MINTMARK_ISSUER"},
+		{"a list that holds itself", "cors_origins: &a [*a]\n", "near line 1"},
+		{"a tag that lies", "password_time: !!int " + password + "\n", "near line 1"},
 		{"second document", "issuer: https://a.example\n---\naudience: x\n", "more than one YAML document"},
 		{"a group", "issuer:\n  url: " + password + "\n", "MINTMARK_ISSUER"},
 		{"no value", "data_dir:\n", "it has no value"},
@@ -46,6 +52,15 @@ func TestBrokenYAMLIsToldClearly(t *testing.T) {
 		}
 		if strings.Contains(problems.Error(), password) {
 			t.Errorf("%s: a value is printed: %v", c.name, problems)
+		}
+	}
+}
+
+func TestAFileWithoutKeysSetsNothing(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"\n", "# a comment\n", "---\n", "---\n# a comment\n", "{}\n", "~\n", "\ufeff# with a byte order mark\r\n"} {
+		if c := (given{yaml: text}).mustLoad(t); c.PasswordTime != 2 {
+			t.Errorf("%q sets something", text)
 		}
 	}
 }

@@ -12,20 +12,40 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
-// FindUser finds a user by id, tombstones included, or by name in any spelling.
-// user.ErrNotFound.
+// FindUser finds a user by id, tombstones included, by name or by e-mail address, each
+// in any spelling. user.ErrNotFound.
 func (o *Operator) FindUser(ctx context.Context, word string) (user.User, error) {
-	if id, err := uuid.Parse(word); err == nil {
-		u, err := o.Users.UserByID(ctx, id.String())
+	for _, find := range []func(context.Context, string) (user.User, error){o.userByID, o.userByName, o.userByEmail} {
+		u, err := find(ctx, word)
 		if !errors.Is(err, user.ErrNotFound) {
 			return u, err
 		}
 	}
+	return user.User{}, user.ErrNotFound
+}
+
+func (o *Operator) userByID(ctx context.Context, word string) (user.User, error) {
+	id, err := uuid.Parse(word)
+	if err != nil {
+		return user.User{}, user.ErrNotFound
+	}
+	return o.Users.UserByID(ctx, id.String())
+}
+
+func (o *Operator) userByName(ctx context.Context, word string) (user.User, error) {
 	name, err := user.CanonicalUsername(word)
 	if err != nil { // nobody can have such a name
 		return user.User{}, user.ErrNotFound
 	}
 	return o.Users.UserByUsername(ctx, name)
+}
+
+func (o *Operator) userByEmail(ctx context.Context, word string) (user.User, error) {
+	address, err := user.CanonicalEmail(word)
+	if err != nil {
+		return user.User{}, user.ErrNotFound
+	}
+	return o.Users.UserByEmail(ctx, address)
 }
 
 // ListUsers lists the users that are not deleted, the oldest first.

@@ -14,7 +14,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
-func TestAUserIsFoundByIDAndByNameInAnySpelling(t *testing.T) {
+func TestAUserIsFoundByIDNameOrAddressInAnySpelling(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	ada, gone := b.user(t, "Ada"), b.user(t, "gone")
@@ -22,13 +22,13 @@ func TestAUserIsFoundByIDAndByNameInAnySpelling(t *testing.T) {
 		t.Fatal(err)
 	}
 	for word, want := range map[string]string{
-		ada.ID: ada.ID, "urn:uuid:" + ada.ID: ada.ID, "Ada": ada.ID, "ADA": ada.ID, gone.ID: gone.ID,
+		ada.ID: ada.ID, "urn:uuid:" + ada.ID: ada.ID, "Ada": ada.ID, "ADA": ada.ID, "ada@example.com": ada.ID, "ADA@Example.com": ada.ID, gone.ID: gone.ID,
 	} {
 		if u, err := b.FindUser(t.Context(), word); err != nil || u.ID != want {
 			t.Errorf("%s: found %s, %v; want %s", word, u.ID, err, want)
 		}
 	}
-	for _, word := range []string{"", "nobody", "gone", unknown, "two words"} {
+	for _, word := range []string{"", "nobody", "gone", "gone@example.com", "nobody@example.com", unknown, "two words"} {
 		_, err := b.FindUser(t.Context(), word)
 		wantError(t, word, err, user.ErrNotFound)
 	}

@@ -29,6 +29,8 @@ type Store interface {
 	CreateUser(ctx context.Context, u User, event audit.Event) (User, error)
 	// UserByUsername finds a user by canonical name. ErrNotFound, also for a tombstone.
 	UserByUsername(ctx context.Context, canonical string) (User, error)
+	// UserByEmail finds a user by canonical address. ErrNotFound, also for a tombstone.
+	UserByEmail(ctx context.Context, canonical string) (User, error)
 	// UserByID finds a user, tombstones included. ErrNotFound.
 	UserByID(ctx context.Context, id string) (User, error)
 	// Users lists users that are not deleted.

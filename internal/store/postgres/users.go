@@ -71,10 +71,20 @@ func taken(err error) error {
 
 // UserByUsername implements [user.Store].
 func (s *Store) UserByUsername(ctx context.Context, canonical string) (user.User, error) {
-	if !text.Valid(canonical) {
+	return s.userBy(ctx, `username_canonical = $1`, canonical)
+}
+
+// UserByEmail implements [user.Store].
+func (s *Store) UserByEmail(ctx context.Context, canonical string) (user.User, error) {
+	return s.userBy(ctx, `email_canonical = $1`, canonical)
+}
+
+// userBy finds the user whose column has this value.
+func (s *Store) userBy(ctx context.Context, comparison, value string) (user.User, error) {
+	if !text.Valid(value) {
 		return user.User{}, fmt.Errorf("find user: %w", user.ErrNotFound)
 	}
-	u, err := one(ctx, s, user.ErrNotFound, scanUser, `SELECT `+userColumns+` FROM users WHERE username_canonical = $1`, canonical)
+	u, err := one(ctx, s, user.ErrNotFound, scanUser, `SELECT `+userColumns+` FROM users WHERE `+comparison, value)
 	if err != nil {
 		return user.User{}, fmt.Errorf("find user: %w", err)
 	}

@@ -74,6 +74,11 @@ func (s *Store) UserByUsername(ctx context.Context, canonical string) (user.User
 	return s.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE username_canonical = ?`, canonical)
 }
 
+// UserByEmail implements [user.Store].
+func (s *Store) UserByEmail(ctx context.Context, canonical string) (user.User, error) {
+	return s.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE email_canonical = ?`, canonical)
+}
+
 // UserByID implements [user.Store].
 func (s *Store) UserByID(ctx context.Context, id string) (user.User, error) {
 	return s.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE id = ?`, id)

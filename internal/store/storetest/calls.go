@@ -98,6 +98,9 @@ func userCalls() []Call {
 		{"UserByUsername", false, onUser(func(ctx context.Context, store Durable, u user.User) error {
 			return drop(store.UserByUsername(ctx, u.Username))
 		})},
+		{"UserByEmail", false, onUser(func(ctx context.Context, store Durable, u user.User) error {
+			return drop(store.UserByEmail(ctx, u.Email))
+		})},
 		{"UserByID", false, onUser(func(ctx context.Context, store Durable, u user.User) error {
 			return drop(store.UserByID(ctx, u.ID))
 		})},

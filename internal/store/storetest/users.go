@@ -51,10 +51,23 @@ func createdUserComesBack(t *testing.T, store Durable) {
 	if diff := cmp.Diff(byName, want); diff != "" || err != nil {
 		t.Errorf("by name: %v (-got +want):\n%s", err, diff)
 	}
+	byEmail, err := store.UserByEmail(t.Context(), canonicalEmail(t, want.Email))
+	if diff := cmp.Diff(byEmail, want); diff != "" || err != nil {
+		t.Errorf("by address: %v (-got +want):\n%s", err, diff)
+	}
 	if !byName.Active() {
 		t.Error("the new user is not active")
 	}
 	wantEvents(t, store, audit.Query{UserID: want.ID}, audit.UserRegistered)
+}
+
+func canonicalEmail(tb testing.TB, address string) string {
+	tb.Helper()
+	canonical, err := user.CanonicalEmail(address)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return canonical
 }
 
 func canonicalName(tb testing.TB, name string) string {
@@ -109,6 +122,9 @@ func unknownUsersAreNotFound(t *testing.T, store Durable) {
 	alice := createUser(t, store, "alice")
 	for _, name := range []string{"", "bob", "Alice", "alice\x00", "\xff", "al_ce", "%"} { // Alice is not canonical
 		wantError(t, fmt.Sprintf("name %q", name), drop(store.UserByUsername(t.Context(), name)), user.ErrNotFound)
+	}
+	for _, address := range []string{"", "alice", "bob@example.com", "Alice@example.com", "alice@example.com\x00", "\xff", "%"} { // Alice@ is not canonical
+		wantError(t, fmt.Sprintf("address %q", address), drop(store.UserByEmail(t.Context(), address)), user.ErrNotFound)
 	}
 	for _, id := range append(notIDs, unknownID, strings.ToUpper(alice.ID)) {
 		event := func() audit.Event { return about(audit.UserDisabled, unknownID) }
@@ -285,6 +301,7 @@ func deletedUserIsATombstone(t *testing.T, store Durable) {
 	event := func() audit.Event { return about(audit.UserDeleted, alice.ID) }
 	for doing, err := range map[string]error{
 		"find by name": drop(store.UserByUsername(t.Context(), "alice")),
+		"find by mail": drop(store.UserByEmail(t.Context(), canonicalEmail(t, alice.Email))),
 		"set password": store.SetPassword(t.Context(), alice.ID, "hash", event()),
 		"disable":      store.DisableUser(t.Context(), alice.ID, event()),
 		"enable":       store.EnableUser(t.Context(), alice.ID, event()),
@@ -346,6 +363,7 @@ func cancelledUserCalls(t *testing.T, store Durable) {
 	wantCancelled(t, map[string]func(context.Context) error{
 		"CreateUser":     func(ctx context.Context) error { return drop(store.CreateUser(ctx, u, about("x", u.ID))) },
 		"UserByUsername": func(ctx context.Context) error { return drop(store.UserByUsername(ctx, "alice")) },
+		"UserByEmail":    func(ctx context.Context) error { return drop(store.UserByEmail(ctx, "alice@example.com")) },
 		"UserByID":       func(ctx context.Context) error { return drop(store.UserByID(ctx, alice.ID)) },
 		"Users":          func(ctx context.Context) error { return drop(store.Users(ctx, user.Page{Limit: 1})) },
 		"ReplaceHash":    func(ctx context.Context) error { return store.ReplaceHash(ctx, alice.ID, alice.PasswordHash, "x") },

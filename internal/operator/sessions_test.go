@@ -36,6 +36,7 @@ func TestAPageOfLiveSessionsIsFullWhileThereAreMore(t *testing.T) {
 	b.now = begin().Add(31 * day)
 	first, _ := b.login(t, ada.ID)
 	second, _ := b.login(t, bob.ID)
+	third, _ := b.login(t, bob.ID)
 	b.now = begin()
 	var lapsed []string
 	for range 3 {
@@ -47,9 +48,10 @@ func TestAPageOfLiveSessionsIsFullWhileThereAreMore(t *testing.T) {
 		query session.Query
 		want  []string
 	}{
-		"all":          {session.Query{Limit: 10}, []string{lapsed[2], lapsed[1], lapsed[0], second.ID, first.ID}},
-		"live":         {session.Query{Live: session.LiveOnly, Limit: 10}, []string{second.ID, first.ID}},
-		"one page":     {session.Query{Live: session.LiveOnly, Limit: 1}, []string{second.ID}},
+		"all":          {session.Query{Limit: 10}, []string{lapsed[2], lapsed[1], lapsed[0], third.ID, second.ID, first.ID}},
+		"live":         {session.Query{Live: session.LiveOnly, Limit: 10}, []string{third.ID, second.ID, first.ID}},
+		"one page":     {session.Query{Live: session.LiveOnly, Limit: 1}, []string{third.ID}},
+		"of two":       {session.Query{Live: session.LiveOnly, Limit: 2}, []string{third.ID, second.ID}}, // one of which is read with a lapsed one
 		"the next":     {session.Query{Live: session.LiveOnly, Limit: 1, After: second.ID}, []string{first.ID}},
 		"of one user":  {session.Query{Live: session.LiveOnly, Limit: 10, UserID: ada.ID}, []string{first.ID}},
 		"of a nobody":  {session.Query{Limit: 10, UserID: unknown}, nil},

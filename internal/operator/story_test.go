@@ -80,6 +80,24 @@ func TestARefreshTokenIsExplainedByWhatWouldBecomeOfIt(t *testing.T) {
 	}
 }
 
+// TestAStoryIsToldAtTheTimeOfTheRotationState, which another clock may keep.
+func TestAStoryIsToldAtTheTimeOfTheRotationState(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s, refresh := b.login(t, b.user(t, "ada").ID)
+	later := b.now.Add(idle + day)
+	b.Rotation = func(_ context.Context, id string) (session.State, time.Time, error) {
+		if id != s.ID {
+			t.Errorf("it is asked for that of %s", id)
+		}
+		return session.State{}, later, nil
+	}
+	story := b.explain(t, refresh)
+	if !story.Now.Equal(later) || story.State != operator.Lapsed || story.Verdict.Verdict != session.Expired {
+		t.Errorf("at %s it is %s, and the token would be %s", story.Now, story.State, story.Verdict.Verdict)
+	}
+}
+
 func TestAStoryIsGivenWithoutTheRotationStateThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -128,9 +146,13 @@ func TestALongStoryKeepsWhatBeganAndEndedIt(t *testing.T) {
 		e.SessionID = s.ID
 		refusals = append(refusals, e)
 	}
-	wantError(t, "append", b.store.AppendEvents(t.Context(), refusals[1:]), nil)
-	if story := b.explain(t, s.ID); !story.Cut || len(story.Events) != operator.MaxStory+1 || story.Events[0].Kind != audit.SessionStarted {
-		t.Errorf("cut %t, %d events, the first %s", story.Cut, len(story.Events), story.Events[0].Kind)
+	wantError(t, "append", b.store.AppendEvents(t.Context(), refusals), nil)
+	b.now = b.now.Add(time.Minute)
+	wantError(t, "end", b.EndSession(t.Context(), grace(), s.ID), nil)
+	story := b.explain(t, s.ID)
+	got := slices.Compact(kinds(story))
+	if want := []audit.Kind{audit.SessionStarted, audit.SessionRefused, audit.SessionRevoked}; !story.Cut || len(story.Events) != operator.MaxStory+1 || !slices.Equal(got, want) {
+		t.Errorf("cut %t, %d events, %v; want %d, %v", story.Cut, len(story.Events), got, operator.MaxStory+1, want)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/operator"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/torture"
 	"github.com/mintmark-auth/mintmark/internal/user"
@@ -63,6 +64,7 @@ func TestEveryErrorHasItsExitCode(t *testing.T) {
 		{user.ErrNotFound, 3},
 		{client.ErrNotFound, 3},
 		{session.ErrNotFound, 3},
+		{operator.ErrUnexplained, 3},
 		{app.ErrDataDirInUse, 4},
 		{db.ErrSchemaBehind, 4},
 		{db.ErrSchemaTooNew, 4},

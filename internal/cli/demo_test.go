@@ -57,8 +57,8 @@ func TestDemoTellsItsStory(t *testing.T) {
 	}
 }
 
-// told is the transcript of a demo.
-type told struct {
+// printed is what a demo prints as JSON.
+type printed struct {
 	OK      bool
 	Differs string
 	Steps   []struct {
@@ -68,14 +68,14 @@ type told struct {
 	}
 }
 
-func transcriptOf(t *testing.T, got ran) told {
+func printedBy(t *testing.T, got ran) printed {
 	t.Helper()
-	var story told
+	var story printed
 	if err := json.Unmarshal([]byte(got.stdout), &story); err != nil {
 		t.Fatalf("%v: %s%s", err, got.stdout, got.stderr)
 	}
 	if whole.MatchString(got.stdout + got.stderr) {
-		t.Errorf("a whole token is told:\n%s%s", got.stdout, got.stderr)
+		t.Errorf("a whole token is printed:\n%s%s", got.stdout, got.stderr)
 	}
 	return story
 }
@@ -119,7 +119,7 @@ func TestDemoFailsWhereAStepDiffers(t *testing.T) {
 			t.Parallel()
 			issuer := liveIssuer(t, c.alter)
 			got := run(t, "", "demo", "--issuer", issuer+"/", "--output", "json")
-			story := transcriptOf(t, got)
+			story := printedBy(t, got)
 			last := story.Steps[len(story.Steps)-1]
 			if got.code != 1 || story.OK || last.OK || last.Title != c.step || !strings.Contains(story.Differs, c.says) {
 				t.Errorf("exit code %d at %q, %q; want 1 at %q saying %q", got.code, last.Title, story.Differs, c.step, c.says)
@@ -143,11 +143,11 @@ func TestDemoLogsInAUserWhoIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := run(t, "", "demo", "--issuer", issuer, "--username", "ada", "--password-file", file, "--output", "json")
-	if story := transcriptOf(t, got); got.code != 0 || len(story.Steps) != 9 || !story.OK {
+	if story := printedBy(t, got); got.code != 0 || len(story.Steps) != 9 || !story.OK {
 		t.Errorf("exit code %d, %d steps, %s", got.code, len(story.Steps), got.stderr)
 	}
 	got = run(t, "another password\n", "demo", "--issuer", issuer, "--username", "ada", "--output", "json")
-	if story := transcriptOf(t, got); got.code != 1 || len(story.Steps) != 1 {
+	if story := printedBy(t, got); got.code != 1 || len(story.Steps) != 1 {
 		t.Errorf("with a wrong password: exit code %d, %d steps", got.code, len(story.Steps))
 	}
 }

@@ -21,7 +21,7 @@ import (
 func TestASessionPastItsIdleLifetimeIsNotLive(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	o := operator{[]string{"MINTMARK_DATA_DIR=" + data, "MINTMARK_REFRESH_IDLE_TTL=720h"}}
+	o := commands{[]string{"MINTMARK_DATA_DIR=" + data, "MINTMARK_REFRESH_IDLE_TTL=720h"}}
 	o.must(t, "", "migrate", "up")
 	used := start(t, data, 29*24*time.Hour)
 	lapsed := start(t, data, 31*24*time.Hour)
@@ -44,9 +44,21 @@ func TestASessionPastItsIdleLifetimeIsNotLive(t *testing.T) {
 	if diff := cmp.Diff(states("list", "--live", "--limit", "1"), map[string]string{used: "live"}); diff != "" {
 		t.Errorf("listed as live (-got +want):\n%s", diff)
 	}
-	var told struct{ Session struct{ State string } }
-	if err := json.Unmarshal([]byte(o.must(t, "", "explain", lapsed)), &told); err != nil || told.Session.State != "lapsed" {
-		t.Errorf("explained as %q, %v", told.Session.State, err)
+	var story struct {
+		Session struct {
+			State  string
+			UserID string `json:"user_id"`
+		}
+		Events []struct {
+			Actor   string
+			ActorID string `json:"actor_id"`
+		}
+	}
+	if err := json.Unmarshal([]byte(o.must(t, "", "explain", lapsed)), &story); err != nil || story.Session.State != "lapsed" {
+		t.Errorf("explained as %q, %v", story.Session.State, err)
+	}
+	if len(story.Events) != 1 || story.Events[0].Actor != "user" || story.Events[0].ActorID != story.Session.UserID {
+		t.Errorf("it was started by %+v", story.Events)
 	}
 }
 
@@ -66,7 +78,9 @@ func start(t *testing.T, data string, ago time.Duration) string {
 	}
 	s := session.Session{ID: uuid.Must(uuid.NewV7()).String(), UserID: u.ID, ClientID: client.FirstParty}
 	copy(s.Family[:], id[len(id)-len(s.Family):])
-	if _, err := store.StartSession(t.Context(), s, session.Terms{Lifetime: 180 * 24 * time.Hour, Seen: u.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.ByUser("alice"))); err != nil {
+	event := audit.New(audit.SessionStarted, audit.ByUser(u.ID))
+	event.SessionID = s.ID
+	if _, err := store.StartSession(t.Context(), s, session.Terms{Lifetime: 180 * 24 * time.Hour, Seen: u.SessionsValidAfter}, event); err != nil {
 		t.Fatal(err)
 	}
 	return s.ID

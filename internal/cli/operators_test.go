@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"encoding/json"
+	"os/user"
 	"slices"
 	"strings"
 	"testing"
@@ -16,10 +17,10 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/testserver"
 )
 
-// operator runs commands over the stores that an environment names.
-type operator struct{ environ []string }
+// commands are run over the stores that an environment names.
+type commands struct{ environ []string }
 
-func (o operator) must(t *testing.T, stdin string, args ...string) string {
+func (o commands) must(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code := cli.Run(t.Context(), cli.Process{
@@ -32,14 +33,14 @@ func (o operator) must(t *testing.T, stdin string, args ...string) string {
 }
 
 // onBoth runs a test over an empty embedded store and over Postgres.
-func onBoth(t *testing.T, test func(*testing.T, operator)) {
+func onBoth(t *testing.T, test func(*testing.T, commands)) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
-		test(t, operator{[]string{"MINTMARK_DATA_DIR=" + t.TempDir()}})
+		test(t, commands{[]string{"MINTMARK_DATA_DIR=" + t.TempDir()}})
 	})
 	t.Run("production", func(t *testing.T) {
 		t.Parallel()
-		test(t, operator{[]string{
+		test(t, commands{[]string{
 			"MINTMARK_DATABASE_URL=" + testserver.Postgres(t),
 			"MINTMARK_REDIS_URL=redis://127.0.0.1:1", // operators need none
 			"MINTMARK_ISSUER=https://auth.example.com",
@@ -50,7 +51,7 @@ func onBoth(t *testing.T, test func(*testing.T, operator)) {
 
 func TestWhatOperatorsDoIsOnRecord(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, o operator) {
+	onBoth(t, func(t *testing.T, o commands) {
 		o.must(t, "", "migrate", "up")
 		var ada struct{ ID string }
 		if err := json.Unmarshal([]byte(o.must(t, "plum anchor velvet tides\n", "users", "create", "ada", "--email", "ada@example.com")), &ada); err != nil {
@@ -78,8 +79,8 @@ func TestWhatOperatorsDoIsOnRecord(t *testing.T) {
 	})
 }
 
-// events are those of operators, the oldest first.
-func (o operator) events(t *testing.T) []string {
+// events are those of the operator who runs this, the oldest first.
+func (o commands) events(t *testing.T) []string {
 	t.Helper()
 	cfg, err := config.Load(nil, o.environ, nil)
 	if err != nil {
@@ -94,11 +95,15 @@ func (o operator) events(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told []string
+	self, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
 	for _, e := range slices.Backward(events) {
-		if e.Actor.Kind == audit.Operator {
-			told = append(told, string(e.Kind)+" "+e.UserID+e.ClientID)
+		if e.Actor == audit.ByOperator(self.Username) {
+			lines = append(lines, string(e.Kind)+" "+e.UserID+e.ClientID)
 		}
 	}
-	return told
+	return lines
 }

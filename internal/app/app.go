@@ -17,6 +17,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/httpapi"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/oauth"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/secret"
@@ -241,16 +242,39 @@ func (a *App) openStores(ctx context.Context) error {
 	if err := schema.Check(ctx); err != nil {
 		return err
 	}
-	if a.store, err = openDurable(ctx, a.cfg, a.tracing); err != nil {
+	if a.cfg.Mode() == config.Embedded {
+		return a.openEmbeddedStores(ctx)
+	}
+	return a.openProductionStores(ctx)
+}
+
+// openEmbeddedStores opens SQLite, whose rows hold the rotation states too.
+func (a *App) openEmbeddedStores(ctx context.Context) error {
+	store, err := openSQLite(ctx, a.cfg)
+	if err != nil {
 		return err
 	}
-	a.closers = append(a.closers, a.store.Close)
-	if a.ephemeral, err = openEphemeral(ctx, a.cfg, a.store, a.tracing); err != nil {
+	a.closers = append(a.closers, store.Close)
+	a.store = store
+	a.ephemeral = &ephemeral{states: store, limits: memory.NewLimits(time.Now, maxLocalLimits)}
+	return nil
+}
+
+func (a *App) openProductionStores(ctx context.Context) error {
+	store, err := openPostgres(ctx, a.cfg, a.tracing)
+	if err != nil {
 		return err
 	}
-	a.closers = append(a.closers, a.ephemeral.close)
-	if a.ephemeral.advice != "" {
-		a.log.Warn(a.ephemeral.advice)
+	a.closers = append(a.closers, store.Close)
+	a.store = store
+	inRedis, err := openRedis(ctx, a.cfg, a.tracing)
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, inRedis.Close)
+	a.ephemeral = &ephemeral{states: inRedis, limits: inRedis}
+	if policy := inRedis.EvictionPolicy(ctx); policy != "" && policy != "noeviction" {
+		a.log.Warn("Redis evicts keys (maxmemory-policy " + policy + "); set it to noeviction")
 	}
 	return nil
 }
@@ -267,31 +291,29 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		return err
 	}
 	auth := authority.New(authority.Config{
-		Issuer:       a.cfg.Issuer,
-		Audience:     a.cfg.Audience,
-		AccessTTL:    a.cfg.AccessTokenTTL,
-		Lifetimes:    lifetimes(a.cfg),
-		Password:     user.NewRules(a.cfg.PasswordMinLength),
-		LoginRate:    ratelimit.Rate(a.cfg.RateLogin.PerUser),
-		Registration: a.cfg.Registration == config.RegistrationOpen,
-		Users:        a.store,
-		Clients:      a.clients,
-		Sessions:     a.store,
-		States:       a.ephemeral.states,
-		Mint:         session.NewMint(a.cfg.Issuer, roots),
-		Keys:         a.keys,
-		Lists:        a.lists,
-		Hasher:       hasher,
-		Limits:       a.ephemeral.limits,
-		Events:       a.events,
-		Checkpoints:  a.checkpoints,
-		Observer:     a.metrics,
-		Log:          a.log,
+		Rules: authority.Rules{
+			Issuer:       a.cfg.Issuer,
+			Audience:     a.cfg.Audience,
+			AccessTTL:    a.cfg.AccessTokenTTL,
+			Lifetimes:    lifetimes(a.cfg),
+			Password:     user.NewRules(a.cfg.PasswordMinLength),
+			LoginRate:    ratelimit.Rate(a.cfg.RateLogin.PerUser),
+			Registration: a.cfg.Registration == config.RegistrationOpen,
+		},
+		Stores: authority.Stores{
+			Users: a.store, Clients: a.clients, Sessions: a.store, States: a.ephemeral.states, Limits: a.ephemeral.limits,
+		},
+		Machinery: authority.Machinery{
+			Mint: session.NewMint(a.cfg.Issuer, roots), Keys: a.keys, Lists: a.lists, Hasher: hasher,
+			Events: a.events, Checkpoints: a.checkpoints, Observer: a.metrics, Log: a.log,
+		},
 	})
 	a.api, err = httpapi.New(httpapi.Config{
-		Issuer:      a.cfg.Issuer,
+		Issuer: a.cfg.Issuer,
+		Capabilities: oauth.Capabilities{
+			GrantTypes: []string{oauth.GrantRefreshToken}, AuthMethods: []string{string(client.MethodNone)},
+		},
 		Authority:   auth,
-		Clients:     a.clients,
 		Keys:        a.keys,
 		Lists:       a.lists,
 		Limits:      a.ephemeral.limits,

@@ -72,13 +72,21 @@ func inForceWithRoots(cfg config.Config) (config.Config, secret.Roots, error) {
 // RotationState reads the rotation state of a session and the clock beside it,
 // for an operator: in production from Redis. It changes nothing. ErrUnavailable.
 func (s *Stores) RotationState(ctx context.Context, cfg config.Config, sessionID string) (state session.State, now time.Time, err error) {
-	e, err := openEphemeral(ctx, cfg, s.durable, nil)
+	if s.states != nil {
+		return lookAt(ctx, s.states, sessionID)
+	}
+	inRedis, err := openRedis(ctx, cfg, nil)
 	if err != nil {
 		return session.State{}, time.Time{}, err
 	}
-	err = e.states.UpdateState(ctx, sessionID, time.Hour, func(stored session.State, at time.Time) (session.State, bool) {
+	state, now, err = lookAt(ctx, inRedis, sessionID)
+	return state, now, errors.Join(err, inRedis.Close())
+}
+
+func lookAt(ctx context.Context, states session.States, sessionID string) (state session.State, now time.Time, err error) {
+	err = states.UpdateState(ctx, sessionID, time.Hour, func(stored session.State, at time.Time) (session.State, bool) {
 		state, now = stored, at
 		return stored, false
 	})
-	return state, now, errors.Join(err, e.close())
+	return state, now, err
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 
 	"github.com/mintmark-auth/mintmark/db"
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -16,7 +15,6 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/session"
-	"github.com/mintmark-auth/mintmark/internal/store/memory"
 	"github.com/mintmark-auth/mintmark/internal/store/postgres"
 	"github.com/mintmark-auth/mintmark/internal/store/redis"
 	"github.com/mintmark-auth/mintmark/internal/store/sqlite"
@@ -48,6 +46,7 @@ type Stores struct {
 	Sessions session.Store
 	Keys     keyring.Store
 	Events   audit.Store
+	states   session.States // nil where Redis keeps them
 	durable  durable
 }
 
@@ -69,11 +68,19 @@ func OpenStores(ctx context.Context, cfg config.Config) (*Stores, error) {
 	if err := schema.Check(ctx); err != nil {
 		return nil, err
 	}
-	store, err := openDurable(ctx, cfg, nil)
+	if cfg.Mode() == config.Embedded {
+		store, err := openSQLite(ctx, cfg)
+		return storesOf(store, store, err)
+	}
+	store, err := openPostgres(ctx, cfg, nil)
+	return storesOf(store, nil, err)
+}
+
+func storesOf(store durable, states session.States, err error) (*Stores, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stores{Users: store, Clients: store, Sessions: store, Keys: store, Events: store, durable: store}, nil
+	return &Stores{Users: store, Clients: store, Sessions: store, Keys: store, Events: store, states: states, durable: store}, nil
 }
 
 // Close closes the store.
@@ -112,14 +119,15 @@ func Migrations(cfg config.Config) (*db.Database, func() error, error) {
 	return database, func() error { return nil }, err
 }
 
-func openDurable(ctx context.Context, cfg config.Config, tracing *telemetry.Tracing) (durable, error) {
-	if cfg.Mode() == config.Embedded {
-		store, err := sqlite.Open(ctx, sqlite.Config{Path: databasePath(cfg.DataDir)})
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
-		}
-		return store, nil
+func openSQLite(ctx context.Context, cfg config.Config) (*sqlite.Store, error) {
+	store, err := sqlite.Open(ctx, sqlite.Config{Path: databasePath(cfg.DataDir)})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
 	}
+	return store, nil
+}
+
+func openPostgres(ctx context.Context, cfg config.Config, tracing *telemetry.Tracing) (*postgres.Store, error) {
 	options := postgres.Config{URL: cfg.DatabaseURL.Reveal()}
 	if tracing != nil {
 		options.Tracer = tracing.Postgres()
@@ -131,32 +139,21 @@ func openDurable(ctx context.Context, cfg config.Config, tracing *telemetry.Trac
 	return store, nil
 }
 
-// ephemeral is what lives outside the durable store: rotation states and rate
-// counters that the replicas share.
-type ephemeral struct {
-	states session.States
-	limits ratelimit.Store
-	close  func() error
-	advice string // what an operator should know of how it is set up, or ""
-}
-
-// openEphemeral opens Redis, or in embedded mode the SQLite rows and memory.
-func openEphemeral(ctx context.Context, cfg config.Config, store durable, tracing *telemetry.Tracing) (*ephemeral, error) {
-	if states, ok := store.(session.States); ok {
-		nothing := func() error { return nil }
-		return &ephemeral{states: states, limits: memory.NewLimits(time.Now, maxLocalLimits), close: nothing}, nil
-	}
+func openRedis(ctx context.Context, cfg config.Config, tracing *telemetry.Tracing) (*redis.Store, error) {
 	options := redis.Config{URL: cfg.RedisURL.Reveal()}
 	if tracing != nil {
 		options.Instrument = tracing.Redis
 	}
-	inRedis, err := redis.Open(ctx, options)
+	store, err := redis.Open(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w; check MINTMARK_REDIS_URL and that Redis runs", ErrUnavailable, err)
 	}
-	e := &ephemeral{states: inRedis, limits: inRedis, close: inRedis.Close}
-	if policy := inRedis.EvictionPolicy(ctx); policy != "" && policy != "noeviction" {
-		e.advice = "Redis evicts keys (maxmemory-policy " + policy + "); set it to noeviction"
-	}
-	return e, nil
+	return store, nil
+}
+
+// ephemeral is what lives outside the durable rows in production: rotation states and
+// rate counters that the replicas share.
+type ephemeral struct {
+	states session.States
+	limits ratelimit.Store
 }

@@ -84,7 +84,7 @@ func TestTheWholeStoryIsServedAndTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		state, now, err := (&Stores{durable: h.store}).RotationState(t.Context(), h.cfg, standing.ID)
+		state, now, err := (&Stores{states: h.ephemeral.states, durable: h.store}).RotationState(t.Context(), h.cfg, standing.ID)
 		if err != nil || state.Cur != 2 || time.Until(now).Abs() > time.Second {
 			t.Errorf("the state of the session is %+v at %s, %v; want generation 2, now", state, now, err)
 		}

@@ -40,23 +40,37 @@ var (
 
 // Config is what an authority is built from. Everything is required.
 type Config struct {
+	Rules
+	Stores
+	Machinery
+}
+
+// Rules are what the operator configured.
+type Rules struct {
 	Issuer       string
-	Audience     string
+	Audience     string // of tokens whose session was granted no other
 	AccessTTL    time.Duration
 	Lifetimes    Lifetimes
 	Password     *user.Rules
 	LoginRate    ratelimit.Rate // per user and address
 	Registration bool           // may anybody register?
+}
 
-	Users       user.Store
-	Clients     *client.Directory
-	Sessions    session.Store
-	States      session.States
+// Stores are where the authority keeps what it knows.
+type Stores struct {
+	Users    user.Store
+	Clients  *client.Directory
+	Sessions session.Store
+	States   session.States
+	Limits   ratelimit.Store
+}
+
+// Machinery is what the authority works with.
+type Machinery struct {
 	Mint        *session.Mint
 	Keys        *keyring.Keyring
 	Lists       *revocation.Lists
 	Hasher      *user.Hasher
-	Limits      ratelimit.Store
 	Events      *audit.Queue
 	Checkpoints *session.Checkpoints
 	Observer    Observer
@@ -83,21 +97,6 @@ type Authority struct {
 
 // New returns an authority over its parts.
 func New(config Config) *Authority { return &Authority{Config: config} }
-
-// Origin is where a request came from, for events and limits.
-type Origin struct {
-	Address    string // without port; IPv6 in full
-	Subscriber string // the address as limits count it
-	UserAgent  string
-	RequestID  string
-}
-
-// event starts an audit event about that request.
-func (o Origin) event(kind audit.Kind, by audit.Actor) audit.Event {
-	e := audit.New(kind, by)
-	e.Address, e.UserAgent, e.RequestID = o.Address, o.UserAgent, o.RequestID
-	return e
-}
 
 // Tokens is what a login or refresh grants.
 type Tokens struct {
@@ -134,19 +133,4 @@ func actor(a *session.Actor) *token.Actor {
 		return nil
 	}
 	return &token.Actor{Subject: a.Subject, Before: actor(a.Before)}
-}
-
-// firstParty returns the built-in client. ErrClient while it is disabled.
-func (a *Authority) firstParty() (client.Client, error) {
-	c, ok := a.Clients.Find(client.FirstParty)
-	if !ok || !c.Enabled() {
-		return client.Client{}, ErrClient
-	}
-	return c, nil
-}
-
-// FirstPartyEnabled refuses with ErrClient while the first-party API is off.
-func (a *Authority) FirstPartyEnabled() error {
-	_, err := a.firstParty()
-	return err
 }

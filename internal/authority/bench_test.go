@@ -132,23 +132,21 @@ func (b *bench) restart(t *testing.T, roots string) *bench {
 		t.Fatal(err)
 	}
 	next.Authority = authority.New(authority.Config{
-		Issuer: issuer, Audience: audience, AccessTTL: ttl,
-		Lifetimes:    authority.Lifetimes{IdleTTL: idle, MaxTTL: life, Grace: grace},
-		Password:     user.NewRules(12),
-		Registration: true,
-		Users:        people{b.store, next.calls},
-		Clients:      clients,
-		Sessions:     next.calls,
-		States:       next.calls,
-		Mint:         session.NewMint(issuer, parsed),
-		Keys:         keys,
-		Lists:        revocation.New(revocation.Config{Issuer: issuer, AccessTTL: ttl, Store: b.store, Signer: keys.Signer}),
-		Hasher:       hasher(t),
-		Limits:       limits{memory.NewLimits(b.clock.Now, 16), next.calls},
-		Events:       audit.NewQueue(b.store),
-		Checkpoints:  session.NewCheckpoints(b.store),
-		Observer:     &next,
-		Log:          slog.New(slog.NewTextHandler(next.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Rules: authority.Rules{
+			Issuer: issuer, Audience: audience, AccessTTL: ttl,
+			Lifetimes: authority.Lifetimes{IdleTTL: idle, MaxTTL: life, Grace: grace},
+			Password:  user.NewRules(12), Registration: true,
+		},
+		Stores: authority.Stores{
+			Users: people{b.store, next.calls}, Clients: clients, Sessions: next.calls, States: next.calls,
+			Limits: limits{memory.NewLimits(b.clock.Now, 16), next.calls},
+		},
+		Machinery: authority.Machinery{
+			Mint: session.NewMint(issuer, parsed), Keys: keys,
+			Lists:  revocation.New(revocation.Config{Issuer: issuer, AccessTTL: ttl, Store: b.store, Signer: keys.Signer}),
+			Hasher: hasher(t), Events: audit.NewQueue(b.store), Checkpoints: session.NewCheckpoints(b.store),
+			Observer: &next, Log: slog.New(slog.NewTextHandler(next.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		},
 	})
 	return &next
 }
@@ -228,8 +226,11 @@ func (c changed) Clients(ctx context.Context) ([]client.Client, error) {
 			c.change(&all[i])
 		}
 	}
-	return all, err
+	return append(all, stranger()), err
 }
+
+// stranger is a client that has no session here.
+func stranger() client.Client { return client.Client{ID: "stranger", Kind: client.Public} }
 
 // home is where everybody logs in from.
 func home() authority.Origin {
@@ -241,9 +242,20 @@ func thief() authority.Origin {
 	return authority.Origin{Address: "203.0.113.9", Subscriber: "203.0.113.9", UserAgent: "evil/2", RequestID: "thief's request"}
 }
 
+// by is the first-party client, calling from there; nobody while it is disabled.
+func (b *bench) by(from authority.Origin) authority.Caller {
+	return b.as(client.Client{ID: client.FirstParty}, from)
+}
+
+// as is a client of that id, calling from there.
+func (b *bench) as(c client.Client, from authority.Origin) authority.Caller {
+	by, _ := b.Authenticate(client.Credentials{ClientID: c.ID, Method: client.MethodNone}, from)
+	return by
+}
+
 func (b *bench) login(t *testing.T, name string) authority.Tokens {
 	t.Helper()
-	tokens, err := b.Login(t.Context(), name, password, home())
+	tokens, err := b.Login(t.Context(), b.by(home()), name, password)
 	if err != nil {
 		t.Fatalf("log in %s: %v", name, err)
 	}
@@ -258,7 +270,7 @@ func pairOf(tokens authority.Tokens) authority.Pair {
 func (b *bench) refresh(t *testing.T, tokens authority.Tokens, want session.Verdict) authority.Tokens {
 	t.Helper()
 	before := b.counted[want.String()]
-	next, err := b.RefreshPair(t.Context(), pairOf(tokens), home())
+	next, err := b.RefreshPair(t.Context(), b.by(home()), pairOf(tokens))
 	if err != nil || b.counted[want.String()] != before+1 {
 		t.Fatalf("refresh: %v, verdicts %v, want %s", err, b.counted, want)
 	}
@@ -269,7 +281,7 @@ func (b *bench) refresh(t *testing.T, tokens authority.Tokens, want session.Verd
 func (b *bench) refused(t *testing.T, tokens authority.Tokens, want session.Verdict) {
 	t.Helper()
 	before := b.counted[want.String()]
-	_, err := b.RefreshPair(t.Context(), pairOf(tokens), home())
+	_, err := b.RefreshPair(t.Context(), b.by(home()), pairOf(tokens))
 	wantError(t, err, authority.ErrGrant)
 	if b.counted[want.String()] != before+1 {
 		t.Fatalf("verdicts %v, want one %s more", b.counted, want)

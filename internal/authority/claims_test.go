@@ -33,7 +33,7 @@ func TestEveryTokenIsIssuedNowForTheLoginOfThen(t *testing.T) {
 	}{
 		"pair": {nil, mustRefresh},
 		"alone": {nil, func(t *testing.T, b *bench, tokens authority.Tokens) authority.Tokens {
-			next, err := b.Refresh(t.Context(), firstParty(), tokens.RefreshToken, home())
+			next, err := b.Refresh(t.Context(), b.by(home()), tokens.RefreshToken)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +112,7 @@ func TestAStateIsKeptForTheIdleLifetimeOfItsClientAndAnHour(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, func(own *client.Client) {
-				own.Kind, own.AllowSkip = client.Confidential, true
+				own.AllowSkip = true
 				if c.change != nil {
 					c.change(own)
 				}
@@ -129,7 +129,7 @@ func TestAStateIsKeptForTheIdleLifetimeOfItsClientAndAnHour(t *testing.T) {
 			check("rotated")
 			b.refresh(t, first, session.Repeated)
 			check("repeated")
-			wantError(t, b.EndOtherSessions(t.Context(), pairOf(second), home()), nil)
+			wantError(t, b.EndOtherSessions(t.Context(), b.by(home()), pairOf(second)), nil)
 			check("only looked at")
 			b.clock.pass(time.Minute)
 			third := b.refresh(t, first, session.Skipped)
@@ -183,7 +183,7 @@ func TestATokenSaysWhatItsSessionGrants(t *testing.T) {
 	}
 	raw := b.Mint.Format(session.RefreshToken{Family: family, Generation: 1, IssuedAt: s.CreatedAt.Truncate(time.Second)})
 	for hour := range 2 {
-		tokens, err := b.Refresh(t.Context(), firstParty(), raw, home())
+		tokens, err := b.Refresh(t.Context(), b.by(home()), raw)
 		if err != nil {
 			t.Fatal(err)
 		}

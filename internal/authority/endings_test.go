@@ -64,7 +64,7 @@ func TestADisabledClientIsRefusedAsAClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The directory is up to a second behind; the row is not.
-	_, err := b.RefreshPair(t.Context(), pairOf(tokens), home())
+	_, err := b.RefreshPair(t.Context(), b.by(home()), pairOf(tokens))
 	wantError(t, err, authority.ErrClient)
-	wantError(t, b.EndOtherSessions(t.Context(), pairOf(tokens), home()), authority.ErrClient)
+	wantError(t, b.EndOtherSessions(t.Context(), b.by(home()), pairOf(tokens)), authority.ErrClient)
 }

@@ -15,7 +15,7 @@ import (
 // from refreshes from somewhere; the answer may be a refusal.
 func (b *bench) from(t *testing.T, tokens authority.Tokens, origin authority.Origin) {
 	t.Helper()
-	_, _ = b.RefreshPair(t.Context(), pairOf(tokens), origin)
+	_, _ = b.RefreshPair(t.Context(), b.by(origin), pairOf(tokens))
 }
 
 // told checks the last event of a session against a verdict, and who is told of.
@@ -36,7 +36,7 @@ func (b *bench) told(t *testing.T, tokens authority.Tokens, kind audit.Kind, det
 
 func TestEventsTellWhoPresentedWhichGenerationFromWhere(t *testing.T) {
 	t.Parallel()
-	late := func(c *client.Client) { c.Kind, c.AllowSkip = client.Confidential, true }
+	late := func(c *client.Client) { c.AllowSkip = true }
 	for verdict, c := range map[string]struct {
 		kind   audit.Kind
 		change func(*client.Client)
@@ -66,7 +66,7 @@ func TestEventsTellWhoPresentedWhichGenerationFromWhere(t *testing.T) {
 			b.from(t, first, thief())
 		}, map[string]string{"generation": "1", "current": "1", "gap": "0"}},
 		"revoked": {audit.SessionRefused, nil, func(t *testing.T, b *bench, first authority.Tokens) {
-			wantError(t, b.Logout(t.Context(), pairOf(first), home()), nil)
+			wantError(t, b.Logout(t.Context(), b.by(home()), pairOf(first)), nil)
 			b.from(t, first, thief())
 		}, map[string]string{"generation": "1"}},
 	} {
@@ -113,7 +113,7 @@ func TestARefusalThatComesAgainAndAgainIsToldSeldom(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	tokens, other := b.login(t, "alice"), b.login(t, "alice")
-	wantError(t, b.Logout(t.Context(), pairOf(tokens), home()), nil)
+	wantError(t, b.Logout(t.Context(), b.by(home()), pairOf(tokens)), nil)
 	for range 150 { // minutes
 		b.refused(t, tokens, session.Revoked)
 		b.clock.pass(time.Minute)
@@ -121,7 +121,7 @@ func TestARefusalThatComesAgainAndAgainIsToldSeldom(t *testing.T) {
 	if events := b.events(t, tokens); len(events) != 2+3 { // at 0, 60 and 120 minutes
 		t.Errorf("%d events, want 5", len(events))
 	}
-	wantError(t, b.Logout(t.Context(), pairOf(other), home()), nil)
+	wantError(t, b.Logout(t.Context(), b.by(home()), pairOf(other)), nil)
 	b.refused(t, other, session.Revoked)
 	if events := b.events(t, other); len(events) != 3 {
 		t.Errorf("%d events of the other session, want 3", len(events))

@@ -15,43 +15,51 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
-// Login checks a user's password and starts a session of the first-party client.
-// An unknown user, a disabled one and a wrong password cost the same work and
-// give the same ErrCredentials. [*ratelimit.Exceeded], user.ErrBusy.
-func (a *Authority) Login(ctx context.Context, username, password string, from Origin) (Tokens, error) {
-	tokens, err := a.login(ctx, username, password, from)
+// Login checks a user's password and starts a session of the caller's client. An
+// unknown user, a disabled one and a wrong password cost the same work and give the
+// same ErrCredentials. [*ratelimit.Exceeded], user.ErrBusy.
+func (a *Authority) Login(ctx context.Context, by Caller, username, password string) (Tokens, error) {
+	tokens, err := a.login(ctx, by, username, password)
 	a.Observer.LoggedIn(loginOutcome(err))
 	return tokens, err
 }
 
-func (a *Authority) login(ctx context.Context, username, password string, from Origin) (Tokens, error) {
-	c, err := a.firstParty()
+func (a *Authority) login(ctx context.Context, by Caller, username, password string) (Tokens, error) {
+	if err := by.Refused(); err != nil {
+		return Tokens{}, err
+	}
+	u, err := a.checkPassword(ctx, by.from, username, password)
 	if err != nil {
 		return Tokens{}, err
 	}
-	// A name that is none becomes the empty one, which nobody has: it still counts,
-	// and it still costs.
+	return a.start(ctx, by, u, session.Session{})
+}
+
+// checkPassword finds the user of that name and password within the limit of tries.
+func (a *Authority) checkPassword(ctx context.Context, from Origin, username, password string) (user.User, error) {
+	// Text that can be nobody's name becomes the empty name, which no user has: the try
+	// still counts, and still costs.
 	name, err := user.CanonicalUsername(username)
 	if err != nil {
 		name = ""
 	}
 	if err := ratelimit.Spend(ctx, a.Limits, "login:"+name+"@"+from.Subscriber, a.LoginRate); err != nil {
-		return Tokens{}, err
+		return user.User{}, err
 	}
-	u, err := a.authenticate(ctx, name, password)
-	if err != nil {
-		return Tokens{}, err
-	}
+	return a.authenticate(ctx, name, password)
+}
+
+// start begins a session of the user with the caller's client, which grants what s says,
+// and issues its first tokens. ErrCredentials when the user has changed meanwhile.
+func (a *Authority) start(ctx context.Context, by Caller, u user.User, s session.Session) (Tokens, error) {
 	family := session.NewFamily()
-	s := session.Session{
-		ID: uuid.Must(uuid.NewV7()).String(), Family: family.Hash(), UserID: u.ID, ClientID: c.ID,
-		Checkpoint: 1, Address: from.Address, UserAgent: from.UserAgent,
-	}
-	event := from.event(audit.SessionStarted, audit.ByUser(u.ID))
-	event.UserID, event.ClientID, event.SessionID = u.ID, c.ID, s.ID
+	s.ID, s.Family, s.UserID, s.ClientID = uuid.Must(uuid.NewV7()).String(), family.Hash(), u.ID, by.client.ID
+	s.Checkpoint, s.Address, s.UserAgent = 1, by.from.Address, by.from.UserAgent
+	event := by.event(audit.SessionStarted, audit.ByUser(u.ID))
+	event.UserID, event.ClientID, event.SessionID = u.ID, s.ClientID, s.ID
 	var signer *token.Signer
-	s, err = a.Sessions.StartSession(ctx, s, session.Terms{
-		Lifetime: orDefault(c.MaxTTL, a.Lifetimes.MaxTTL), Seen: u.SessionsValidAfter, Idle: a.Lifetimes.IdleTTL,
+	s, err := a.Sessions.StartSession(ctx, s, session.Terms{
+		Lifetime: orDefault(by.client.MaxTTL, a.Lifetimes.MaxTTL), Seen: u.SessionsValidAfter, Idle: a.Lifetimes.IdleTTL,
 		Allow: func(start time.Time) (err error) { // a session without its tokens would be nobody's
 			signer, err = a.Keys.Signer(start)
 			return err

@@ -72,7 +72,7 @@ func TestWhoeverMayNotLogInHearsTheSame(t *testing.T) {
 			username, try := prepare(t, b)
 			b.costly(t) // a better hash would be stored, were the password right
 			calls := b.callsOf(func() {
-				if _, err := b.Login(t.Context(), username, try, thief()); err != authority.ErrCredentials { //nolint:errorlint // bare, as every refusal
+				if _, err := b.Login(t.Context(), b.by(thief()), username, try); err != authority.ErrCredentials { //nolint:errorlint // bare, as every refusal
 					t.Errorf("%v, want %v", err, authority.ErrCredentials)
 				}
 			})
@@ -92,7 +92,7 @@ func TestWhoeverMayNotLogInHearsTheSame(t *testing.T) {
 					leave()
 				}
 			}
-			if _, err := b.Login(ctx, username, try, thief()); !errors.Is(err, context.Canceled) {
+			if _, err := b.Login(ctx, b.by(thief()), username, try); !errors.Is(err, context.Canceled) {
 				t.Errorf("without hashing: %v, want %v", err, context.Canceled)
 			}
 			if sessions := b.sessionsOf(t, "alice"); len(sessions) > 0 {
@@ -107,7 +107,7 @@ func TestAPasswordThatNobodyCanHaveIsNotLookedUp(t *testing.T) {
 	b := newBench(t, nil)
 	for _, try := range []string{"", strings.Repeat("x", 257), "a\x00b"} {
 		calls := b.callsOf(func() {
-			_, err := b.Login(t.Context(), "alice", try, home())
+			_, err := b.Login(t.Context(), b.by(home()), "alice", try)
 			wantError(t, err, authority.ErrCredentials)
 		})
 		if len(calls) > 0 {
@@ -125,11 +125,11 @@ func TestTriesAreCountedPerUserAndSubscriber(t *testing.T) {
 	from := home()
 	from.Address, from.Subscriber = "2001:db8::7", "2001:db8::/64"
 	for _, spelling := range []string{"alice", "ALICE"} {
-		_, err := b.Login(t.Context(), spelling, "wrong", from)
+		_, err := b.Login(t.Context(), b.by(from), spelling, "wrong")
 		wantError(t, err, authority.ErrCredentials)
 	}
 	calls := b.callsOf(func() {
-		_, err := b.Login(t.Context(), "Alice", password, from)
+		_, err := b.Login(t.Context(), b.by(from), "Alice", password)
 		if exceeded, ok := errors.AsType[*ratelimit.Exceeded](err); !ok || exceeded.RetryAfter != 30*time.Second {
 			t.Errorf("%v, want a wait of 30 s", err)
 		}
@@ -140,13 +140,13 @@ func TestTriesAreCountedPerUserAndSubscriber(t *testing.T) {
 	if diff := cmp.Diff(b.counted, map[string]int{"refused": 2, "limited": 1}); diff != "" {
 		t.Errorf("counted (-got +want):\n%s", diff)
 	}
-	if _, err := b.Login(t.Context(), "bob", password, from); err != nil {
+	if _, err := b.Login(t.Context(), b.by(from), "bob", password); err != nil {
 		t.Errorf("another user from there: %v", err)
 	}
-	if _, err := b.Login(t.Context(), "alice", password, home()); err != nil {
+	if _, err := b.Login(t.Context(), b.by(home()), "alice", password); err != nil {
 		t.Errorf("the user from elsewhere: %v", err)
 	}
-	if calls := b.callsOf(func() { _, _ = b.Login(t.Context(), "al ice", password, from) }); calls[0] != "Take login:@2001:db8::/64" {
+	if calls := b.callsOf(func() { _, _ = b.Login(t.Context(), b.by(from), "al ice", password) }); calls[0] != "Take login:@2001:db8::/64" {
 		t.Errorf("a name that is none calls %v", calls)
 	}
 }
@@ -167,7 +167,7 @@ func TestALoginIsToldWithAllThatIsKnown(t *testing.T) {
 		t.Errorf("counted %v", b.counted)
 	}
 	b.calls.before = func(context.Context, string) error { return errors.New("down") }
-	if _, err := b.Login(t.Context(), "alice", password, home()); err == nil || b.counted["error"] != 1 {
+	if _, err := b.Login(t.Context(), b.by(home()), "alice", password); err == nil || b.counted["error"] != 1 {
 		t.Errorf("%v, counted %v, want an error more", err, b.counted)
 	}
 }
@@ -190,7 +190,7 @@ func TestALoginStoresItsPasswordUnderTodaysCosts(t *testing.T) {
 	b := newBench(t, nil)
 	b.costly(t)
 	before := b.user(t, "alice").PasswordHash
-	_, err := b.Login(t.Context(), "alice", "wrong", home())
+	_, err := b.Login(t.Context(), b.by(home()), "alice", "wrong")
 	wantError(t, err, authority.ErrCredentials)
 	if got := b.user(t, "alice").PasswordHash; got != before {
 		t.Errorf("a wrong password changed the hash to %s", got)
@@ -226,7 +226,7 @@ func TestABetterHashThatComesTooLateChangesNothing(t *testing.T) {
 		}
 		return nil
 	}
-	_, err := b.Login(t.Context(), "alice", password, home())
+	_, err := b.Login(t.Context(), b.by(home()), "alice", password)
 	wantError(t, err, authority.ErrCredentials)
 	if got := b.user(t, "alice").PasswordHash; got != "another" {
 		t.Errorf("hash %s, want that of the new password", got)
@@ -261,7 +261,7 @@ func TestAUserWhoChangedMeanwhileDoesNotLogIn(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := b.Login(t.Context(), "alice", password, home()); err != authority.ErrCredentials { //nolint:errorlint // bare, as every refusal
+	if _, err := b.Login(t.Context(), b.by(home()), "alice", password); err != authority.ErrCredentials { //nolint:errorlint // bare, as every refusal
 		t.Errorf("%v, want %v", err, authority.ErrCredentials)
 	}
 	if b.counted["refused"] != 1 || len(b.sessionsOf(t, "alice")) > 0 {
@@ -276,7 +276,7 @@ func registration(name, try string) user.Registration {
 func TestARegistrationIsToldAndItsPasswordLogsIn(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	wantError(t, b.Register(t.Context(), registration("Carol", password), thief()), nil)
+	wantError(t, b.Register(t.Context(), b.by(thief()), registration("Carol", password)), nil)
 	carol := b.user(t, "carol")
 	events, err := b.store.Events(t.Context(), audit.Query{UserID: carol.ID, Limit: 10})
 	if err != nil || len(events) != 1 {
@@ -293,22 +293,22 @@ func TestARegistrationIsToldAndItsPasswordLogsIn(t *testing.T) {
 		t.Errorf("user %+v", carol)
 	}
 	b.login(t, "carol")
-	wantError(t, b.Register(t.Context(), registration("carol", password), thief()), user.ErrUsernameTaken)
+	wantError(t, b.Register(t.Context(), b.by(thief()), registration("carol", password)), user.ErrUsernameTaken)
 }
 
 func TestARegistrationThatBreaksRulesOrIsNotOpenAddsNobody(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	calls := b.callsOf(func() {
-		err := b.Register(t.Context(), registration("carol", "short"), home())
+		err := b.Register(t.Context(), b.by(home()), registration("carol", "short"))
 		if invalid, ok := errors.AsType[*authority.InvalidRegistration](err); !ok || len(invalid.Problems) == 0 || invalid.Error() == "" {
 			t.Errorf("%v, want what is wrong with it", err)
 		}
 		b.Registration = false
-		wantError(t, b.Register(t.Context(), registration("carol", password), home()), authority.ErrRegistrationClosed)
+		wantError(t, b.Register(t.Context(), b.by(home()), registration("carol", password)), authority.ErrRegistrationClosed)
 		b.change = func(c *client.Client) { c.DisabledAt = begin() }
 		off := b.restart(t, firstRoot)
-		wantError(t, off.Register(t.Context(), registration("carol", password), home()), authority.ErrClient)
+		wantError(t, off.Register(t.Context(), off.by(home()), registration("carol", password)), authority.ErrClient)
 	})
 	_, err := b.store.UserByUsername(t.Context(), "carol")
 	wantError(t, err, user.ErrNotFound)
@@ -333,10 +333,10 @@ func TestANewPasswordEndsTheSessionsAndLogsIn(t *testing.T) {
 	event := audit.New(audit.UserPasswordChanged, audit.ByOperator("root"))
 	wantError(t, accounts.SetPassword(t.Context(), alice, secret.NewString("jonquil baker seven lamps"), event), nil)
 	b.refused(t, tokens, session.Revoked)
-	if _, err := b.Login(t.Context(), "alice", password, home()); err != authority.ErrCredentials { //nolint:errorlint // bare, as every refusal
+	if _, err := b.Login(t.Context(), b.by(home()), "alice", password); err != authority.ErrCredentials { //nolint:errorlint // bare, as every refusal
 		t.Errorf("the old password: %v", err)
 	}
-	if _, err := b.Login(t.Context(), "alice", "jonquil baker seven lamps", home()); err != nil {
+	if _, err := b.Login(t.Context(), b.by(home()), "alice", "jonquil baker seven lamps"); err != nil {
 		t.Errorf("the new password: %v", err)
 	}
 	events, err := b.store.Events(t.Context(), audit.Query{UserID: alice.ID, Kind: audit.UserPasswordChanged, Limit: 10})

@@ -101,7 +101,7 @@ func TestATokenUnderAKeyThatIsGoneIsNoToken(t *testing.T) {
 	b = b.restart(t, secondRoot+","+firstRoot)
 	tokens := b.login(t, "alice")
 	gone := b.restart(t, firstRoot)
-	_, err := gone.RefreshPair(t.Context(), pairOf(tokens), home())
+	_, err := gone.RefreshPair(t.Context(), gone.by(home()), pairOf(tokens))
 	wantError(t, err, authority.ErrGrant)
 	b.refresh(t, tokens, session.Rotated)
 }

@@ -47,7 +47,7 @@ func TestABearerMustBeWhoTheTokenSaysInEveryWay(t *testing.T) {
 		"expired just now":  func(c *token.Claims) { c.Expiry = b.clock.Now() },
 		"expired":           func(c *token.Claims) { c.Expiry = b.clock.Now().Add(-time.Hour) },
 	} {
-		if _, err := b.OwnSessions(t.Context(), b.signed(t, alices, change)); err != authority.ErrBearer { //nolint:errorlint // bare, as every refusal
+		if _, err := b.OwnSessions(t.Context(), b.by(home()), b.signed(t, alices, change)); err != authority.ErrBearer { //nolint:errorlint // bare, as every refusal
 			t.Errorf("%s: %v, want %v", name, err, authority.ErrBearer)
 		}
 	}
@@ -55,7 +55,7 @@ func TestABearerMustBeWhoTheTokenSaysInEveryWay(t *testing.T) {
 	long := b.signed(t, alices, lasting)
 	check := func(what string, want error) {
 		t.Helper()
-		if _, err := b.OwnSessions(t.Context(), long); err != want { //nolint:errorlint // bare, as every refusal
+		if _, err := b.OwnSessions(t.Context(), b.by(home()), long); err != want { //nolint:errorlint // bare, as every refusal
 			t.Errorf("%s: %v, want %v", what, err, want)
 		}
 	}
@@ -72,7 +72,7 @@ func TestASessionOfAnotherClientIsNoBearersSession(t *testing.T) {
 	tokens := b.login(t, "alice")
 	b.calls.disguise = "stranger"
 	for _, of := range []string{client.FirstParty, "stranger"} {
-		_, err := b.OwnSessions(t.Context(), b.signed(t, tokens, func(c *token.Claims) { c.ClientID = of }))
+		_, err := b.OwnSessions(t.Context(), b.by(home()), b.signed(t, tokens, func(c *token.Claims) { c.ClientID = of }))
 		wantError(t, err, authority.ErrBearer)
 	}
 }
@@ -82,7 +82,7 @@ func TestABearerOfAnEndedSessionIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(t *testing.T, b *bench, tokens authority.Tokens) error{
 		"revoked": func(t *testing.T, b *bench, tokens authority.Tokens) error {
-			return b.Logout(t.Context(), pairOf(tokens), home())
+			return b.Logout(t.Context(), b.by(home()), pairOf(tokens))
 		},
 		"user disabled": func(t *testing.T, b *bench, tokens authority.Tokens) error {
 			return b.store.DisableUser(t.Context(), b.standing(t, tokens).UserID, audit.New(audit.UserDisabled, audit.ByOperator("root")))
@@ -94,7 +94,7 @@ func TestABearerOfAnEndedSessionIsRefused(t *testing.T) {
 		b := newBench(t, nil)
 		tokens := b.login(t, "alice")
 		wantError(t, end(t, b, tokens), nil)
-		if _, err := b.OwnSessions(t.Context(), tokens.AccessToken); err != authority.ErrBearer { //nolint:errorlint // bare, as every refusal
+		if _, err := b.OwnSessions(t.Context(), b.by(home()), tokens.AccessToken); err != authority.ErrBearer { //nolint:errorlint // bare, as every refusal
 			t.Errorf("%s: %v, want %v", name, err, authority.ErrBearer)
 		}
 	}
@@ -123,7 +123,7 @@ func TestABearerUnderARevokedKeyIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.clock.poll()
-	_, err = b.OwnSessions(t.Context(), tokens.AccessToken)
+	_, err = b.OwnSessions(t.Context(), b.by(home()), tokens.AccessToken)
 	wantError(t, err, authority.ErrBearer)
 	b.own(t, b.refresh(t, tokens, session.Rotated))
 }
@@ -137,22 +137,20 @@ func TestTheClientIsLookedAtFirst(t *testing.T) {
 	off.change = func(c *client.Client) { c.DisabledAt = begin() }
 	off = off.restart(t, firstRoot)
 	for _, pair := range []authority.Pair{pairOf(tokens), {AccessToken: "garbage", RefreshToken: "garbage"}} {
-		verbs := off.verbs(t)
-		delete(verbs, "refresh") // whose client the caller has authenticated
-		delete(verbs, "revoke")
-		for verb, present := range verbs {
+		for verb, present := range off.verbs(t) {
 			if err := present(pair); err != authority.ErrClient { //nolint:errorlint // bare, as every refusal
 				t.Errorf("%s: %v, want %v", verb, err, authority.ErrClient)
 			}
 		}
-		_, err := off.OwnSessions(t.Context(), pair.AccessToken)
+		_, err := off.OwnSessions(t.Context(), off.by(home()), pair.AccessToken)
 		wantError(t, err, authority.ErrClient)
 	}
 	for _, try := range []string{password, "wrong"} {
-		_, err := off.Login(t.Context(), "alice", try, home())
+		_, err := off.Login(t.Context(), off.by(home()), "alice", try)
 		wantError(t, err, authority.ErrClient)
 	}
-	wantError(t, off.FirstPartyEnabled(), authority.ErrClient)
+	_, err := off.Authenticate(client.Credentials{ClientID: client.FirstParty, Method: client.MethodNone}, home())
+	wantError(t, err, authority.ErrClient)
 	if off.calls.reads+off.calls.changes > 0 {
 		t.Errorf("%d reads and %d changes, want none", off.calls.reads, off.calls.changes)
 	}
@@ -164,11 +162,10 @@ func TestTheTokensClientIsLookedAtBeforeTheState(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	tokens := b.login(t, "alice")
-	stranger := client.Client{ID: "stranger", Kind: client.Confidential}
 	b.calls.reads, b.calls.changes = 0, 0
-	_, err := b.Refresh(t.Context(), stranger, tokens.RefreshToken, thief())
+	_, err := b.Refresh(t.Context(), b.as(stranger(), thief()), tokens.RefreshToken)
 	wantError(t, err, authority.ErrGrant)
-	wantError(t, b.Revoke(t.Context(), stranger, tokens.RefreshToken, thief()), nil)
+	wantError(t, b.Revoke(t.Context(), b.as(stranger(), thief()), tokens.RefreshToken), nil)
 	if b.calls.reads != 2 || b.calls.changes != 0 {
 		t.Errorf("%d reads and %d changes, want one reading of the session each", b.calls.reads, b.calls.changes)
 	}
@@ -208,7 +205,7 @@ func TestAPairMayBeExpiredButMustBeOurs(t *testing.T) {
 		"another key":    next.AccessToken[:strings.LastIndex(next.AccessToken, ".")+1] + strings.Repeat("A", 342),
 	} {
 		b.calls.reads = 0
-		_, err := b.RefreshPair(t.Context(), authority.Pair{AccessToken: access, RefreshToken: next.RefreshToken}, home())
+		_, err := b.RefreshPair(t.Context(), b.by(home()), authority.Pair{AccessToken: access, RefreshToken: next.RefreshToken})
 		wantError(t, err, authority.ErrGrant)
 		if b.calls.reads > 0 {
 			t.Errorf("%s: %d reads", name, b.calls.reads)
@@ -222,8 +219,8 @@ func TestAnAccessTokenIsNotRevoked(t *testing.T) {
 	b := newBench(t, nil)
 	tokens := b.login(t, "alice")
 	b.calls.reads = 0
-	wantError(t, b.Revoke(t.Context(), firstParty(), tokens.AccessToken, home()), authority.ErrAccessToken)
-	wantError(t, b.Revoke(t.Context(), firstParty(), "unknown", home()), nil)
+	wantError(t, b.Revoke(t.Context(), b.by(home()), tokens.AccessToken), authority.ErrAccessToken)
+	wantError(t, b.Revoke(t.Context(), b.by(home()), "unknown"), nil)
 	if b.calls.reads > 0 {
 		t.Errorf("%d reads", b.calls.reads)
 	}
@@ -264,7 +261,7 @@ func TestAVerdictThatNeedsNoStateReadsNone(t *testing.T) {
 	if calls := b.callsOf(func() { b.refresh(t, tokens, session.Renewed) }); !slices.Equal(calls, want) {
 		t.Errorf("a renewal calls %v, want %v", calls, want)
 	}
-	wantError(t, b.Logout(t.Context(), pairOf(tokens), home()), nil)
+	wantError(t, b.Logout(t.Context(), b.by(home()), pairOf(tokens)), nil)
 	if calls := b.callsOf(func() { b.refused(t, tokens, session.Revoked) }); !slices.Equal(calls, want) {
 		t.Errorf("a refusal calls %v, want %v", calls, want)
 	}

@@ -86,7 +86,7 @@ func TestWithoutGraceATokenWorksOnce(t *testing.T) {
 
 func TestALateRetryIsSkippedThreeTimes(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(c *client.Client) { c.Kind, c.AllowSkip = client.Confidential, true })
+	b := newBench(t, func(c *client.Client) { c.AllowSkip = true })
 	first := b.login(t, "alice")
 	lost := b.refresh(t, first, session.Rotated)
 	for range session.MaxSkips {
@@ -102,7 +102,7 @@ func TestALateRetryIsSkippedThreeTimes(t *testing.T) {
 
 func TestAnAnsweredSkipStartsTheCountAnew(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(c *client.Client) { c.Kind, c.AllowSkip = client.Confidential, true })
+	b := newBench(t, func(c *client.Client) { c.AllowSkip = true })
 	tokens := b.login(t, "alice")
 	for range 2 {
 		b.refresh(t, tokens, session.Rotated)
@@ -118,7 +118,7 @@ func TestAnAnsweredSkipStartsTheCountAnew(t *testing.T) {
 
 func TestASkippedGenerationIsAReplay(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(c *client.Client) { c.Kind, c.AllowSkip = client.Confidential, true })
+	b := newBench(t, func(c *client.Client) { c.AllowSkip = true })
 	first := b.login(t, "alice")
 	burned := b.refresh(t, first, session.Rotated)
 	b.clock.pass(time.Minute)
@@ -189,7 +189,7 @@ func TestRotationNeverExtendsTheAbsoluteLifetime(t *testing.T) {
 
 func mustRefresh(t *testing.T, b *bench, tokens authority.Tokens) authority.Tokens {
 	t.Helper()
-	next, err := b.RefreshPair(t.Context(), pairOf(tokens), home())
+	next, err := b.RefreshPair(t.Context(), b.by(home()), pairOf(tokens))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,19 +10,19 @@ import (
 
 // record notes a success: the checkpoint when one is due, and an event when the
 // verdict tells more than that the client came back.
-func (a *Authority) record(p presented, f finding, from Origin) {
+func (a *Authority) record(p presented, f finding) {
 	a.Checkpoints.Note(p.standing, p.Generation)
 	if p.Compromised {
-		a.Events.Add(p.event(audit.SessionCompromisedKey, f, from))
-		a.Log.Warn("refresh token accepted under a MAC key that is marked compromised", "sid", p.standing.ID, "generation", p.Generation, "address", from.Address)
+		a.Events.Add(p.event(audit.SessionCompromisedKey, f))
+		a.Log.Warn("refresh token accepted under a MAC key that is marked compromised", "sid", p.standing.ID, "generation", p.Generation, "address", p.by.from.Address)
 	}
 	switch {
-	case f.Verdict == session.Repeated && elsewhere(p.standing, from):
-		a.Events.AddSeldom(p.event(audit.SessionRepeated, f, from)) // a thief may repeat as often as there is time within the grace
+	case f.Verdict == session.Repeated && elsewhere(p.standing, p.by.from):
+		a.Events.AddSeldom(p.event(audit.SessionRepeated, f)) // a thief may repeat as often as there is time within the grace
 	case f.Verdict == session.Skipped:
-		a.Events.Add(p.event(audit.SessionSkipped, f, from))
+		a.Events.Add(p.event(audit.SessionSkipped, f))
 	case f.Verdict == session.Healed:
-		a.Events.Add(p.event(audit.SessionHealed, f, from))
+		a.Events.Add(p.event(audit.SessionHealed, f))
 		if f.Alarm {
 			a.Log.Error("an older refresh token was used after the store lost writes", "sid", p.standing.ID, "generation", p.Generation, "gap", f.Gap)
 		}
@@ -31,8 +31,8 @@ func (a *Authority) record(p presented, f finding, from Origin) {
 
 // recordRefusal notes that a token of a session of ours was refused and nothing
 // changed. A client may try it for ever, so it is noted seldom.
-func (a *Authority) recordRefusal(p presented, f finding, from Origin) {
-	a.Events.AddSeldom(p.event(audit.SessionRefused, f, from))
+func (a *Authority) recordRefusal(p presented, f finding) {
+	a.Events.AddSeldom(p.event(audit.SessionRefused, f))
 }
 
 // elsewhere reports whether a request looks unlike the login of its session.
@@ -43,8 +43,8 @@ func elsewhere(s session.Standing, from Origin) bool {
 // event tells of a verdict: what was presented, how far that was from the current
 // generation, by whom, and who logged in. Its time is the decision's, since it may
 // be written later.
-func (p presented) event(kind audit.Kind, f finding, from Origin) audit.Event {
-	e := from.event(kind, audit.ByClient(p.standing.ClientID))
+func (p presented) event(kind audit.Kind, f finding) audit.Event {
+	e := p.by.event(kind, audit.ByClient(p.standing.ClientID))
 	e.At = p.standing.Now
 	e.UserID, e.ClientID, e.SessionID = p.standing.UserID, p.standing.ClientID, p.standing.ID
 	e.Detail = map[string]string{

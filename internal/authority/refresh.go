@@ -32,64 +32,65 @@ type Pair struct {
 // session stands.
 type presented struct {
 	session.RefreshToken
-	client   client.Client
+	by       Caller
 	standing session.Standing
 }
 
-// RefreshPair renews a pair of the first-party client. Both tokens must be ours
-// and of one session; else ErrGrant, and nothing changes.
-func (a *Authority) RefreshPair(ctx context.Context, p Pair, from Origin) (Tokens, error) {
+// RefreshPair renews a pair of the caller's. Both tokens must be ours and of one
+// session; else ErrGrant, and nothing changes.
+func (a *Authority) RefreshPair(ctx context.Context, by Caller, p Pair) (Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, abandonAfter)
 	defer cancel()
-	c, err := a.firstParty()
+	found, err := a.findPair(ctx, by, p)
 	if err != nil {
 		return Tokens{}, err
 	}
-	found, err := a.findPair(ctx, c, p)
-	if err != nil {
-		return Tokens{}, err
-	}
-	return a.rotate(ctx, found, from)
+	return a.rotate(ctx, found)
 }
 
-// Refresh renews a refresh token of the client, which the caller authenticated
-// (RFC 6749 §6). ErrGrant.
-func (a *Authority) Refresh(ctx context.Context, c client.Client, raw string, from Origin) (Tokens, error) {
+// Refresh renews a refresh token of the caller's (RFC 6749 §6). ErrGrant.
+func (a *Authority) Refresh(ctx context.Context, by Caller, raw string) (Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, abandonAfter)
 	defer cancel()
-	found, err := a.find(ctx, c, raw)
+	found, err := a.find(ctx, by, raw)
 	if err != nil {
 		return Tokens{}, err
 	}
-	return a.rotate(ctx, found, from)
+	return a.rotate(ctx, found)
 }
 
 // find checks a refresh token before any I/O, then that its session is the
-// client's. A wrong token or client changes nothing. ErrGrant.
-func (a *Authority) find(ctx context.Context, c client.Client, raw string) (presented, error) {
+// caller's. A wrong token or client changes nothing. ErrGrant.
+func (a *Authority) find(ctx context.Context, by Caller, raw string) (presented, error) {
+	if err := by.Refused(); err != nil {
+		return presented{}, err
+	}
 	parsed, err := a.Mint.Parse(raw)
 	if err != nil {
 		return presented{}, ErrGrant
 	}
-	return a.locate(ctx, c, parsed)
+	return a.locate(ctx, by, parsed)
 }
 
-// locate finds where the session of a token of ours stands, if it is the client's.
-func (a *Authority) locate(ctx context.Context, c client.Client, parsed session.RefreshToken) (presented, error) {
+// locate finds where the session of a token of ours stands, if it is the caller's.
+func (a *Authority) locate(ctx context.Context, by Caller, parsed session.RefreshToken) (presented, error) {
 	standing, err := a.Sessions.StandingByFamily(ctx, parsed.Family.Hash())
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return presented{}, ErrGrant
 	case err != nil:
 		return presented{}, err
-	case standing.ClientID != c.ID:
+	case standing.ClientID != by.client.ID:
 		return presented{}, ErrGrant
 	}
-	return presented{RefreshToken: parsed, client: c, standing: standing}, nil
+	return presented{RefreshToken: parsed, by: by, standing: standing}, nil
 }
 
 // findPair is find for a pair: the access token must be ours and of the same session.
-func (a *Authority) findPair(ctx context.Context, c client.Client, p Pair) (presented, error) {
+func (a *Authority) findPair(ctx context.Context, by Caller, p Pair) (presented, error) {
+	if err := by.Refused(); err != nil {
+		return presented{}, err
+	}
 	parsed, err := a.Mint.Parse(p.RefreshToken) // one MAC is cheaper than a signature
 	if err != nil {
 		return presented{}, ErrGrant
@@ -101,7 +102,7 @@ func (a *Authority) findPair(ctx context.Context, c client.Client, p Pair) (pres
 	if err != nil {
 		return presented{}, err
 	}
-	found, err := a.locate(ctx, c, parsed)
+	found, err := a.locate(ctx, by, parsed)
 	if err == nil && claims.SessionID != found.standing.ID {
 		err = ErrGrant
 	}
@@ -109,7 +110,7 @@ func (a *Authority) findPair(ctx context.Context, c client.Client, p Pair) (pres
 }
 
 // rotate decides what the presented token is worth, and grants or refuses.
-func (a *Authority) rotate(ctx context.Context, p presented, from Origin) (Tokens, error) {
+func (a *Authority) rotate(ctx context.Context, p presented) (Tokens, error) {
 	if !p.standing.ClientEnabled {
 		return Tokens{}, ErrClient
 	}
@@ -123,20 +124,20 @@ func (a *Authority) rotate(ctx context.Context, p presented, from Origin) (Token
 		return Tokens{}, err
 	}
 	a.Observer.Refreshed(found.Verdict.String())
-	a.Log.Debug("refresh", "verdict", found.Verdict.String(), "sid", p.standing.ID, "generation", p.Generation, "request", from.RequestID)
+	a.Log.Debug("refresh", "verdict", found.Verdict.String(), "sid", p.standing.ID, "generation", p.Generation, "request", p.by.from.RequestID)
 
 	if found.Verdict == session.Replayed {
-		if err := a.end(ctx, p.standing, session.ReasonReplay, p.event(audit.SessionReplayed, found, from)); err != nil {
+		if err := a.end(ctx, p.standing, session.ReasonReplay, p.event(audit.SessionReplayed, found)); err != nil {
 			return Tokens{}, err
 		}
-		a.Log.Warn("refresh token replayed; session revoked", "sid", p.standing.ID, "generation", p.Generation, "address", from.Address)
+		a.Log.Warn("refresh token replayed; session revoked", "sid", p.standing.ID, "generation", p.Generation, "address", p.by.from.Address)
 		return Tokens{}, ErrGrant
 	}
 	if !found.Verdict.Succeeds() {
-		a.recordRefusal(p, found, from)
+		a.recordRefusal(p, found)
 		return Tokens{}, ErrGrant
 	}
-	a.record(p, found, from)
+	a.record(p, found)
 	if p.standing.StatusIndex == nil {
 		p.standing.StatusIndex = a.assignStatusIndex(ctx, p.standing.Session)
 	}
@@ -180,7 +181,7 @@ func onlyLook(stored session.State, _ session.Decision) (session.State, bool) { 
 // costs no round trip; under a compromised key all but the newest generation is
 // refused, which only the state knows.
 func (a *Authority) decide(ctx context.Context, p presented, effect effect) (finding, error) {
-	policy := a.Lifetimes.PolicyOf(p.client)
+	policy := a.Lifetimes.PolicyOf(p.by.client)
 	row := p.standing.Row()
 	shown := session.Presented{Generation: p.Generation, IssuedAt: p.IssuedAt, Compromised: p.Compromised}
 	if row.Revoked || (policy.Never && !p.Compromised) {

@@ -9,14 +9,14 @@ import (
 
 // Register adds a user who asks for it. ErrRegistrationClosed, ErrClient, and the
 // errors of [Accounts.Add].
-func (a *Authority) Register(ctx context.Context, r user.Registration, from Origin) error {
+func (a *Authority) Register(ctx context.Context, by Caller, r user.Registration) error {
 	if !a.Registration {
 		return ErrRegistrationClosed
 	}
-	if _, err := a.firstParty(); err != nil {
+	if err := by.Refused(); err != nil {
 		return err
 	}
 	accounts := Accounts{Users: a.Users, Rules: a.Password, Hasher: a.Hasher}
-	_, err := accounts.Add(ctx, r, from.event(audit.UserRegistered, audit.ByUser("")))
+	_, err := accounts.Add(ctx, r, by.event(audit.UserRegistered, audit.ByUser("")))
 	return err
 }

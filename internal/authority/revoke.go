@@ -6,42 +6,40 @@ import (
 	"fmt"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
-	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
 
-// Logout ends the session of a first-party pair for good. It may be said twice.
-// ErrGrant when the pair is no pair of ours.
-func (a *Authority) Logout(ctx context.Context, p Pair, from Origin) error {
-	c, err := a.firstParty()
+// Logout ends the session of a pair of the caller's for good. A second one changes
+// nothing. ErrGrant.
+func (a *Authority) Logout(ctx context.Context, by Caller, p Pair) error {
+	found, err := a.findPair(ctx, by, p)
 	if err != nil {
 		return err
 	}
-	found, err := a.findPair(ctx, c, p)
-	if err != nil {
-		return err
-	}
-	return a.end(ctx, found.standing, session.ReasonLogout, from.event(audit.SessionRevoked, audit.ByUser(found.standing.UserID)))
+	return a.end(ctx, found.standing, session.ReasonLogout, by.event(audit.SessionRevoked, audit.ByUser(found.standing.UserID)))
 }
 
-// Revoke ends the session of a refresh token of the client (RFC 7009 §2.1). An
+// Revoke ends the session of a refresh token of the caller's (RFC 7009 §2.1). An
 // unknown token, or another client's, is none of its business and no error. An
 // access token is refused with ErrAccessToken: every resource service sees those
 // of a public client, and must not be able to log its users out.
-func (a *Authority) Revoke(ctx context.Context, c client.Client, raw string, from Origin) error {
+func (a *Authority) Revoke(ctx context.Context, by Caller, raw string) error {
+	if err := by.Refused(); err != nil {
+		return err
+	}
 	if _, err := token.Parse(raw, a.Issuer, a.Keys.Public); err == nil {
 		return ErrAccessToken
 	}
-	found, err := a.find(ctx, c, raw)
+	found, err := a.find(ctx, by, raw)
 	if errors.Is(err, ErrGrant) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return a.end(ctx, found.standing, session.ReasonRevoked, from.event(audit.SessionRevoked, audit.ByClient(c.ID)))
+	return a.end(ctx, found.standing, session.ReasonRevoked, by.event(audit.SessionRevoked, audit.ByClient(by.client.ID)))
 }
 
 // end commits the revocation before the caller hears of it. A caller that hangs up

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
-	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
@@ -31,12 +30,12 @@ type OwnSession struct {
 }
 
 // OwnSessions lists the live sessions of the user behind a live access token of the
-// first-party client, newest first. ErrBearer.
-func (a *Authority) OwnSessions(ctx context.Context, raw string) ([]OwnSession, error) {
-	if err := a.FirstPartyEnabled(); err != nil {
+// caller's for the default audience, newest first. ErrBearer.
+func (a *Authority) OwnSessions(ctx context.Context, by Caller, raw string) ([]OwnSession, error) {
+	if err := by.Refused(); err != nil {
 		return nil, err
 	}
-	standing, err := a.bearer(ctx, raw)
+	standing, err := a.bearer(ctx, raw, a.Audience, by.client.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -72,16 +71,17 @@ func (a *Authority) idleTTL(clientID string) time.Duration {
 	return a.Lifetimes.PolicyOf(c).Idle
 }
 
-// bearer checks an access token as a resource service would (RFC 9068 §4), and that
-// its session is live this moment, which only the authority can tell. ErrBearer.
-func (a *Authority) bearer(ctx context.Context, raw string) (session.Standing, error) {
+// bearer checks an access token as a resource service of that audience would (RFC 9068
+// §4), that it was issued to that client, and that its session is live this moment, which
+// only the authority can tell. ErrBearer.
+func (a *Authority) bearer(ctx context.Context, raw, audience, clientID string) (session.Standing, error) {
 	claims, err := token.Parse(raw, a.Issuer, a.Keys.Member)
 	switch {
 	case errors.Is(err, token.ErrToken):
 		return session.Standing{}, ErrBearer
 	case err != nil:
 		return session.Standing{}, err
-	case !slices.Contains(claims.Audiences, a.Audience) || claims.ClientID != client.FirstParty:
+	case !slices.Contains(claims.Audiences, audience) || claims.ClientID != clientID:
 		return session.Standing{}, ErrBearer
 	}
 	standing, err := a.Sessions.StandingByID(ctx, claims.SessionID)
@@ -97,28 +97,28 @@ func (a *Authority) bearer(ctx context.Context, raw string) (session.Standing, e
 	return standing, nil
 }
 
-// EndSession ends a session of the user behind a first-party pair that could be
-// refreshed this moment; the pair stays as it is. It may be said twice. ErrGrant,
-// ErrSession.
-func (a *Authority) EndSession(ctx context.Context, p Pair, id string, from Origin) error {
-	by, err := a.livePair(ctx, p, from)
+// EndSession ends a session of the user behind a pair of the caller's that could be
+// refreshed this moment; the pair stays as it is. A second one changes nothing.
+// ErrGrant, ErrSession.
+func (a *Authority) EndSession(ctx context.Context, by Caller, p Pair, id string) error {
+	own, err := a.livePair(ctx, by, p)
 	if err != nil {
 		return err
 	}
 	target, err := a.Sessions.StandingByID(ctx, id)
 	switch {
-	case errors.Is(err, session.ErrNotFound), err == nil && target.UserID != by.UserID:
+	case errors.Is(err, session.ErrNotFound), err == nil && target.UserID != own.UserID:
 		return ErrSession
 	case err != nil:
 		return err
-	case target.ID == by.ID:
-		return a.end(ctx, target, session.ReasonLogout, from.event(audit.SessionRevoked, audit.ByUser(by.UserID)))
+	case target.ID == own.ID:
+		return a.end(ctx, target, session.ReasonLogout, by.event(audit.SessionRevoked, audit.ByUser(own.UserID)))
 	}
-	event := endedBy(by, from)
+	event := endedBy(by, own)
 	event.ClientID, event.SessionID = target.ClientID, target.ID
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter) // as in end
 	defer cancel()
-	err = a.Sessions.RevokeOther(ctx, target.ID, by.ID, session.ReasonElsewhere, event)
+	err = a.Sessions.RevokeOther(ctx, target.ID, own.ID, session.ReasonElsewhere, event)
 	a.Lists.Wake()
 	if errors.Is(err, session.ErrNotFound) { // the pair's session has just been ended itself
 		return ErrGrant
@@ -128,14 +128,14 @@ func (a *Authority) EndSession(ctx context.Context, p Pair, id string, from Orig
 
 // EndOtherSessions ends every session of the user behind such a pair but the
 // pair's own. ErrGrant.
-func (a *Authority) EndOtherSessions(ctx context.Context, p Pair, from Origin) error {
-	by, err := a.livePair(ctx, p, from)
+func (a *Authority) EndOtherSessions(ctx context.Context, by Caller, p Pair) error {
+	own, err := a.livePair(ctx, by, p)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter) // as in end
 	defer cancel()
-	_, err = a.Sessions.RevokeOthers(ctx, by.UserID, by.ID, session.ReasonElsewhere, endedBy(by, from))
+	_, err = a.Sessions.RevokeOthers(ctx, own.UserID, own.ID, session.ReasonElsewhere, endedBy(by, own))
 	a.Lists.Wake()
 	if errors.Is(err, session.ErrNotFound) { // it has just been ended itself
 		return ErrGrant
@@ -143,24 +143,20 @@ func (a *Authority) EndOtherSessions(ctx context.Context, p Pair, from Origin) e
 	return err
 }
 
-func endedBy(by session.Standing, from Origin) audit.Event {
-	e := from.event(audit.SessionRevoked, audit.ByUser(by.UserID))
-	e.UserID = by.UserID
-	e.Detail = map[string]string{"by_session": by.ID}
+func endedBy(by Caller, own session.Standing) audit.Event {
+	e := by.event(audit.SessionRevoked, audit.ByUser(own.UserID))
+	e.UserID = own.UserID
+	e.Detail = map[string]string{"by_session": own.ID}
 	return e
 }
 
 // livePair finds the session of a pair whose refresh token would be granted if it
 // were refreshed now. Nothing is rotated, and a token that is worth nothing ends
 // nothing: whoever holds one must not log others out. ErrGrant.
-func (a *Authority) livePair(ctx context.Context, p Pair, from Origin) (session.Standing, error) {
-	c, err := a.firstParty()
-	if err != nil {
-		return session.Standing{}, err
-	}
+func (a *Authority) livePair(ctx context.Context, by Caller, p Pair) (session.Standing, error) {
 	ctx, cancel := context.WithTimeout(ctx, abandonAfter)
 	defer cancel()
-	shown, err := a.findPair(ctx, c, p)
+	shown, err := a.findPair(ctx, by, p)
 	if err != nil {
 		return session.Standing{}, err
 	}
@@ -172,7 +168,7 @@ func (a *Authority) livePair(ctx context.Context, p Pair, from Origin) (session.
 		return session.Standing{}, err
 	}
 	if !found.Verdict.Succeeds() {
-		a.recordRefusal(shown, found, from)
+		a.recordRefusal(shown, found)
 		return session.Standing{}, ErrGrant
 	}
 	return shown.standing, nil

@@ -18,7 +18,7 @@ import (
 // own lists the sessions behind the tokens; it must be granted.
 func (b *bench) own(t *testing.T, tokens authority.Tokens) []authority.OwnSession {
 	t.Helper()
-	listed, err := b.OwnSessions(t.Context(), tokens.AccessToken)
+	listed, err := b.OwnSessions(t.Context(), b.by(home()), tokens.AccessToken)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestAUserSeesTheirLiveSessionsNewestFirst(t *testing.T) {
 	b.clock.pass(time.Minute)
 	ended, second := b.login(t, "alice"), b.login(t, "alice")
 	b.login(t, "bob")
-	wantError(t, b.Logout(t.Context(), pairOf(ended), home()), nil)
+	wantError(t, b.Logout(t.Context(), b.by(home()), pairOf(ended)), nil)
 	listed := b.own(t, first)
 	if diff := cmp.Diff(idsOf(listed), b.ids(t, second, first)); diff != "" {
 		t.Fatalf("sessions (-got +want):\n%s", diff)
@@ -126,29 +126,29 @@ func TestSessionsAreListedForALiveAccessTokenOnly(t *testing.T) {
 
 	other := authority.New(b.Config)
 	other.Audience = "https://elsewhere.example.com"
-	foreign, err := other.Login(t.Context(), "alice", password, home())
+	foreign, err := other.Login(t.Context(), b.by(home()), "alice", password)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended := b.login(t, "alice")
-	wantError(t, b.Logout(t.Context(), pairOf(ended), home()), nil)
+	wantError(t, b.Logout(t.Context(), b.by(home()), pairOf(ended)), nil)
 	b.calls.reads = 0
 	for name, raw := range map[string]string{
 		"none": "", "garbage": "a.b.c", "a refresh token": tokens.RefreshToken, "another audience": foreign.AccessToken,
 		"a changed one": tokens.AccessToken[:len(tokens.AccessToken)-8] + "AAAAAAAA", "spaces": " " + tokens.AccessToken,
 		"without a signature": tokens.AccessToken[:strings.LastIndex(tokens.AccessToken, ".")+1],
 	} {
-		if _, err := b.OwnSessions(t.Context(), raw); err != authority.ErrBearer { //nolint:errorlint // bare, as every refusal
+		if _, err := b.OwnSessions(t.Context(), b.by(home()), raw); err != authority.ErrBearer { //nolint:errorlint // bare, as every refusal
 			t.Errorf("%s: %v, want %v", name, err, authority.ErrBearer)
 		}
 	}
 	if b.calls.reads > 0 {
 		t.Errorf("%d reads for tokens that are none of ours", b.calls.reads)
 	}
-	_, err = b.OwnSessions(t.Context(), ended.AccessToken)
+	_, err = b.OwnSessions(t.Context(), b.by(home()), ended.AccessToken)
 	wantError(t, err, authority.ErrBearer)
 	b.clock.pass(time.Second)
-	_, err = b.OwnSessions(t.Context(), tokens.AccessToken)
+	_, err = b.OwnSessions(t.Context(), b.by(home()), tokens.AccessToken)
 	wantError(t, err, authority.ErrBearer)
 }
 
@@ -156,7 +156,7 @@ func TestAUserEndsASessionOfTheirs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	mine, lost, bobs := b.login(t, "alice"), b.login(t, "alice"), b.login(t, "bob")
-	end := func(id string) error { return b.EndSession(t.Context(), pairOf(mine), id, home()) }
+	end := func(id string) error { return b.EndSession(t.Context(), b.by(home()), pairOf(mine), id) }
 	for _, id := range append(b.ids(t, bobs), "", "garbage", "019a8c3e-7b1f-7c52-9d0e-3f6a5b8c1d42", strings.ToUpper(b.ids(t, lost)[0])) {
 		wantError(t, end(id), authority.ErrSession)
 	}
@@ -188,7 +188,7 @@ func TestAUserEndsAllOtherSessions(t *testing.T) {
 	mine := b.login(t, "alice")
 	others := []authority.Tokens{b.login(t, "alice"), b.login(t, "alice")}
 	bobs := b.login(t, "bob")
-	wantError(t, b.EndOtherSessions(t.Context(), pairOf(mine), home()), nil)
+	wantError(t, b.EndOtherSessions(t.Context(), b.by(home()), pairOf(mine)), nil)
 	for _, other := range others {
 		b.refused(t, other, session.Revoked)
 	}
@@ -207,7 +207,7 @@ func TestADeadPairEndsNothing(t *testing.T) {
 		verdict session.Verdict
 	}{
 		"revoked": {func(t *testing.T, b *bench, mine authority.Tokens) {
-			wantError(t, b.Logout(t.Context(), pairOf(mine), home()), nil)
+			wantError(t, b.Logout(t.Context(), b.by(home()), pairOf(mine)), nil)
 		}, session.Revoked},
 		"expired": {func(_ *testing.T, b *bench, _ authority.Tokens) { b.clock.pass(idle) }, session.Expired},
 		"used": {func(t *testing.T, b *bench, mine authority.Tokens) {
@@ -222,9 +222,9 @@ func TestADeadPairEndsNothing(t *testing.T) {
 			before := []session.Standing{b.standing(t, mine), b.standing(t, other)}
 			state := b.state(t, mine)
 			b.calls.changes = 0
-			wantError(t, b.EndOtherSessions(t.Context(), pairOf(mine), thief()), authority.ErrGrant)
+			wantError(t, b.EndOtherSessions(t.Context(), b.by(thief()), pairOf(mine)), authority.ErrGrant)
 			for _, id := range b.ids(t, mine, other) {
-				wantError(t, b.EndSession(t.Context(), pairOf(mine), id, thief()), authority.ErrGrant)
+				wantError(t, b.EndSession(t.Context(), b.by(thief()), pairOf(mine), id), authority.ErrGrant)
 			}
 			after := []session.Standing{b.standing(t, mine), b.standing(t, other)}
 			if diff := cmp.Diff(after, before); diff != "" || b.calls.changes > 0 || b.state(t, mine) != state {
@@ -247,7 +247,7 @@ func TestATokenWithinItsGraceStillEndsOthers(t *testing.T) {
 	next := b.refresh(t, mine, session.Rotated)
 	b.clock.pass(grace - time.Second)
 	before := b.state(t, mine)
-	wantError(t, b.EndOtherSessions(t.Context(), pairOf(mine), home()), nil)
+	wantError(t, b.EndOtherSessions(t.Context(), b.by(home()), pairOf(mine)), nil)
 	if got := b.state(t, mine); got != before {
 		t.Errorf("state %+v, want %+v", got, before)
 	}
@@ -275,6 +275,6 @@ func TestASessionThatHasJustBeenEndedEndsNoOther(t *testing.T) {
 	mine, other := b.login(t, "alice"), b.login(t, "alice")
 	config := b.Config
 	config.Sessions = overtaken{b.store}
-	wantError(t, authority.New(config).EndSession(t.Context(), pairOf(mine), b.ids(t, other)[0], home()), authority.ErrGrant)
+	wantError(t, authority.New(config).EndSession(t.Context(), b.by(home()), pairOf(mine), b.ids(t, other)[0]), authority.ErrGrant)
 	b.refresh(t, other, session.Rotated)
 }

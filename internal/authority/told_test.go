@@ -25,18 +25,18 @@ func TestAnEndingIsToldWithAllThatIsKnown(t *testing.T) {
 		actor   audit.ActorKind
 		another bool // on the word of the other session
 	}{
-		"log out": {func(b *bench, mine, _ authority.Pair, _ string) error { return b.Logout(b.ctx(), mine, thief()) }, audit.User, false},
+		"log out": {func(b *bench, mine, _ authority.Pair, _ string) error { return b.Logout(b.ctx(), b.by(thief()), mine) }, audit.User, false},
 		"revoke": {func(b *bench, mine, _ authority.Pair, _ string) error {
-			return b.Revoke(b.ctx(), firstParty(), mine.RefreshToken, thief())
+			return b.Revoke(b.ctx(), b.by(thief()), mine.RefreshToken)
 		}, audit.Client, false},
 		"end its own": {func(b *bench, mine, _ authority.Pair, id string) error {
-			return b.EndSession(b.ctx(), mine, id, thief())
+			return b.EndSession(b.ctx(), b.by(thief()), mine, id)
 		}, audit.User, false},
 		"end one": {func(b *bench, _, other authority.Pair, id string) error {
-			return b.EndSession(b.ctx(), other, id, thief())
+			return b.EndSession(b.ctx(), b.by(thief()), other, id)
 		}, audit.User, true},
 		"end others": {func(b *bench, _, other authority.Pair, _ string) error {
-			return b.EndOtherSessions(b.ctx(), other, thief())
+			return b.EndOtherSessions(b.ctx(), b.by(thief()), other)
 		}, audit.User, true},
 	} {
 		b := newBench(t, nil)
@@ -73,7 +73,7 @@ func TestTheListsAreToldOfWhatTheyMayShow(t *testing.T) {
 	tokens := b.login(t, "alice")
 	logout := func(tokens authority.Tokens, want bool) {
 		t.Helper()
-		wantError(t, b.Logout(t.Context(), pairOf(tokens), home()), nil)
+		wantError(t, b.Logout(t.Context(), b.by(home()), pairOf(tokens)), nil)
 		select {
 		case <-b.Lists.Woken():
 			if !want {
@@ -134,7 +134,7 @@ func TestARepeatFromElsewhereIsTold(t *testing.T) {
 // TestEverySkipAndHealIsTold, wherever it comes from.
 func TestEverySkipAndHealIsTold(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(c *client.Client) { c.Kind, c.AllowSkip = client.Confidential, true })
+	b := newBench(t, func(c *client.Client) { c.AllowSkip = true })
 	tokens := b.login(t, "alice")
 	last := b.refresh(t, tokens, session.Rotated)
 	for range 2 {
@@ -286,7 +286,7 @@ func TestASessionThatHasJustBeenEndedEndsNoOthers(t *testing.T) {
 	b := newBench(t, nil)
 	mine, other := b.login(t, "alice"), b.login(t, "alice")
 	b.Sessions = overtaken{b.store}
-	wantError(t, b.EndOtherSessions(t.Context(), pairOf(mine), home()), authority.ErrGrant)
+	wantError(t, b.EndOtherSessions(t.Context(), b.by(home()), pairOf(mine)), authority.ErrGrant)
 	b.Sessions = b.calls
 	b.refresh(t, other, session.Rotated)
 }

@@ -37,19 +37,19 @@ func deeds() map[string]func(*testing.T, *bench) deed {
 		"replay":       replayDeed((*bench).refreshPair),
 		"replay alone": replayDeed((*bench).refreshAlone),
 		"log out": endingDeed(session.ReasonLogout, func(ctx context.Context, b *bench, mine, _ authority.Pair, _ string) error {
-			return b.Logout(ctx, mine, home())
+			return b.Logout(ctx, b.by(home()), mine)
 		}),
 		"revoke": endingDeed(session.ReasonRevoked, func(ctx context.Context, b *bench, mine, _ authority.Pair, _ string) error {
-			return b.Revoke(ctx, firstParty(), mine.RefreshToken, home())
+			return b.Revoke(ctx, b.by(home()), mine.RefreshToken)
 		}),
 		"end its own": endingDeed(session.ReasonLogout, func(ctx context.Context, b *bench, mine, _ authority.Pair, id string) error {
-			return b.EndSession(ctx, mine, id, home())
+			return b.EndSession(ctx, b.by(home()), mine, id)
 		}),
 		"end one": endingDeed(session.ReasonElsewhere, func(ctx context.Context, b *bench, _, other authority.Pair, id string) error {
-			return b.EndSession(ctx, other, id, home())
+			return b.EndSession(ctx, b.by(home()), other, id)
 		}),
 		"end others": endingDeed(session.ReasonElsewhere, func(ctx context.Context, b *bench, _, other authority.Pair, _ string) error {
-			return b.EndOtherSessions(ctx, other, home())
+			return b.EndOtherSessions(ctx, b.by(home()), other)
 		}),
 		"list":     listDeed,
 		"register": registerDeed,
@@ -59,11 +59,11 @@ func deeds() map[string]func(*testing.T, *bench) deed {
 func firstParty() client.Client { return client.Client{ID: client.FirstParty, Kind: client.Public} }
 
 func (b *bench) refreshPair(ctx context.Context, p authority.Pair) (authority.Tokens, error) {
-	return b.RefreshPair(ctx, p, home())
+	return b.RefreshPair(ctx, b.by(home()), p)
 }
 
 func (b *bench) refreshAlone(ctx context.Context, p authority.Pair) (authority.Tokens, error) {
-	return b.Refresh(ctx, firstParty(), p.RefreshToken, home())
+	return b.Refresh(ctx, b.by(home()), p.RefreshToken)
 }
 
 type refresher = func(*bench, context.Context, authority.Pair) (authority.Tokens, error)
@@ -71,7 +71,7 @@ type refresher = func(*bench, context.Context, authority.Pair) (authority.Tokens
 func loginDeed(t *testing.T, b *bench) deed {
 	b.LoginRate = ratelimit.Rate{Limit: 1000, Per: time.Minute}
 	return deed{
-		do:   func(ctx context.Context) error { _, err := b.Login(ctx, "alice", password, home()); return err },
+		do:   func(ctx context.Context) error { _, err := b.Login(ctx, b.by(home()), "alice", password); return err },
 		done: func() bool { return len(b.sessionsOf(t, "alice")) > 0 },
 	}
 }
@@ -115,7 +115,7 @@ func listDeed(t *testing.T, b *bench) deed {
 	tokens, listed := b.login(t, "alice"), 0
 	return deed{
 		do: func(ctx context.Context) error {
-			own, err := b.OwnSessions(ctx, tokens.AccessToken)
+			own, err := b.OwnSessions(ctx, b.by(home()), tokens.AccessToken)
 			listed = len(own)
 			return err
 		},
@@ -126,7 +126,7 @@ func listDeed(t *testing.T, b *bench) deed {
 func registerDeed(t *testing.T, b *bench) deed {
 	return deed{
 		do: func(ctx context.Context) error {
-			return b.Register(ctx, user.Registration{Username: "carol", Email: "carol@example.com", Password: secret.NewString(password)}, home())
+			return b.Register(ctx, b.by(home()), user.Registration{Username: "carol", Email: "carol@example.com", Password: secret.NewString(password)})
 		},
 		done: func() bool {
 			_, err := b.store.UserByUsername(t.Context(), "carol")

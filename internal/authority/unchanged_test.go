@@ -10,7 +10,6 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
-	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
@@ -29,14 +28,16 @@ func (b *bench) picture(t *testing.T, tokens authority.Tokens) picture {
 // verbs are all that a refresh token or a pair can be presented to.
 func (b *bench) verbs(t *testing.T) map[string]func(authority.Pair) error {
 	t.Helper()
-	c := client.Client{ID: client.FirstParty, Kind: client.Public}
 	return map[string]func(authority.Pair) error{
-		"refresh pair": func(p authority.Pair) error { _, err := b.RefreshPair(t.Context(), p, thief()); return err },
-		"refresh":      func(p authority.Pair) error { _, err := b.Refresh(t.Context(), c, p.RefreshToken, thief()); return err },
-		"revoke":       func(p authority.Pair) error { return b.Revoke(t.Context(), c, p.RefreshToken, thief()) },
-		"logout":       func(p authority.Pair) error { return b.Logout(t.Context(), p, thief()) },
-		"end others":   func(p authority.Pair) error { return b.EndOtherSessions(t.Context(), p, thief()) },
-		"end one":      func(p authority.Pair) error { return b.EndSession(t.Context(), p, "any", thief()) },
+		"refresh pair": func(p authority.Pair) error { _, err := b.RefreshPair(t.Context(), b.by(thief()), p); return err },
+		"refresh": func(p authority.Pair) error {
+			_, err := b.Refresh(t.Context(), b.by(thief()), p.RefreshToken)
+			return err
+		},
+		"revoke":     func(p authority.Pair) error { return b.Revoke(t.Context(), b.by(thief()), p.RefreshToken) },
+		"logout":     func(p authority.Pair) error { return b.Logout(t.Context(), b.by(thief()), p) },
+		"end others": func(p authority.Pair) error { return b.EndOtherSessions(t.Context(), b.by(thief()), p) },
+		"end one":    func(p authority.Pair) error { return b.EndSession(t.Context(), b.by(thief()), p, "any") },
 	}
 }
 
@@ -100,11 +101,10 @@ func TestS10AWrongPairOrClientChangesNothing(t *testing.T) {
 			}
 		}
 	}
-	stranger := client.Client{ID: "stranger", Kind: client.Confidential}
 	for _, refresh := range []authority.Tokens{used, alices} {
-		_, err := b.Refresh(t.Context(), stranger, refresh.RefreshToken, thief())
+		_, err := b.Refresh(t.Context(), b.as(stranger(), thief()), refresh.RefreshToken)
 		wantError(t, err, authority.ErrGrant)
-		wantError(t, b.Revoke(t.Context(), stranger, refresh.RefreshToken, thief()), nil)
+		wantError(t, b.Revoke(t.Context(), b.as(stranger(), thief()), refresh.RefreshToken), nil)
 	}
 	if b.calls.changes > 0 {
 		t.Errorf("%d changes, want none", b.calls.changes)

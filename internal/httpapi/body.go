@@ -8,7 +8,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -18,9 +17,6 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/oauth"
 )
-
-// maxParameters bounds the parameters of a form.
-const maxParameters = 64
 
 // readBody reads the bounded body. errRequest, errSlowBody, [*http.MaxBytesError].
 func readBody(c *gin.Context) ([]byte, error) {
@@ -91,7 +87,7 @@ func parseStrings(body []byte, known []string) (map[string]string, error) {
 		}
 		value, err := d.Token()
 		text, ok := value.(string)
-		if err != nil || !ok || !isText(text) {
+		if err != nil || !ok || !oauth.IsText(text) {
 			return nil, fmt.Errorf("%w: a member is no text", errRequest)
 		}
 		members[key] = text
@@ -105,47 +101,17 @@ func parseStrings(body []byte, known []string) (map[string]string, error) {
 	return members, nil
 }
 
-// isText refuses what a text column can't hold, and U+FFFD, which stands for an
-// escaped lone surrogate: two different passwords must not become one.
-func isText(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsAny(s, "\x00\uFFFD")
-}
-
-// form reads an application/x-www-form-urlencoded body in which no parameter
-// comes twice (RFC 6749 §3.2). Parameters without a value are as good as omitted.
-func form(c *gin.Context) (map[string]string, error) {
+// readForm reads a form (RFC 6749 §3.2), which comes in the body and nowhere else.
+func readForm(c *gin.Context) (oauth.Form, error) {
 	if c.Request.URL.RawQuery != "" {
-		return nil, oauth.Refuse(oauth.InvalidRequest, "parameters belong into the body, not into the URL")
+		return oauth.Form{}, oauth.Refuse(oauth.InvalidRequest, "parameters belong into the body, not into the URL")
 	}
 	if !hasType(c.Request, "application/x-www-form-urlencoded") {
-		return nil, oauth.Refuse(oauth.InvalidRequest, "the content type must be application/x-www-form-urlencoded")
+		return oauth.Form{}, oauth.Refuse(oauth.InvalidRequest, "the content type must be application/x-www-form-urlencoded")
 	}
 	body, err := readBody(c)
 	if err != nil {
-		return nil, err
+		return oauth.Form{}, err
 	}
-	return parseForm(string(body))
-}
-
-func parseForm(body string) (map[string]string, error) {
-	if strings.Count(body, "&") >= maxParameters {
-		return nil, oauth.Refuse(oauth.InvalidRequest, "too many parameters")
-	}
-	values, err := url.ParseQuery(body)
-	if err != nil {
-		return nil, oauth.Refuse(oauth.InvalidRequest, "the form is malformed")
-	}
-	parameters := make(map[string]string, len(values))
-	for name, all := range values {
-		if len(all) > 1 {
-			return nil, oauth.Refuse(oauth.InvalidRequest, "a parameter is repeated")
-		}
-		if !isText(name) || !isText(all[0]) {
-			return nil, oauth.Refuse(oauth.InvalidRequest, "a parameter is no text")
-		}
-		if all[0] != "" {
-			parameters[name] = all[0]
-		}
-	}
-	return parameters, nil
+	return oauth.ParseForm(string(body))
 }

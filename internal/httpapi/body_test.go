@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mintmark-auth/mintmark/internal/httpapi"
-	"github.com/mintmark-auth/mintmark/internal/oauth"
 )
 
 func TestJSONBodyIsOneFlatObjectOfKnownStrings(t *testing.T) {
@@ -58,34 +57,6 @@ func TestJSONBodyIsOneFlatObjectOfKnownStrings(t *testing.T) {
 	}
 }
 
-func TestFormTakesEachParameterOnce(t *testing.T) {
-	t.Parallel()
-	got, err := httpapi.ParseForm("grant_type=refresh_token&scope=&x=a+b%26c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(map[string]string{"grant_type": "refresh_token", "x": "a b&c"}, got); diff != "" {
-		t.Errorf("parameters (-want +got):\n%s", diff)
-	}
-	refused := map[string]string{
-		"repeated":           "a=1&a=2",
-		"repeated empty":     "a=&a=",
-		"semicolon":          "a=1;b=2",
-		"broken escape":      "a=%zz",
-		"NUL":                "a=%00",
-		"invalid UTF-8":      "a=%ff",
-		"a million of them":  strings.Repeat("&", 1<<20),
-		"more than bearable": strings.Repeat("a=1&", 64),
-	}
-	for name, body := range refused {
-		_, err := httpapi.ParseForm(body)
-		var refusal *oauth.Error
-		if !errors.As(err, &refusal) || refusal.Code != oauth.InvalidRequest {
-			t.Errorf("%s: got %v, want invalid_request", name, err)
-		}
-	}
-}
-
 func FuzzParseStrings(f *testing.F) {
 	f.Add([]byte(`{"username":"ada","password":"x"}`))
 	f.Add([]byte(`{"username":"\ud83d\ude00"}`))
@@ -98,21 +69,6 @@ func FuzzParseStrings(f *testing.F) {
 		for name, value := range members {
 			if (name != "username" && name != "password") || !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
 				t.Errorf("accepted %q: %q", name, value)
-			}
-		}
-	})
-}
-
-func FuzzParseForm(f *testing.F) {
-	f.Add("grant_type=refresh_token&client_id=first-party")
-	f.Fuzz(func(t *testing.T, body string) {
-		parameters, err := httpapi.ParseForm(body)
-		if err != nil {
-			return
-		}
-		for name, value := range parameters {
-			if value == "" || !utf8.ValidString(name+value) || strings.ContainsRune(name+value, 0) {
-				t.Errorf("accepted %q=%q", name, value)
 			}
 		}
 	})

@@ -37,11 +37,11 @@ func (s *Server) preflight(routes []route) gin.HandlerFunc {
 	for _, r := range routes {
 		methods = append(methods, r.method)
 	}
-	allowed, policy, as := strings.Join(methods, ", "), routes[0].cors, routes[0].answers
+	allowed, policy := strings.Join(methods, ", "), routes[0].cors
 	return func(c *gin.Context) {
 		if c.GetHeader("Access-Control-Request-Method") == "" || !s.allowOrigin(c, policy) {
 			c.Header("Allow", allowed)
-			s.answerError(c, as, errMethod)
+			s.answerError(c, errMethod)
 			return
 		}
 		c.Header("Access-Control-Allow-Methods", allowed)

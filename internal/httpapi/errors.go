@@ -24,7 +24,6 @@ var (
 	errMethod      = errors.New("method not allowed")
 	errURITooLong  = errors.New("request target too long")
 	errHeaders     = errors.New("header fields too large")
-	errSwitchedOff = errors.New("first-party API is switched off")
 	errSlowBody    = errors.New("request body did not arrive in time")
 	errPanic       = errors.New("handler panicked")
 	errWait        = errors.New("wait is out of bounds")
@@ -41,10 +40,11 @@ var (
 // statusHungUp marks a request whose caller did not wait for the answer.
 const statusHungUp = 499
 
-// answer is an error as the caller sees it, in both spellings.
-type answer struct {
+// refusal is an error as the caller sees it, in every spelling.
+type refusal struct {
 	status      int
 	message     string     // first-party envelope
+	switchedOff bool       // first-party envelope: 403, as its only client is disabled
 	code        oauth.Code // RFC 6749 §5.2
 	description string
 	data        any           // first-party: what to mend
@@ -61,8 +61,8 @@ const (
 	badTokenChallenge = bearerChallenge + `, error="invalid_token", error_description="the access token is invalid or expired, or its session has ended"`
 )
 
-// answerError writes the answer to an error; the unknown is told nothing of.
-func (s *Server) answerError(c *gin.Context, as answers, err error) {
+// answerError writes the answer to an error, as its surface spells it.
+func (s *Server) answerError(c *gin.Context, err error) {
 	if errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
 		c.Status(statusHungUp) // nobody reads it; the log and metrics tell it from trouble
 		return
@@ -84,10 +84,19 @@ func (s *Server) answerError(c *gin.Context, as answers, err error) {
 	if a.challenge != "" {
 		c.Header("WWW-Authenticate", a.challenge)
 	}
-	if as == envelopeAnswers {
-		writeEnvelope(c, a.status, a.message, a.data)
-		return
+	surfaceOf(c).refuse(c, a)
+}
+
+// refuseInEnvelope answers in the envelope of the first-party API.
+func refuseInEnvelope(c *gin.Context, a refusal) {
+	if a.switchedOff {
+		a.status = http.StatusForbidden
 	}
+	writeEnvelope(c, a.status, a.message, a.data)
+}
+
+// refuseInOAuth answers as RFC 6749 §5.2 has it.
+func refuseInOAuth(c *gin.Context, a refusal) {
 	writeJSON(c, a.status, oauthError{Error: a.code, Description: a.description})
 }
 
@@ -99,7 +108,7 @@ type oauthError struct {
 
 // answerTo is the one mapping from errors to answers. What it doesn't know comes
 // from a store, and a store in trouble is never a refusal: 503, try again.
-func answerTo(err error) answer {
+func answerTo(err error) refusal {
 	var (
 		refused  *oauth.Error
 		exceeded *ratelimit.Exceeded
@@ -108,58 +117,57 @@ func answerTo(err error) answer {
 	)
 	switch {
 	case errors.As(err, &refused):
-		return answer{status: http.StatusBadRequest, message: InvalidRequest, code: refused.Code, description: refused.Description}
+		return refusal{status: http.StatusBadRequest, message: InvalidRequest, code: refused.Code, description: refused.Description}
 	case errors.As(err, &exceeded):
-		return answer{status: http.StatusTooManyRequests, message: tooManyRequests, code: oauth.TemporarilyUnavailable,
+		return refusal{status: http.StatusTooManyRequests, message: tooManyRequests, code: oauth.TemporarilyUnavailable,
 			description: "too many requests; wait as Retry-After says", retryAfter: exceeded.RetryAfter}
 	case errors.As(err, &tooLarge):
-		return answer{status: http.StatusRequestEntityTooLarge, message: requestTooLarge, code: oauth.InvalidRequest, description: "the body is larger than 64 KiB"}
+		return refusal{status: http.StatusRequestEntityTooLarge, message: requestTooLarge, code: oauth.InvalidRequest, description: "the body is larger than 64 KiB"}
 	case errors.As(err, &invalid):
-		return answer{status: http.StatusBadRequest, message: UserCreationFailed, data: creationErrors{Errors: invalid.Problems}}
+		return refusal{status: http.StatusBadRequest, message: UserCreationFailed, data: creationErrors{Errors: invalid.Problems}}
 	}
 	for _, known := range knownAnswers() {
 		if errors.Is(err, known.err) {
 			return known.answer
 		}
 	}
-	return answer{status: http.StatusServiceUnavailable, message: unavailable, code: oauth.TemporarilyUnavailable,
+	return refusal{status: http.StatusServiceUnavailable, message: unavailable, code: oauth.TemporarilyUnavailable,
 		description: "temporarily unavailable; try again as Retry-After says", retryAfter: jitteredRetry()}
 }
 
 // knownAnswer is the answer to one sentinel error.
 type knownAnswer struct {
 	err    error
-	answer answer
+	answer refusal
 }
 
 func knownAnswers() []knownAnswer {
 	return []knownAnswer{
-		{errRequest, answer{status: http.StatusBadRequest, message: InvalidRequest, code: oauth.InvalidRequest, description: "the request is malformed"}},
-		{errNotFound, answer{status: http.StatusNotFound, message: notFound, code: oauth.InvalidRequest, description: "there is nothing at this path; /openapi.yaml lists what there is"}},
-		{errMethod, answer{status: http.StatusMethodNotAllowed, message: methodNotAllowed, code: oauth.InvalidRequest, description: "the method is not allowed here; Allow lists those that are"}},
-		{errURITooLong, answer{status: http.StatusRequestURITooLong, message: requestTooLarge, code: oauth.InvalidRequest, description: "the request target is longer than 8 KiB"}},
-		{errSlowBody, answer{status: http.StatusRequestTimeout, message: requestTimeout, code: oauth.InvalidRequest, description: "the body did not arrive in time"}},
-		{errHeaders, answer{status: http.StatusRequestHeaderFieldsTooLarge, message: requestTooLarge, code: oauth.InvalidRequest, description: "the header fields are larger than 32 KiB or more than 100"}},
-		{errSwitchedOff, answer{status: http.StatusForbidden, message: switchedOff}},
-		{errPanic, answer{status: http.StatusInternalServerError, message: UnexpectedError, code: oauth.ServerError}},
-		{errWait, answer{status: http.StatusBadRequest, code: oauth.InvalidRequest, description: "wait is a whole number of seconds from 0 to 25, given once"}},
-		{errIfNoneMatch, answer{status: http.StatusRequestHeaderFieldsTooLarge, code: oauth.InvalidRequest, description: "If-None-Match is longer than 1 KiB; name the newest list you have"}},
-		{errHistory, answer{status: http.StatusNotImplemented, code: oauth.InvalidRequest, description: "status lists of the past are not served; leave time out"}},
-		{revocation.ErrStale, answer{status: http.StatusServiceUnavailable, code: oauth.TemporarilyUnavailable, description: "what was revoked is not known at the moment; try again as Retry-After says", retryAfter: soon()}},
-		{errBasic, answer{status: http.StatusUnauthorized, code: oauth.InvalidClient, description: "client authentication failed", challenge: basicChallenge}},
-		{errNoBearer, answer{status: http.StatusUnauthorized, message: invalidBearer, challenge: bearerChallenge}},
-		{errBearers, answer{status: http.StatusBadRequest, message: InvalidRequest, challenge: bearersChallenge}},
+		{errRequest, refusal{status: http.StatusBadRequest, message: InvalidRequest, code: oauth.InvalidRequest, description: "the request is malformed"}},
+		{errNotFound, refusal{status: http.StatusNotFound, message: notFound, code: oauth.InvalidRequest, description: "there is nothing at this path; /openapi.yaml lists what there is"}},
+		{errMethod, refusal{status: http.StatusMethodNotAllowed, message: methodNotAllowed, code: oauth.InvalidRequest, description: "the method is not allowed here; Allow lists those that are"}},
+		{errURITooLong, refusal{status: http.StatusRequestURITooLong, message: requestTooLarge, code: oauth.InvalidRequest, description: "the request target is longer than 8 KiB"}},
+		{errSlowBody, refusal{status: http.StatusRequestTimeout, message: requestTimeout, code: oauth.InvalidRequest, description: "the body did not arrive in time"}},
+		{errHeaders, refusal{status: http.StatusRequestHeaderFieldsTooLarge, message: requestTooLarge, code: oauth.InvalidRequest, description: "the header fields are larger than 32 KiB or more than 100"}},
+		{errPanic, refusal{status: http.StatusInternalServerError, message: UnexpectedError, code: oauth.ServerError}},
+		{errWait, refusal{status: http.StatusBadRequest, code: oauth.InvalidRequest, description: "wait is a whole number of seconds from 0 to 25, given once"}},
+		{errIfNoneMatch, refusal{status: http.StatusRequestHeaderFieldsTooLarge, code: oauth.InvalidRequest, description: "If-None-Match is longer than 1 KiB; name the newest list you have"}},
+		{errHistory, refusal{status: http.StatusNotImplemented, code: oauth.InvalidRequest, description: "status lists of the past are not served; leave time out"}},
+		{revocation.ErrStale, refusal{status: http.StatusServiceUnavailable, code: oauth.TemporarilyUnavailable, description: "what was revoked is not known at the moment; try again as Retry-After says", retryAfter: soon()}},
+		{errBasic, refusal{status: http.StatusUnauthorized, code: oauth.InvalidClient, description: "client authentication failed", challenge: basicChallenge}},
+		{errNoBearer, refusal{status: http.StatusUnauthorized, message: invalidBearer, challenge: bearerChallenge}},
+		{errBearers, refusal{status: http.StatusBadRequest, message: InvalidRequest, challenge: bearersChallenge}},
 
-		{authority.ErrCredentials, answer{status: http.StatusBadRequest, message: InvalidCredentials}},
-		{authority.ErrGrant, answer{status: http.StatusBadRequest, message: InvalidTokenPair, code: oauth.InvalidGrant, description: "the refresh token is invalid, expired, revoked or was issued to another client"}},
-		{authority.ErrClient, answer{status: http.StatusUnauthorized, message: switchedOff, code: oauth.InvalidClient, description: "client authentication failed"}},
-		{authority.ErrBearer, answer{status: http.StatusUnauthorized, message: invalidBearer, challenge: badTokenChallenge}},
-		{authority.ErrSession, answer{status: http.StatusNotFound, message: noSuchSession}},
-		{authority.ErrAccessToken, answer{status: http.StatusBadRequest, code: oauth.UnsupportedTokenType, description: "revoke the refresh token; its access tokens end with it"}},
-		{authority.ErrRegistrationClosed, answer{status: http.StatusForbidden, message: UserCreationFailed, data: creationErrors{Errors: []user.Problem{"Registration is closed; ask an operator for an account."}}}},
+		{authority.ErrCredentials, refusal{status: http.StatusBadRequest, message: InvalidCredentials}},
+		{authority.ErrGrant, refusal{status: http.StatusBadRequest, message: InvalidTokenPair, code: oauth.InvalidGrant, description: "the refresh token is invalid, expired, revoked or was issued to another client"}},
+		{authority.ErrClient, refusal{status: http.StatusUnauthorized, message: switchedOff, switchedOff: true, code: oauth.InvalidClient, description: "client authentication failed"}},
+		{authority.ErrBearer, refusal{status: http.StatusUnauthorized, message: invalidBearer, challenge: badTokenChallenge}},
+		{authority.ErrSession, refusal{status: http.StatusNotFound, message: noSuchSession}},
+		{authority.ErrAccessToken, refusal{status: http.StatusBadRequest, code: oauth.UnsupportedTokenType, description: "revoke the refresh token; its access tokens end with it"}},
+		{authority.ErrRegistrationClosed, refusal{status: http.StatusForbidden, message: UserCreationFailed, data: creationErrors{Errors: []user.Problem{"Registration is closed; ask an operator for an account."}}}},
 
-		{user.ErrUsernameTaken, answer{status: http.StatusBadRequest, message: UserAlreadyExists}},
-		{user.ErrEmailTaken, answer{status: http.StatusBadRequest, message: UserCreationFailed, data: creationErrors{Errors: []user.Problem{"Email is already in use."}}}},
+		{user.ErrUsernameTaken, refusal{status: http.StatusBadRequest, message: UserAlreadyExists}},
+		{user.ErrEmailTaken, refusal{status: http.StatusBadRequest, message: UserCreationFailed, data: creationErrors{Errors: []user.Problem{"Email is already in use."}}}},
 	}
 }
 

@@ -31,6 +31,14 @@ var update = flag.Bool("update", false, "write the golden files of what was got"
 // failing is a server of one route that fails as it is told, in either spelling.
 func failing(t *testing.T, log *bytes.Buffer, handle func(c *gin.Context) error) http.Handler {
 	t.Helper()
+	return failingServer(t, log).engine(surfaces{
+		{firstPartyPrefix, apiHeaders, refuseInEnvelope, []route{{"POST", firstPartyPrefix + "fails", noBody, noOrigin, public(handle)}}},
+		{"/oauth/", apiHeaders, refuseInOAuth, []route{{"POST", "/oauth/fails", noBody, noOrigin, public(handle)}}},
+	})
+}
+
+func failingServer(t *testing.T, log *bytes.Buffer) *Server {
+	t.Helper()
 	s, err := New(Config{Issuer: "http://localhost:1", Observer: deaf{}, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
@@ -43,10 +51,7 @@ func failing(t *testing.T, log *bytes.Buffer, handle func(c *gin.Context) error)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.engine([]route{
-		{"POST", "/oauth/fails", anybody, unlimited, noBody, noOrigin, oauthAnswers, handle},
-		{"POST", firstPartyPrefix + "fails", anybody, unlimited, noBody, noOrigin, envelopeAnswers, handle},
-	})
+	return s
 }
 
 func fail(t *testing.T, h http.Handler, path string) *httptest.ResponseRecorder {
@@ -68,7 +73,7 @@ type named struct {
 func mappedErrors() []named {
 	return []named{
 		{"request", errRequest}, {"not found", errNotFound}, {"method", errMethod}, {"URI too long", errURITooLong},
-		{"slow body", errSlowBody}, {"headers", errHeaders}, {"switched off", errSwitchedOff}, {"panic", errPanic},
+		{"slow body", errSlowBody}, {"headers", errHeaders}, {"panic", errPanic},
 		{"wait", errWait}, {"If-None-Match", errIfNoneMatch}, {"history", errHistory}, {"lists are stale", revocation.ErrStale},
 		{"Basic", errBasic}, {"no bearer", errNoBearer}, {"bearers", errBearers},
 		{"credentials", authority.ErrCredentials}, {"grant", authority.ErrGrant}, {"client", authority.ErrClient},

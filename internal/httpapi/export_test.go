@@ -5,7 +5,6 @@ import "net"
 // What the tests look at from outside.
 var (
 	ParseStrings  = parseStrings
-	ParseForm     = parseForm
 	ClientAddress = clientAddress
 	LimitAddress  = limitAddress
 	MatchesETag   = matchesETag

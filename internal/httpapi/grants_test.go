@@ -246,21 +246,3 @@ func TestABodyThatCannotBeReadIsToldApart(t *testing.T) {
 		}
 	}
 }
-
-// TestAFormHasAtMostSixtyFourParameters, and they are read as they are written.
-func TestAFormHasAtMostSixtyFourParameters(t *testing.T) {
-	t.Parallel()
-	form := func(n int) string {
-		names := make([]string, n)
-		for i := range names {
-			names[i] = "p" + string(rune('a'+i/26)) + string(rune('a'+i%26)) + "=1"
-		}
-		return strings.Join(names, "&")
-	}
-	if got, err := httpapi.ParseForm(form(64)); err != nil || len(got) != 64 {
-		t.Errorf("64 parameters: %d of them, %v", len(got), err)
-	}
-	if _, err := httpapi.ParseForm(form(65)); err == nil {
-		t.Error("65 parameters are taken")
-	}
-}

@@ -3,28 +3,34 @@ package httpapi
 import (
 	"github.com/gin-gonic/gin"
 
+	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 )
 
-// spendShared takes one try of the caller's address from a limit that all
-// replicas share.
-func (s *Server) spendShared(c *gin.Context, name string, rate ratelimit.Rate) error {
-	return ratelimit.Spend(c.Request.Context(), s.Limits, name+":"+limitAddress(s.addressOf(c)), rate)
-}
-
-// spendClient takes one try of the client from this process's bucket: the refresh
-// path has no round trip to spare for it. Anybody can name a public client, so
-// one address must not use up the tries of all.
-func (s *Server) spendClient(c *gin.Context, by client.Client) error {
-	key := "token:" + by.ID
-	if by.Kind == client.Public {
-		key += "@" + limitAddress(s.addressOf(c))
+// perAddress takes one try of the caller's address from a limit that all replicas share.
+func (s *Server) perAddress(name string, rate ratelimit.Rate) limit[authority.Caller] {
+	return func(c *gin.Context, by authority.Caller) error {
+		return ratelimit.Spend(c.Request.Context(), s.Limits, name+":"+by.Origin().Subscriber, rate)
 	}
-	return ratelimit.Spend(c.Request.Context(), s.LocalLimits, key, s.Rates.Token)
 }
 
-// spendFirstParty is spendClient for the API that has only one client.
-func (s *Server) spendFirstParty(c *gin.Context) error {
-	return s.spendClient(c, client.Client{ID: client.FirstParty, Kind: client.Public})
+// ofClient is a caller that is a client.
+type ofClient interface {
+	caller
+	Client() client.Client
+	Origin() authority.Origin
+}
+
+// perClient takes one try of the client from this process's bucket: the refresh path has
+// no round trip to spare for it. Anybody can name a public client, so one address must
+// not use up the tries of all.
+func perClient[C ofClient](s *Server) limit[C] {
+	return func(c *gin.Context, by C) error {
+		key := "token:" + by.Client().ID
+		if by.Client().Kind == client.Public {
+			key += "@" + by.Origin().Subscriber
+		}
+		return ratelimit.Spend(c.Request.Context(), s.LocalLimits, key, s.Rates.Token)
+	}
 }

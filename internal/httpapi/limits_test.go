@@ -8,10 +8,21 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/store/memory"
 )
+
+// calling is a client that calls from somewhere.
+type calling struct {
+	client client.Client
+	from   authority.Origin
+}
+
+func (calling) Refused() error             { return nil }
+func (c calling) Client() client.Client    { return c.client }
+func (c calling) Origin() authority.Origin { return c.from }
 
 // TestAConfidentialClientHasOneBudgetWhereverItCallsFrom: nobody else can spend it. A public one has one for each address.
 func TestAConfidentialClientHasOneBudgetWhereverItCallsFrom(t *testing.T) {
@@ -25,7 +36,7 @@ func TestAConfidentialClientHasOneBudgetWhereverItCallsFrom(t *testing.T) {
 			c, _ := gin.CreateTestContext(httptest.NewRecorder())
 			c.Request = httptest.NewRequestWithContext(t.Context(), "POST", "/oauth/token", nil)
 			c.Request.RemoteAddr = from
-			return s.spendClient(c, client.Client{ID: id, Kind: kind}) == nil
+			return perClient[calling](s)(c, calling{client.Client{ID: id, Kind: kind}, s.origin(c)}) == nil
 		}
 		if !spend("a", "192.0.2.1:1") || spend("a", "192.0.2.1:2") || !spend("b", "192.0.2.1:1") {
 			t.Errorf("%s: one try each is not one try each", kind)

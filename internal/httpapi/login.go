@@ -20,14 +20,14 @@ func pairOf(t authority.Tokens) grantedPair {
 }
 
 // login is POST /api/authentication/login.
-func (s *Server) login(c *gin.Context) error {
+func (s *Server) login(c *gin.Context, by authority.Caller) error {
 	in, err := jsonStrings(c, "username", "password")
 	if err != nil {
 		return err
 	}
-	tokens, err := s.Authority.Login(c.Request.Context(), in["username"], in["password"], s.origin(c))
+	tokens, err := s.Authority.Login(c.Request.Context(), by, in["username"], in["password"])
 	if err != nil {
-		return firstPartyError(err)
+		return err
 	}
 	writeEnvelope(c, http.StatusOK, LoginSuccess, pairOf(tokens))
 	return nil

@@ -65,7 +65,7 @@ func (s *Server) recover(c *gin.Context) {
 		if r := recover(); r != nil {
 			s.Log.Error("panic", "panic", panicText(r), "at", panicPlace(), "route", c.FullPath(), "request", requestID(c))
 			c.Header("Connection", "close")
-			s.answerError(c, answersOf(c.Request.URL.Path), errPanic)
+			s.answerError(c, errPanic)
 			c.Abort()
 		}
 	}()
@@ -99,15 +99,11 @@ func panicPlace() string {
 	}
 }
 
-// shield sets the headers that every answer carries and refuses requests whose
+// shield sets the headers that every answer of the surface carries and refuses requests whose
 // target or header fields are out of bounds, whatever the route.
 func (s *Server) shield(c *gin.Context) {
 	h := c.Writer.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Cache-Control", "no-store")
+	surfaceOf(c).headers(h)
 	if strings.HasPrefix(s.Issuer, "https://") {
 		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 	}
@@ -116,9 +112,18 @@ func (s *Server) shield(c *gin.Context) {
 	}
 	if err := outOfBounds(c.Request); err != nil {
 		h.Set("Connection", "close")
-		s.answerError(c, answersOf(c.Request.URL.Path), err)
+		s.answerError(c, err)
 		c.Abort()
 	}
+}
+
+// apiHeaders are those of answers that no browser shows as a page.
+func apiHeaders(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cache-Control", "no-store")
 }
 
 func outOfBounds(r *http.Request) error {

@@ -6,15 +6,14 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// operationsRoutes is the surface for those who run the authority.
-func (s *Server) operationsRoutes() []route {
-	return []route{
-		{"GET", "/metrics", anybody, unlimited, noBody, noOrigin, oauthAnswers, s.metrics},
-		{"GET", "/livez", anybody, unlimited, noBody, noOrigin, oauthAnswers, s.livez},
-		{"GET", "/readyz", anybody, unlimited, noBody, noOrigin, oauthAnswers, s.readyzDetailed},
-	}
+// operationsSurfaces are for those who run the authority.
+func (s *Server) operationsSurfaces() surfaces {
+	return surfaces{{"/", apiHeaders, refuseInOAuth, []route{
+		{"GET", "/metrics", noBody, noOrigin, public(s.metrics)},
+		{"GET", "/livez", noBody, noOrigin, public(s.livez)},
+		{"GET", "/readyz", noBody, noOrigin, public(s.readyzDetailed)},
+	}}}
 }
-
 func (s *Server) metrics(c *gin.Context) error {
 	s.Metrics.ServeHTTP(c.Writer, c.Request)
 	return nil

@@ -5,11 +5,11 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/text"
 )
 
 const maxUserAgent = 256
@@ -17,14 +17,8 @@ const maxUserAgent = 256
 // origin is where the request came from, for events and limits.
 func (s *Server) origin(c *gin.Context) authority.Origin {
 	agent := strings.ToValidUTF8(c.Request.UserAgent(), "?")
-	if len(agent) > maxUserAgent {
-		agent = agent[:maxUserAgent]
-		for !utf8.ValidString(agent) {
-			agent = agent[:len(agent)-1]
-		}
-	}
 	address := s.addressOf(c)
-	return authority.Origin{Address: address, Subscriber: limitAddress(address), UserAgent: agent, RequestID: requestID(c)}
+	return authority.Origin{Address: address, Subscriber: limitAddress(address), UserAgent: text.Cut(agent, maxUserAgent), RequestID: requestID(c)}
 }
 
 // addressOf is the address of the caller: the peer's, or, when the peer is a

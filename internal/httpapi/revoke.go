@@ -10,16 +10,12 @@ import (
 
 // revoke is POST /oauth/revoke (RFC 7009). The answer is an empty object, because
 // some clients refuse an empty body.
-func (s *Server) revoke(c *gin.Context) error {
-	by, parameters, err := s.clientRequest(c)
-	if err != nil {
-		return err
-	}
-	raw := parameters["token"]
+func (s *Server) revoke(c *gin.Context, by clientRequest) error {
+	raw := by.form.Get("token")
 	if raw == "" {
 		return oauth.Refuse(oauth.InvalidRequest, "token is missing")
 	}
-	if err := s.Authority.Revoke(c.Request.Context(), by, raw, s.origin(c)); err != nil {
+	if err := s.Authority.Revoke(c.Request.Context(), by.Caller, raw); err != nil {
 		return err
 	}
 	writeJSON(c, http.StatusOK, struct{}{})

@@ -1,7 +1,8 @@
 // Package httpapi is the transport: it turns requests into calls of the authority
 // and answers into bytes. Nothing is decided here but what a request may look like.
 //
-// A route can't exist without saying how it is guarded (public.go, operations.go),
+// The tables in public.go and operations.go list the surfaces and their routes. A route
+// can't exist without a guard, which finds out for whom its handler works (guard.go),
 // and errors.go is the only place that turns an error into an answer. The package
 // protects that bad input costs little, changes nothing and is told why.
 package httpapi
@@ -13,12 +14,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/mintmark-auth/mintmark/api"
 	"github.com/mintmark-auth/mintmark/internal/authority"
-	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/oauth"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 )
@@ -26,8 +25,8 @@ import (
 // Config is what the transport is built from. Everything is required.
 type Config struct {
 	Issuer         string
+	Capabilities   oauth.Capabilities
 	Authority      *authority.Authority
-	Clients        *client.Directory
 	Keys           *keyring.Keyring
 	Lists          *revocation.Lists
 	Limits         ratelimit.Store // shared by the replicas
@@ -54,7 +53,7 @@ type Observer interface {
 	Served(route, method string, status int, took time.Duration)
 }
 
-// Server holds the two surfaces.
+// Server holds what the two listeners serve.
 type Server struct {
 	Config
 	metadata document
@@ -64,7 +63,7 @@ type Server struct {
 
 // New returns the transport over its parts.
 func New(config Config) (*Server, error) {
-	metadata, err := renderMetadata(config.Issuer)
+	metadata, err := oauth.Metadata(config.Issuer, config.Capabilities)
 	if err != nil {
 		return nil, err
 	}
@@ -78,42 +77,13 @@ func New(config Config) (*Server, error) {
 
 // Public is the handler of the public listener.
 func (s *Server) Public() http.Handler {
-	return foldCase(s.engine(s.publicRoutes()))
+	return foldCase(s.engine(s.publicSurfaces()))
 }
 
 // Operations is the handler of the operations listener, which is never public.
 func (s *Server) Operations() http.Handler {
-	return s.engine(s.operationsRoutes())
+	return s.engine(s.operationsSurfaces())
 }
-
-// engine makes a router out of a table of routes.
-func (s *Server) engine(routes []route) http.Handler {
-	gin.SetMode(gin.ReleaseMode)
-	engine := gin.New()
-	engine.HandleMethodNotAllowed = true
-	engine.RedirectTrailingSlash = false
-	engine.RedirectFixedPath = false
-	engine.Use(s.observe, s.recover, s.shield)
-	engine.NoRoute(func(c *gin.Context) { s.answerError(c, answersOf(c.Request.URL.Path), errNotFound) })
-	engine.NoMethod(func(c *gin.Context) { s.answerError(c, answersOf(c.Request.URL.Path), errMethod) })
-	asked := make(map[string][]route) // of the routes that pages of other origins may call, by path
-	for _, r := range routes {
-		for _, method := range r.methods() {
-			engine.Handle(method, r.path, s.handle(r))
-		}
-		if r.cors != noOrigin {
-			asked[r.path] = append(asked[r.path], r)
-		}
-	}
-	for path, routes := range asked {
-		engine.Handle(http.MethodOptions, path, s.preflight(routes))
-	}
-	return engine
-}
-
-// firstPartyPrefix is where letter case is ignored, as the API's ASP.NET
-// ancestors did.
-const firstPartyPrefix = "/api/authentication/"
 
 // foldCase sends every spelling of a first-party path to its one route.
 func foldCase(next http.Handler) http.Handler {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/mintmark-auth/mintmark/internal/authority"
 )
 
 // listedSessions is the data of a listing.
@@ -25,14 +27,14 @@ type listedSession struct {
 
 // listSessions is GET /api/authentication/sessions. It changes nothing, so an
 // access token will do, which every resource service sees.
-func (s *Server) listSessions(c *gin.Context) error {
+func (s *Server) listSessions(c *gin.Context, by authority.Caller) error {
 	raw, err := bearerToken(c.Request.Header)
 	if err != nil {
 		return err
 	}
-	own, err := s.Authority.OwnSessions(c.Request.Context(), raw)
+	own, err := s.Authority.OwnSessions(c.Request.Context(), by, raw)
 	if err != nil {
-		return firstPartyError(err)
+		return err
 	}
 	data := listedSessions{Sessions: make([]listedSession, 0, len(own))}
 	for _, one := range own {
@@ -47,26 +49,26 @@ func (s *Server) listSessions(c *gin.Context) error {
 }
 
 // endSession is DELETE /api/authentication/sessions/{sid}.
-func (s *Server) endSession(c *gin.Context) error {
+func (s *Server) endSession(c *gin.Context, by authority.Caller) error {
 	pair, err := readPair(c)
 	if err != nil {
 		return err
 	}
-	if err := s.Authority.EndSession(c.Request.Context(), pair, c.Param("sid"), s.origin(c)); err != nil {
-		return firstPartyError(err)
+	if err := s.Authority.EndSession(c.Request.Context(), by, pair, c.Param("sid")); err != nil {
+		return err
 	}
 	writeEnvelope(c, http.StatusOK, sessionEnded, nil)
 	return nil
 }
 
 // endOtherSessions is DELETE /api/authentication/sessions.
-func (s *Server) endOtherSessions(c *gin.Context) error {
+func (s *Server) endOtherSessions(c *gin.Context, by authority.Caller) error {
 	pair, err := readPair(c)
 	if err != nil {
 		return err
 	}
-	if err := s.Authority.EndOtherSessions(c.Request.Context(), pair, s.origin(c)); err != nil {
-		return firstPartyError(err)
+	if err := s.Authority.EndOtherSessions(c.Request.Context(), by, pair); err != nil {
+		return err
 	}
 	writeEnvelope(c, http.StatusOK, othersEnded, nil)
 	return nil

@@ -21,6 +21,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/httpapi"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/oauth"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/session"
@@ -156,18 +157,22 @@ func (s *stage) build(t *testing.T, change func(*httpapi.Config)) {
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	limits := memory.NewLimits(s.clock.Now, 1000)
 	config := httpapi.Config{
-		Issuer: issuer, Clients: s.clients, Keys: s.keys, Lists: s.lists,
+		Issuer: issuer, Capabilities: oauth.Capabilities{GrantTypes: []string{oauth.GrantRefreshToken}, AuthMethods: []string{"none"}}, Keys: s.keys, Lists: s.lists,
 		Limits: limits, LocalLimits: memory.NewLimits(s.clock.Now, 1000), CORSOrigins: []string{page, "https://other.example"},
 		Observer: s, Ready: func() error { return s.ready }, Log: log,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("metric 1\n")) }),
 	}
 	config.Authority = authority.New(authority.Config{
-		Issuer: issuer, Audience: audience, AccessTTL: 5 * time.Minute,
-		Lifetimes: authority.Lifetimes{IdleTTL: 30 * 24 * time.Hour, MaxTTL: 180 * 24 * time.Hour, Grace: 30 * time.Second},
-		Password:  user.NewRules(12), Registration: true,
-		Users: s.store, Clients: s.clients, Sessions: s.store, States: s.store, Mint: session.NewMint(issuer, roots),
-		Keys: s.keys, Lists: s.lists, Hasher: hasher(t), Limits: limits,
-		Events: s.events, Checkpoints: session.NewCheckpoints(s.store), Observer: quiet{}, Log: log,
+		Rules: authority.Rules{
+			Issuer: issuer, Audience: audience, AccessTTL: 5 * time.Minute,
+			Lifetimes: authority.Lifetimes{IdleTTL: 30 * 24 * time.Hour, MaxTTL: 180 * 24 * time.Hour, Grace: 30 * time.Second},
+			Password:  user.NewRules(12), Registration: true,
+		},
+		Stores: authority.Stores{Users: s.store, Clients: s.clients, Sessions: s.store, States: s.store, Limits: limits},
+		Machinery: authority.Machinery{
+			Mint: session.NewMint(issuer, roots), Keys: s.keys, Lists: s.lists, Hasher: hasher(t),
+			Events: s.events, Checkpoints: session.NewCheckpoints(s.store), Observer: quiet{}, Log: log,
+		},
 	})
 	if change != nil {
 		change(&config)

@@ -2,13 +2,27 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/mintmark-auth/mintmark/internal/authority"
-	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/oauth"
 )
+
+// grant is one row of the table of grants: what a client may ask the token endpoint for.
+// The client has been authenticated, and may use the grant, before issue is called.
+type grant struct {
+	grantType string // RFC 7591 §2
+	issue     func(c *gin.Context, by clientRequest) (authority.Tokens, error)
+}
+
+// grants are the grants that there are. Those of the capabilities are offered.
+func (s *Server) grants() []grant {
+	return []grant{
+		{oauth.GrantRefreshToken, s.grantRefresh},
+	}
+}
 
 // grantedToken is the successful answer of the token endpoint (RFC 6749 §5.1).
 type grantedToken struct {
@@ -18,23 +32,13 @@ type grantedToken struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 }
 
-// token is POST /oauth/token: the client is known before any grant looks at the
-// request.
-func (s *Server) token(c *gin.Context) error {
-	by, parameters, err := s.clientRequest(c)
+// token is POST /oauth/token.
+func (s *Server) token(c *gin.Context, by clientRequest) error {
+	granted, err := s.grantOf(by)
 	if err != nil {
 		return err
 	}
-	grantType := parameters["grant_type"]
-	switch {
-	case grantType == "":
-		return oauth.Refuse(oauth.InvalidRequest, "grant_type is missing")
-	case grantType != oauth.GrantRefreshToken:
-		return oauth.Refuse(oauth.UnsupportedGrantType, "grant_types_supported of the metadata lists what there is")
-	case !by.Allows(grantType):
-		return oauth.Refuse(oauth.UnauthorizedClient, "this client may not use this grant")
-	}
-	tokens, err := s.grantRefresh(c, by, parameters)
+	tokens, err := granted.issue(c, by)
 	if err != nil {
 		return err
 	}
@@ -47,17 +51,19 @@ func (s *Server) token(c *gin.Context) error {
 	return nil
 }
 
-// grantRefresh is grant_type=refresh_token (RFC 6749 §6).
-func (s *Server) grantRefresh(c *gin.Context, by client.Client, parameters map[string]string) (authority.Tokens, error) {
-	raw := parameters["refresh_token"]
-	if raw == "" {
-		return authority.Tokens{}, oauth.Refuse(oauth.InvalidRequest, "refresh_token is missing")
+// grantOf finds the grant that a request asks for, if its client may use it.
+func (s *Server) grantOf(by clientRequest) (grant, error) {
+	grantType := by.form.Get("grant_type")
+	if grantType == "" {
+		return grant{}, oauth.Refuse(oauth.InvalidRequest, "grant_type is missing")
 	}
-	if parameters["scope"] != "" { // sessions carry no scope yet, so any is wider than what was granted
-		return authority.Tokens{}, oauth.Refuse(oauth.InvalidScope, "the scope is wider than what was granted")
+	all := s.grants()
+	i := slices.IndexFunc(all, func(g grant) bool { return g.grantType == grantType })
+	switch {
+	case i < 0 || !slices.Contains(s.Capabilities.GrantTypes, grantType):
+		return grant{}, oauth.Refuse(oauth.UnsupportedGrantType, "grant_types_supported of the metadata lists what there is")
+	case !by.Client().Allows(grantType):
+		return grant{}, oauth.Refuse(oauth.UnauthorizedClient, "this client may not use this grant")
 	}
-	if parameters["resource"] != "" || parameters["audience"] != "" {
-		return authority.Tokens{}, oauth.Refuse(oauth.InvalidTarget, "the audience of a session is chosen at its beginning")
-	}
-	return s.Authority.Refresh(c.Request.Context(), by, raw, s.origin(c))
+	return all[i], nil
 }

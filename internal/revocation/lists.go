@@ -24,13 +24,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mintmark-auth/mintmark/internal/oauth"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
-
-// Path is where the lists are served, below the issuer: all that there are, and each by
-// its number.
-const Path = "/oauth/status-lists"
 
 var (
 	// ErrUnknown says that there is no such list.
@@ -107,7 +104,7 @@ func (l *Lists) Reference(index *int64) *token.Status {
 	return &token.Status{Index: *index % session.StatusListSize, URI: l.uri(int(*index / session.StatusListSize))}
 }
 
-func (l *Lists) uri(n int) string { return l.Issuer + Path + "/" + strconv.Itoa(n) }
+func (l *Lists) uri(n int) string { return l.Issuer + oauth.StatusListsPath + "/" + strconv.Itoa(n) }
 
 // URIs names every list there is. ErrStale.
 func (l *Lists) URIs() ([]string, error) {

@@ -100,7 +100,7 @@ func (c *crowd) copySessions(b *testing.B, conn *pgx.Conn) []string {
 		id := uuid.Must(uuid.NewV7())
 		ids[i] = id.String()
 		family := c.families[i].Hash()
-		return []any{family[:], [16]byte(id), c.user.ID, c.client.ID, now, now.Add(4320 * time.Hour), 1, now, "192.0.2.7", "curl/8"}, nil
+		return []any{family[:], [16]byte(id), c.user.ID, c.client.Client().ID, now, now.Add(4320 * time.Hour), 1, now, "192.0.2.7", "curl/8"}, nil
 	}))
 	if err == nil {
 		_, err = conn.Exec(ctx, "VACUUM ANALYZE sessions")

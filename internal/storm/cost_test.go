@@ -44,7 +44,7 @@ func TestARefreshCostsOneReadAndTwoRoundTrips(t *testing.T) {
 
 	sql, redis = h.meter.spent(func() {
 		forged := token[:len(token)-4] + "AAAA"
-		if _, err := h.Refresh(t.Context(), h.client, forged, authority.Origin{}); !errors.Is(err, authority.ErrGrant) {
+		if _, err := h.Refresh(t.Context(), h.client, forged); !errors.Is(err, authority.ErrGrant) {
 			t.Errorf("a forged token: %v, want %v", err, authority.ErrGrant)
 		}
 	})

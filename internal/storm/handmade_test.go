@@ -31,7 +31,7 @@ type handmade struct {
 	postgres *postgres.Store
 	redis    *redis.Store
 	user     user.User
-	client   client.Client
+	client   authority.Caller
 }
 
 func newHandmade(t testing.TB, postgresURL, redisURL string) *handmade {
@@ -62,15 +62,21 @@ func newHandmade(t testing.TB, postgresURL, redisURL string) *handmade {
 	if h.user, err = h.postgres.CreateUser(t.Context(), aUser(), audit.New(audit.UserCreated, audit.ByOperator("root"))); err != nil {
 		t.Fatal(err)
 	}
-	h.client, _ = clients.Find(client.FirstParty)
 	h.Authority = authority.New(authority.Config{
-		Issuer: issuer, Audience: issuer, AccessTTL: 5 * time.Minute,
-		Lifetimes: authority.Lifetimes{IdleTTL: 720 * time.Hour, MaxTTL: 4320 * time.Hour, Grace: grace},
-		Users:     h.postgres, Clients: clients, Sessions: h.postgres, States: h.redis,
-		Mint: session.NewMint(issuer, roots), Keys: keys, Lists: revocation.New(revocation.Config{Issuer: issuer, Store: h.postgres, Signer: keys.Signer}), Limits: h.redis,
-		Events: audit.NewQueue(h.postgres), Checkpoints: session.NewCheckpoints(h.postgres),
-		Observer: deaf{}, Log: slog.New(slog.DiscardHandler),
+		Rules: authority.Rules{
+			Issuer: issuer, Audience: issuer, AccessTTL: 5 * time.Minute,
+			Lifetimes: authority.Lifetimes{IdleTTL: 720 * time.Hour, MaxTTL: 4320 * time.Hour, Grace: grace},
+		},
+		Stores: authority.Stores{Users: h.postgres, Clients: clients, Sessions: h.postgres, States: h.redis, Limits: h.redis},
+		Machinery: authority.Machinery{
+			Mint: session.NewMint(issuer, roots), Keys: keys, Lists: revocation.New(revocation.Config{Issuer: issuer, Store: h.postgres, Signer: keys.Signer}),
+			Events: audit.NewQueue(h.postgres), Checkpoints: session.NewCheckpoints(h.postgres),
+			Observer: deaf{}, Log: slog.New(slog.DiscardHandler),
+		},
 	})
+	if h.client, err = h.Authenticate(client.Credentials{ClientID: client.FirstParty, Method: client.MethodNone}, authority.Origin{Address: "192.0.2.7"}); err != nil {
+		t.Fatal(err)
+	}
 	return h
 }
 
@@ -78,7 +84,7 @@ func newHandmade(t testing.TB, postgresURL, redisURL string) *handmade {
 func (h *handmade) start(t testing.TB) string {
 	t.Helper()
 	family := session.NewFamily()
-	x := session.Session{ID: newID(), Family: family.Hash(), UserID: h.user.ID, ClientID: h.client.ID}
+	x := session.Session{ID: newID(), Family: family.Hash(), UserID: h.user.ID, ClientID: client.FirstParty}
 	x, err := h.postgres.StartSession(t.Context(), x, session.Terms{Lifetime: time.Hour, Seen: h.user.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.ByUser("alice")))
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +95,7 @@ func (h *handmade) start(t testing.TB) string {
 // trade gives a refresh token for its successor.
 func (h *handmade) trade(t testing.TB, token string) string {
 	t.Helper()
-	tokens, err := h.Refresh(t.Context(), h.client, token, authority.Origin{Address: "192.0.2.7"})
+	tokens, err := h.Refresh(t.Context(), h.client, token)
 	if err != nil {
 		t.Fatal(err)
 	}

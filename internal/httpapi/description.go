@@ -16,9 +16,11 @@ type Route struct {
 // answered besides, for all paths alike.
 func PublicRoutes() []Route {
 	var operations []Route
-	for _, r := range (&Server{}).publicRoutes() {
-		for _, method := range r.methods() {
-			operations = append(operations, Route{Method: method, Path: documented(r.path)})
+	for _, one := range (&Server{}).publicSurfaces() {
+		for _, r := range one.routes {
+			for _, method := range r.methods() {
+				operations = append(operations, Route{Method: method, Path: documented(r.path)})
+			}
 		}
 	}
 	return operations
@@ -35,7 +37,7 @@ func documented(path string) string {
 	return strings.Join(segments, "/")
 }
 
-// methods lists what the route answers to: whoever may GET may ask for the header
+// methods lists what the route answers to: a caller that may GET may ask for the header
 // fields alone (RFC 9110 §9.3.2).
 func (r route) methods() []string {
 	if r.method == http.MethodGet {

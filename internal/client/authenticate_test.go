@@ -1,0 +1,31 @@
+package client_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/client"
+)
+
+// TestAClientAuthenticatesByItsOwnMethodOnly; why one is refused is not said.
+func TestAClientAuthenticatesByItsOwnMethodOnly(t *testing.T) {
+	t.Parallel()
+	open, closed := client.Client{ID: "open", Kind: client.Public}, client.Client{ID: "closed", Kind: client.Confidential}
+	disabled := client.Client{ID: "disabled", Kind: client.Public, DisabledAt: time.Unix(0, 0)}
+	directory := client.NewDirectory(&listing{clients: []client.Client{open, closed, disabled}})
+	if err := directory.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"open", "closed", "disabled", "unknown", ""} {
+		for _, method := range []client.Method{client.MethodNone, client.MethodSecretBasic, client.MethodSecretPost, ""} {
+			got, err := directory.Authenticate(client.Credentials{ClientID: id, Method: method})
+			if id == "open" && method == client.MethodNone {
+				if err != nil || got.ID != id {
+					t.Errorf("%s by %s: %+v, %v", id, method, got, err)
+				}
+			} else if err != client.ErrAuthentication || got.ID != "" { //nolint:errorlint // bare, as every refusal
+				t.Errorf("%s by %s: %+v, %v; want %v", id, method, got, err, client.ErrAuthentication)
+			}
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// surface is a group of routes whose answers look alike. A request that no route takes is
+// answered by the surface whose prefix its path has.
+type surface struct {
+	prefix  string
+	headers func(http.Header)               // sets what every answer carries
+	refuse  func(c *gin.Context, a refusal) // spells an error
+	routes  []route
+}
+
+// route is one row of a table: a route can't exist without a guard, which admit asks for.
+type route struct {
+	method string
+	path   string
+	body   int64 // the largest request body in bytes
+	cors   cors
+	handle guarded
+}
+
+// cors says which origins a browser may call from.
+type cors int
+
+const (
+	noOrigin      cors = iota
+	anyOrigin          // public documents
+	listedOrigins      // MINTMARK_CORS_ORIGINS
+)
+
+const (
+	noBody   = 0
+	smallest = 64 << 10 // every body of the public surfaces fits many times
+)
+
+// surfaces are all that one listener serves. Of the surfaces whose prefix a path has, the
+// first one answers.
+type surfaces []surface
+
+// of returns the surface that answers for a path.
+func (all surfaces) of(path string) surface {
+	for _, one := range all {
+		if strings.HasPrefix(path, one.prefix) {
+			return one
+		}
+	}
+	return all[len(all)-1]
+}
+
+// engine makes a router of the surfaces.
+func (s *Server) engine(all surfaces) http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	engine.RedirectFixedPath = false
+	engine.Use(s.observe, s.choose(all), s.recover, s.shield)
+	engine.NoRoute(func(c *gin.Context) { s.answerError(c, errNotFound) })
+	engine.NoMethod(func(c *gin.Context) { s.answerError(c, errMethod) })
+	asked := make(map[string][]route) // of the routes that pages of other origins may call, by path
+	for _, one := range all {
+		for _, r := range one.routes {
+			for _, method := range r.methods() {
+				engine.Handle(method, r.path, s.carry(one, r))
+			}
+			if r.cors != noOrigin {
+				asked[r.path] = append(asked[r.path], r)
+			}
+		}
+	}
+	for path, routes := range asked {
+		engine.Handle(http.MethodOptions, path, s.preflight(routes))
+	}
+	return engine
+}
+
+const surfaceKey = "mintmark.surface"
+
+// choose notes which surface answers, in case that no route is found.
+func (s *Server) choose(all surfaces) gin.HandlerFunc {
+	return func(c *gin.Context) { c.Set(surfaceKey, all.of(c.Request.URL.Path)) }
+}
+
+func surfaceOf(c *gin.Context) surface {
+	return c.MustGet(surfaceKey).(surface)
+}
+
+// carry carries a request through what its route demands, in one order for all.
+func (s *Server) carry(one surface, r route) gin.HandlerFunc {
+	if r.handle.run == nil {
+		panic("httpapi: " + r.method + " " + r.path + " has no guard")
+	}
+	return func(c *gin.Context) {
+		c.Set(surfaceKey, one)
+		s.allowOrigin(c, r.cors)
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, r.body)
+		if err := r.handle.run(c); err != nil {
+			s.answerError(c, err)
+		}
+	}
+}

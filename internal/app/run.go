@@ -131,11 +131,12 @@ func drain(servers ...*http.Server) error {
 // startTicks starts what happens by itself: each tick on its own, so that a slow
 // one delays no other.
 func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
-	keysChanged := make(chan struct{}, 1)
+	keysChanged, clientsChanged := make(chan struct{}, 1), make(chan struct{}, 1)
 	wg.Go(func() { a.heed(ctx, a.store.AwaitSigningKeys, keysChanged) })
+	wg.Go(func() { a.heed(ctx, a.store.AwaitClients, clientsChanged) })
 	for _, task := range []task{
 		{"keys", keyring.PollEvery, 0, keysChanged, a.tendKeys},
-		{"clients", clientsEvery, 0, nil, a.clients.Refresh},
+		{"clients", clientsEvery, 0, clientsChanged, a.clients.Refresh},
 		{"status lists", revocation.PollEvery, revocation.Apart, a.lists.Woken(), a.lists.Refresh},
 		{"checkpoints", flushEvery, 0, nil, a.checkpoints.Flush},
 		{"events", flushEvery, 0, nil, a.events.Flush},

@@ -21,28 +21,31 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
-// noticed is a store that hears of changes of keys.
+// noticed is a store that hears of changes.
 type noticed struct {
 	durable
-	notices chan struct{}
+	keys, clients chan struct{}
 }
 
-func (n noticed) AwaitSigningKeys(ctx context.Context) error {
+func (n noticed) AwaitSigningKeys(ctx context.Context) error { return heard(ctx, n.keys) }
+func (n noticed) AwaitClients(ctx context.Context) error     { return heard(ctx, n.clients) }
+
+func heard(ctx context.Context, notices <-chan struct{}) error {
 	select {
-	case <-n.notices:
+	case <-notices:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// TestWhatOthersChangeIsSeenInTime: clients, keys and revocations, with a notice of keys and without.
+// TestWhatOthersChangeIsSeenInTime: clients, keys and revocations, with a notice and without.
 func TestWhatOthersChangeIsSeenInTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
-		notices := make(chan struct{})
-		h.store = noticed{h.store, notices}
+		noticed := noticed{h.store, make(chan struct{}), make(chan struct{})}
+		h.store = noticed
 		defer h.run(t)()
 		time.Sleep(time.Minute + 100*time.Millisecond) // a little after the ticks
 
@@ -56,6 +59,11 @@ func TestWhatOthersChangeIsSeenInTime(t *testing.T) {
 		if err := h.store.EnableClient(t.Context(), client.FirstParty, audit.New(audit.ClientEnabled, audit.ByOperator("root"))); err != nil {
 			t.Fatal(err)
 		}
+		noticed.clients <- struct{}{}
+		wantWithin(t, "with a notice the client is enabled", 2*gatherFor, func() bool {
+			c, _ := h.clients.Find(client.FirstParty)
+			return c.Enabled()
+		})
 
 		rotate := func() (next string) {
 			t.Helper()
@@ -70,7 +78,7 @@ func TestWhatOthersChangeIsSeenInTime(t *testing.T) {
 		wantWithin(t, "without a notice the next key signs", keyring.PollEvery, func() bool { return h.keys.Outlook().Signing == next })
 		time.Sleep(time.Minute)
 		next = rotate()
-		notices <- struct{}{}
+		noticed.keys <- struct{}{}
 		wantWithin(t, "with a notice the next key signs", 2*gatherFor, func() bool { return h.keys.Outlook().Signing == next })
 		wantLine(t, h.said.String(), `level=INFO msg="another key signs now" kid=`+next+" before=")
 

@@ -219,14 +219,17 @@ type changed struct {
 	change func(*client.Client)
 }
 
-func (c changed) Clients(ctx context.Context) ([]client.Client, error) {
-	all, err := c.Store.Clients(ctx)
-	for i := range all {
+func (c changed) ClientsChanged(ctx context.Context, after client.Mark, limit int) ([]client.Change, error) {
+	page, err := c.Store.ClientsChanged(ctx, after, limit)
+	for i := range page {
 		if c.change != nil {
-			c.change(&all[i])
+			c.change(&page[i].Client)
 		}
 	}
-	return append(all, stranger()), err
+	if len(page) > 0 {
+		page = append(page, client.Change{Client: stranger(), Mark: page[len(page)-1].Mark})
+	}
+	return page, err
 }
 
 // stranger is a client that has no session here.

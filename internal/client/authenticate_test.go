@@ -12,10 +12,12 @@ func TestAClientAuthenticatesByItsOwnMethodOnly(t *testing.T) {
 	t.Parallel()
 	open, closed := client.Client{ID: "open", Kind: client.Public}, client.Client{ID: "closed", Kind: client.Confidential}
 	disabled := client.Client{ID: "disabled", Kind: client.Public, DisabledAt: time.Unix(0, 0)}
-	directory := client.NewDirectory(&listing{clients: []client.Client{open, closed, disabled}})
-	if err := directory.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
+	store := &table{}
+	for _, c := range []client.Client{open, closed, disabled} {
+		store.set(c)
 	}
+	directory := client.NewDirectory(store)
+	refresh(t, directory)
 	for _, id := range []string{"open", "closed", "disabled", "unknown", ""} {
 		for _, method := range []client.Method{client.MethodNone, client.MethodSecretBasic, client.MethodSecretPost, ""} {
 			got, err := directory.Authenticate(client.Credentials{ClientID: id, Method: method})

@@ -192,12 +192,16 @@ func (quiet) LoggedIn(string)  {}
 // more is the store of clients with two that no command makes yet.
 type more struct{ client.Store }
 
-func (m more) Clients(ctx context.Context) ([]client.Client, error) {
-	all, err := m.Store.Clients(ctx)
-	return append(all,
-		client.Client{ID: "keeps-secrets", Kind: client.Confidential, GrantTypes: []string{"refresh_token"}},
-		client.Client{ID: "no-grants", Kind: client.Public},
-		client.Client{ID: "disabled", Kind: client.Public, GrantTypes: []string{"refresh_token"}, DisabledAt: begin()},
+func (m more) ClientsChanged(ctx context.Context, after client.Mark, limit int) ([]client.Change, error) {
+	page, err := m.Store.ClientsChanged(ctx, after, limit)
+	if len(page) == 0 {
+		return page, err
+	}
+	mark := page[len(page)-1].Mark
+	return append(page,
+		client.Change{Mark: mark, Client: client.Client{ID: "keeps-secrets", Kind: client.Confidential, GrantTypes: []string{"refresh_token"}}},
+		client.Change{Mark: mark, Client: client.Client{ID: "no-grants", Kind: client.Public}},
+		client.Change{Mark: mark, Client: client.Client{ID: "disabled", Kind: client.Public, GrantTypes: []string{"refresh_token"}, DisabledAt: begin()}},
 	), err
 }
 

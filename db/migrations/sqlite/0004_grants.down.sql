@@ -4,6 +4,7 @@ ALTER TABLE audit_events DROP COLUMN actor_id;
 
 DROP TRIGGER clients_note_change;
 DROP TRIGGER clients_note_birth;
+DROP INDEX clients_by_change;
 ALTER TABLE clients DROP COLUMN changed_at;
 ALTER TABLE clients DROP COLUMN deleted_at;
 

@@ -23,6 +23,8 @@ ALTER TABLE clients ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE clients ADD COLUMN deleted_at INTEGER;
 UPDATE clients SET changed_at = CAST(unixepoch('subsec') * 1000000 AS INTEGER);
 
+CREATE INDEX clients_by_change ON clients (changed_at, id);
+
 -- A clock that was set back does not take a time twice.
 CREATE TRIGGER clients_note_birth AFTER INSERT ON clients
 BEGIN

@@ -15,12 +15,21 @@ import (
 
 const clientColumns = `id, name, kind, grant_types, rotation, allow_skip, grace, idle_ttl, max_ttl, created_at, disabled_at`
 
-func scanClient(row pgx.CollectableRow) (client.Client, error) {
+// clientsChannel is where the schema tells that a client was changed.
+const clientsChannel = "mintmark_clients"
+
+func scanClient(row pgx.CollectableRow) (client.Client, error) { return scanClientAnd(row) }
+
+// scanClientAnd reads clientColumns and whatever columns follow them.
+func scanClientAnd(row pgx.CollectableRow, more ...any) (client.Client, error) {
 	var c client.Client
 	var grace, idle, longest *int64
 	var disabled *time.Time
-	err := row.Scan(&c.ID, &c.Name, &c.Kind, &c.GrantTypes, &c.Rotation, &c.AllowSkip,
-		&grace, &idle, &longest, &c.CreatedAt, &disabled)
+	columns := []any{
+		&c.ID, &c.Name, &c.Kind, &c.GrantTypes, &c.Rotation, &c.AllowSkip,
+		&grace, &idle, &longest, &c.CreatedAt, &disabled,
+	}
+	err := row.Scan(append(columns, more...)...)
 	c.Grace, c.IdleTTL, c.MaxTTL = duration(grace), duration(idle), duration(longest)
 	c.CreatedAt, c.DisabledAt = c.CreatedAt.UTC(), when(disabled)
 	return c, err
@@ -36,11 +45,37 @@ func duration(micros *int64) *time.Duration {
 
 // Clients implements [client.Store].
 func (s *Store) Clients(ctx context.Context) ([]client.Client, error) {
-	clients, err := all(ctx, s, scanClient, `SELECT `+clientColumns+` FROM clients ORDER BY id`)
+	clients, err := all(ctx, s, scanClient, `SELECT `+clientColumns+` FROM clients WHERE deleted_at IS NULL ORDER BY id`)
 	if err != nil {
 		return nil, fmt.Errorf("list clients: %w", err)
 	}
 	return clients, nil
+}
+
+func scanChange(row pgx.CollectableRow) (client.Change, error) {
+	var change client.Change
+	var err error
+	change.Client, err = scanClientAnd(row, &change.Mark.At, &change.Deleted)
+	change.Mark = client.Mark{At: change.Mark.At.UTC(), ID: change.Client.ID}
+	return change, err
+}
+
+// ClientsChanged implements [client.Store].
+func (s *Store) ClientsChanged(ctx context.Context, after client.Mark, limit int) ([]client.Change, error) {
+	changes, err := all(ctx, s, scanChange, `SELECT `+clientColumns+`, changed_at, deleted_at IS NOT NULL FROM clients
+		WHERE (changed_at, id) > ($1, $2) ORDER BY changed_at, id LIMIT $3`, after.At, after.ID, pageSize(limit))
+	if err != nil {
+		return nil, fmt.Errorf("read changed clients: %w", err)
+	}
+	return changes, nil
+}
+
+// AwaitClients implements [client.Store].
+func (s *Store) AwaitClients(ctx context.Context) error {
+	if err := s.notices.await(ctx, clientsChannel); err != nil {
+		return fmt.Errorf("listen for clients: %w", err)
+	}
+	return nil
 }
 
 // DisableClient implements [client.Store].

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -110,41 +109,10 @@ func addKey(ctx context.Context, tx pgx.Tx, k keyring.Stored, now time.Time) err
 	return err
 }
 
-// AwaitSigningKeys implements [keyring.Store] on a connection of its own, which it
-// keeps: the pool's come and go.
+// AwaitSigningKeys implements [keyring.Store].
 func (s *Store) AwaitSigningKeys(ctx context.Context) error {
-	s.listening.Lock()
-	defer s.listening.Unlock()
-	if s.listener == nil {
-		if err := s.listen(ctx); err != nil {
-			return fmt.Errorf("listen for signing keys: %w", cmp.Or(ctx.Err(), err))
-		}
-	}
-	if _, err := s.listener.WaitForNotification(ctx); err != nil {
-		s.stopListening()
-		return fmt.Errorf("listen for signing keys: %w", cmp.Or(ctx.Err(), err))
+	if err := s.notices.await(ctx, keysChannel); err != nil {
+		return fmt.Errorf("listen for signing keys: %w", err)
 	}
 	return nil
-}
-
-func (s *Store) listen(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
-	if err != nil {
-		return err
-	}
-	s.listener = conn
-	if _, err := conn.Exec(ctx, `LISTEN `+keysChannel); err != nil {
-		s.stopListening()
-		return err
-	}
-	return nil
-}
-
-func (s *Store) stopListening() {
-	ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
-	defer cancel()
-	_ = s.listener.Close(ctx) // broken, or not needed any more
-	s.listener = nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/store/postgres"
 	"github.com/mintmark-auth/mintmark/internal/store/storetest"
@@ -137,5 +138,73 @@ func awaitListeners(ctx context.Context, tb testing.TB, url string, want int) {
 		if err != nil {
 			tb.Fatalf("%d listen, want %d: %v", listen, want, err)
 		}
+	}
+}
+
+// TestEveryChangeOfAClientIsTold, also by plain SQL, and a transaction's once.
+func TestEveryChangeOfAClientIsTold(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	store := open(t, url)
+	ctx, stop := context.WithTimeout(t.Context(), 50*time.Second)
+	defer stop()
+	for what, change := range map[string]func(){
+		"it is added by hand": func() {
+			execute(t, url, `INSERT INTO clients (id, name, kind, grant_types, rotation, allow_skip, created_at) VALUES ('one', 'One', 'public', '{}', 'always', false, now())`)
+		},
+		"it is changed by hand": func() { execute(t, url, `UPDATE clients SET name = 'Another'`) },
+		"it is disabled": func() {
+			if err := store.DisableClient(ctx, client.FirstParty, audit.New(audit.ClientDisabled, audit.ByOperator("root"))); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		heard := make(chan error, 1)
+		go func() { heard <- store.AwaitClients(ctx) }()
+		awaitListeners(ctx, t, url, 1)
+		change()
+		if err := <-heard; err != nil {
+			t.Errorf("%s: heard %v", what, err)
+		}
+	}
+}
+
+// TestWhoAwaitsHearsOfItsOwnOnly, on the one connection that there is: keys are not read
+// because of a client. A notice that nobody awaits yet is kept.
+func TestWhoAwaitsHearsOfItsOwnOnly(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	store := open(t, url)
+	ctx, stop := context.WithTimeout(t.Context(), 50*time.Second)
+	defer stop()
+	keys, clients := make(chan error, 10), make(chan error, 10)
+	awaitKeys := func() { keys <- store.AwaitSigningKeys(ctx) }
+	awaitClients := func() { clients <- store.AwaitClients(ctx) }
+	wantHeard := func(what string, heard <-chan error) {
+		t.Helper()
+		if err := <-heard; err != nil {
+			t.Fatalf("heard of %s: %v", what, err)
+		}
+	}
+	go awaitKeys()
+	awaitListeners(ctx, t, url, 1) // the keys' has the connection
+	go awaitClients()
+	for range 3 {
+		execute(t, url, `UPDATE clients SET name = 'Another'`)
+		wantHeard("a client", clients)
+		go awaitClients()
+	}
+	if len(keys) > 0 {
+		t.Fatalf("heard of a key: %v", <-keys)
+	}
+	execute(t, url, `NOTIFY mintmark_signing_keys`)
+	wantHeard("a key", keys)
+	execute(t, url, `NOTIFY mintmark_signing_keys`, `UPDATE clients SET name = 'Another'`) // the clients' has it now
+	wantHeard("a client", clients)
+	awaitListeners(ctx, t, url, 1)
+	go awaitKeys()
+	wantHeard("a key, before it was awaited", keys)
+	if len(clients) > 0 {
+		t.Errorf("heard of a client: %v", <-clients)
 	}
 }

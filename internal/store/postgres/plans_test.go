@@ -20,7 +20,7 @@ func fill(tb testing.TB, url string) {
 	tb.Helper()
 	execute(tb, url,
 		`INSERT INTO clients (id, name, kind, grant_types, rotation, allow_skip, created_at)
-			SELECT 'client' || i, 'a client', 'public', '{}', 'always', false, now() FROM generate_series(1, 50) AS i`,
+			SELECT 'client' || i, 'a client', 'public', '{}', 'always', false, now() FROM generate_series(1, 10000) AS i`,
 		`INSERT INTO users (id, username, username_canonical, email, email_canonical, password_hash, created_at, sessions_valid_after)
 			SELECT (lpad(to_hex(i), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'u' || i, 'u' || i, 'e' || i, 'e' || i, 'hash', now(), now()
 			FROM generate_series(1, 10000) AS i`,
@@ -92,6 +92,8 @@ var usedBy = map[string]string{
 	"UserByID":                     "users_pkey",
 	"Users":                        "users_pkey",
 	"Clients":                      "",
+	"ClientsChanged":               "clients_by_change",
+	"AwaitClients":                 "",
 	"EnableClient":                 "",
 	"DisableClient":                "sessions_live_by_client sessions_pkey",
 	"StartSession":                 "users_pkey sessions_status_index_unique",
@@ -167,7 +169,7 @@ func TestEveryIndexIsUsed(t *testing.T) {
 	if len(unmet) > 0 {
 		t.Errorf("no call has the name of any of %v", unmet)
 	}
-	rows, _ := conn.Query(t.Context(), `SELECT indexname FROM pg_indexes WHERE tablename IN ('users', 'sessions', 'audit_events')`)
+	rows, _ := conn.Query(t.Context(), `SELECT indexname FROM pg_indexes WHERE tablename IN ('users', 'clients', 'sessions', 'audit_events')`)
 	indexes, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil || len(indexes) < 12 {
 		t.Fatalf("indexes %s, %v", indexes, err)

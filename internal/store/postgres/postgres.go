@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,9 +55,7 @@ type Store struct {
 	pool    *pgxpool.Pool
 	draw    func(highest int64) []int64 // session.DrawStatusIndexes, but in tests
 	suspect atomic.Int64                // until then (Unix nanoseconds) every connection is pinged before use
-
-	listening sync.Mutex
-	listener  *pgx.Conn // of AwaitSigningKeys, or nil; guarded by listening
+	notices *notices
 }
 
 // Open connects to the database. It fails when none answers within 5 s. Close it after use.
@@ -86,6 +83,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		s.pool.Close()
 		return nil, unavailable(settings.ConnConfig, err)
 	}
+	s.notices = newNotices(settings.ConnConfig, keysChannel, clientsChannel)
 	return s, nil
 }
 
@@ -118,14 +116,10 @@ func unavailable(config *pgx.ConnConfig, err error) error {
 		ErrUnavailable, config.Host, config.User, strings.TrimSpace(tries[len(tries)-1]))
 }
 
-// Close closes all connections, after the calls under way. Whoever awaits signing
-// keys must have been told to stop.
+// Close closes all connections, after the calls under way. Whoever awaits a notice
+// must have been told to stop.
 func (s *Store) Close() error {
-	s.listening.Lock()
-	defer s.listening.Unlock()
-	if s.listener != nil {
-		s.stopListening()
-	}
+	s.notices.close()
 	s.pool.Close()
 	return nil
 }

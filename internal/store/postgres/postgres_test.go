@@ -63,6 +63,10 @@ func openClocked(tb testing.TB) storetest.Clocked {
 			execute(tb, url, `UPDATE tests.clock SET shows = '`+at.Format(time.RFC3339Nano)+`'`)
 		},
 		Execute: func(tb testing.TB, statement string) { execute(tb, url, statement) },
+		SameTime: func(tb testing.TB) {
+			execute(tb, url, `ALTER TABLE clients DISABLE TRIGGER clients_note_change`, `UPDATE clients SET changed_at = now()`,
+				`ALTER TABLE clients ENABLE TRIGGER clients_note_change`)
+		},
 	}
 }
 
@@ -81,6 +85,7 @@ func with(tb testing.TB, database, key, value string) string {
 
 func TestUsersKeepTheContract(t *testing.T)    { t.Parallel(); storetest.Users(t, openDurable) }
 func TestClientsKeepTheContract(t *testing.T)  { t.Parallel(); storetest.Clients(t, openDurable) }
+func TestChangesKeepTheContract(t *testing.T)  { t.Parallel(); storetest.ClientChanges(t, openClocked) }
 func TestSessionsKeepTheContract(t *testing.T) { t.Parallel(); storetest.Sessions(t, openDurable) }
 func TestStatusesKeepTheContract(t *testing.T) { t.Parallel(); storetest.Statuses(t, openAgeing) }
 func TestKeysKeepTheContract(t *testing.T)     { t.Parallel(); storetest.Keys(t, openDurable) }
@@ -111,3 +116,5 @@ func TestTheSchemaKeepsRevokedKeysRevoked(t *testing.T) {
 		t.Errorf("a turn is not moved to an earlier time: %v", err)
 	}
 }
+
+func BenchmarkDirectory(b *testing.B) { storetest.BenchmarkDirectory(b, openClocked(b)) }

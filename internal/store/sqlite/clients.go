@@ -14,13 +14,19 @@ import (
 
 const clientColumns = `id, name, kind, grant_types, rotation, allow_skip, grace, idle_ttl, max_ttl, created_at, disabled_at`
 
-func scanClient(r row) (client.Client, error) {
+func scanClient(r row) (client.Client, error) { return scanClientAnd(r) }
+
+// scanClientAnd reads clientColumns and whatever columns follow them.
+func scanClientAnd(r row, more ...any) (client.Client, error) {
 	var c client.Client
 	var grants []byte
 	var grace, idle, longest sql.Null[int64]
 	var created, disabled moment
-	if err := r.Scan(&c.ID, &c.Name, &c.Kind, &grants, &c.Rotation, &c.AllowSkip,
-		&grace, &idle, &longest, &created, &disabled); err != nil {
+	columns := []any{
+		&c.ID, &c.Name, &c.Kind, &grants, &c.Rotation, &c.AllowSkip,
+		&grace, &idle, &longest, &created, &disabled,
+	}
+	if err := r.Scan(append(columns, more...)...); err != nil {
 		return client.Client{}, err
 	}
 	if err := json.Unmarshal(grants, &c.GrantTypes); err != nil {
@@ -43,13 +49,38 @@ func duration(micros sql.Null[int64]) *time.Duration {
 func (s *Store) Clients(ctx context.Context) ([]client.Client, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+clientColumns+` FROM clients ORDER BY id`)
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+clientColumns+` FROM clients WHERE deleted_at IS NULL ORDER BY id`)
 	clients, err := collect(rows, err, scanClient)
 	if err != nil {
 		return nil, fmt.Errorf("list clients: %w", err)
 	}
 	return clients, nil
 }
+
+func scanChange(r row) (client.Change, error) {
+	var change client.Change
+	var at moment
+	var err error
+	change.Client, err = scanClientAnd(r, &at, &change.Deleted)
+	change.Mark = client.Mark{At: at.Time, ID: change.Client.ID}
+	return change, err
+}
+
+// ClientsChanged implements [client.Store].
+func (s *Store) ClientsChanged(ctx context.Context, after client.Mark, limit int) ([]client.Change, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+clientColumns+`, changed_at, deleted_at IS NOT NULL FROM clients
+		WHERE (changed_at, id) > (?, ?) ORDER BY changed_at, id LIMIT ?`, after.At.UnixMicro(), after.ID, pageSize(limit))
+	changes, err := collect(rows, err, scanChange)
+	if err != nil {
+		return nil, fmt.Errorf("read changed clients: %w", err)
+	}
+	return changes, nil
+}
+
+// AwaitClients implements [client.Store].
+func (s *Store) AwaitClients(ctx context.Context) error { return untold(ctx) }
 
 // DisableClient implements [client.Store].
 func (s *Store) DisableClient(ctx context.Context, id string, event audit.Event) error {

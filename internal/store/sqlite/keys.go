@@ -63,12 +63,8 @@ func (s *Store) ChangeSigningKeys(ctx context.Context, decide func([]keyring.Sto
 	return nil
 }
 
-// AwaitSigningKeys implements [keyring.Store]. A file tells nobody that it was
-// changed: here the hint never comes.
-func (s *Store) AwaitSigningKeys(ctx context.Context) error {
-	<-ctx.Done()
-	return ctx.Err()
-}
+// AwaitSigningKeys implements [keyring.Store].
+func (s *Store) AwaitSigningKeys(ctx context.Context) error { return untold(ctx) }
 
 func (t tx) updateKey(ctx context.Context, k keyring.Stored) error {
 	return t.changeOne(ctx, keyring.ErrUnknownKey,

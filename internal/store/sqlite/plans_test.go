@@ -18,7 +18,7 @@ import (
 // fill makes the database large enough that it matters how rows are found.
 func fill(execute func(statements ...string)) {
 	execute(
-		`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)
+		`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
 			INSERT INTO clients (id, name, kind, grant_types, rotation, allow_skip, created_at)
 			SELECT 'client' || i, 'a client', 'public', '[]', 'always', 0, 1 FROM n`,
 		`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)

@@ -179,6 +179,13 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, callTimeout)
 }
 
+// untold awaits the hint that something was changed. A file tells nobody that it was:
+// here the hint never comes.
+func untold(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
 // changeOne runs an update that must meet a row.
 func (t tx) changeOne(ctx context.Context, missing error, query string, args ...any) error {
 	result, err := t.ExecContext(ctx, query, args...)

@@ -79,9 +79,10 @@ func openClocked(tb testing.TB) storetest.Clocked {
 	tb.Cleanup(func() { store.Close() })
 	execute := byHand(tb, file)
 	return storetest.Clocked{
-		Durable: store,
-		Set:     func(_ testing.TB, at time.Time) { now.Store(&at) },
-		Execute: func(tb testing.TB, statement string) { execute(statement) },
+		Durable:  store,
+		Set:      func(_ testing.TB, at time.Time) { now.Store(&at) },
+		Execute:  func(tb testing.TB, statement string) { execute(statement) },
+		SameTime: func(testing.TB) { execute(`UPDATE clients SET changed_at = 1`) },
 	}
 }
 
@@ -92,6 +93,7 @@ func openStates(tb testing.TB) (session.States, func(testing.TB) string) {
 
 func TestUsersKeepTheContract(t *testing.T)    { t.Parallel(); storetest.Users(t, openDurable) }
 func TestClientsKeepTheContract(t *testing.T)  { t.Parallel(); storetest.Clients(t, openDurable) }
+func TestChangesKeepTheContract(t *testing.T)  { t.Parallel(); storetest.ClientChanges(t, openClocked) }
 func TestSessionsKeepTheContract(t *testing.T) { t.Parallel(); storetest.Sessions(t, openDurable) }
 func TestStatusesKeepTheContract(t *testing.T) { t.Parallel(); storetest.Statuses(t, openAgeing) }
 func TestKeysKeepTheContract(t *testing.T)     { t.Parallel(); storetest.Keys(t, openDurable) }
@@ -99,3 +101,5 @@ func TestAuditKeepsTheContract(t *testing.T)   { t.Parallel(); storetest.Audit(t
 func TestClocksKeepTheContract(t *testing.T)   { t.Parallel(); storetest.Clocks(t, openClocked) }
 func TestStatesKeepTheContract(t *testing.T)   { t.Parallel(); storetest.States(t, openStates) }
 func TestStatesReplayHistories(t *testing.T)   { storetest.StatesHistory(t, openStates) }
+
+func BenchmarkDirectory(b *testing.B) { storetest.BenchmarkDirectory(b, openClocked(b)) }

@@ -118,6 +118,10 @@ func clientCalls() []Call {
 		{"Clients", false, onUser(func(ctx context.Context, store Durable, _ user.User) error {
 			return drop(store.Clients(ctx))
 		})},
+		{"ClientsChanged", false, onUser(func(ctx context.Context, store Durable, _ user.User) error {
+			return drop(store.ClientsChanged(ctx, client.Mark{}, client.MostChanged))
+		})},
+		{"AwaitClients", false, callAwait(Durable.AwaitClients)},
 		{"DisableClient", true, onUser(disable)},
 		{"EnableClient", true, func(tb testing.TB, store Durable) func(context.Context) error {
 			if err := disable(tb.Context(), store, user.User{}); err != nil {
@@ -258,20 +262,25 @@ func otherCalls() []Call {
 			return func(ctx context.Context) error { _, _, err := store.SigningKeys(ctx); return err }
 		}},
 		{"ChangeSigningKeys", true, callChangeKeys},
-		{"AwaitSigningKeys", false, func(_ testing.TB, store Durable) func(context.Context) error {
-			return func(ctx context.Context) error {
-				ctx, cancel := context.WithCancel(ctx)
-				defer time.AfterFunc(time.Millisecond, cancel).Stop()
-				if err := store.AwaitSigningKeys(ctx); !errors.Is(err, context.Canceled) {
-					return err
-				}
-				return nil
-			}
-		}},
+		{"AwaitSigningKeys", false, callAwait(Durable.AwaitSigningKeys)},
 		{"AppendEvents", true, func(_ testing.TB, store Durable) func(context.Context) error {
 			event := audit.New(audit.SessionHealed, audit.ByClient(client.FirstParty))
 			return func(ctx context.Context) error { return store.AppendEvents(ctx, []audit.Event{event}) }
 		}},
+	}
+}
+
+// callAwait awaits a hint for a moment.
+func callAwait(await func(Durable, context.Context) error) func(testing.TB, Durable) func(context.Context) error {
+	return func(_ testing.TB, store Durable) func(context.Context) error {
+		return func(ctx context.Context) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer time.AfterFunc(time.Millisecond, cancel).Stop()
+			if err := await(store, ctx); !errors.Is(err, context.Canceled) {
+				return err
+			}
+			return nil
+		}
 	}
 }
 

@@ -123,6 +123,10 @@ func wantNoLiveSession(tb testing.TB, store Durable, userID string) {
 func cancelledClientCalls(t *testing.T, store Durable) {
 	wantCancelled(t, map[string]func(context.Context) error{
 		"Clients": func(ctx context.Context) error { return drop(store.Clients(ctx)) },
+		"ClientsChanged": func(ctx context.Context) error {
+			return drop(store.ClientsChanged(ctx, client.Mark{}, client.MostChanged))
+		},
+		"AwaitClients": store.AwaitClients,
 		"DisableClient": func(ctx context.Context) error {
 			return store.DisableClient(ctx, client.FirstParty, clientEvent(audit.ClientDisabled))
 		},

@@ -21,6 +21,9 @@ type Clocked struct {
 	Durable
 	Set     func(tb testing.TB, now time.Time)
 	Execute func(tb testing.TB, statement string) // SQL that both dialects know
+	// SameTime gives all clients one time of their last change, as the migration did that
+	// began to note it.
+	SameTime func(tb testing.TB)
 }
 
 const (

@@ -1,0 +1,104 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// notices is the one connection on which the database tells what was changed, by
+// whomever. It is none of the pool's, which come and go.
+type notices struct {
+	settings *pgx.ConnConfig
+	heard    map[string]chan struct{} // by channel; holds a notice that nobody has taken yet
+
+	turn chan struct{} // holds one token; whoever has it may use conn
+	conn *pgx.Conn     // nil: nobody listens
+}
+
+func newNotices(settings *pgx.ConnConfig, channels ...string) *notices {
+	n := &notices{settings: settings, heard: map[string]chan struct{}{}, turn: make(chan struct{}, 1)}
+	for _, channel := range channels {
+		n.heard[channel] = make(chan struct{}, 1)
+	}
+	n.turn <- struct{}{}
+	return n
+}
+
+// await returns nil when there was a notice on the channel. Of those who await, one
+// listens and passes on what is for the others.
+func (n *notices) await(ctx context.Context, channel string) error {
+	for {
+		select {
+		case <-n.heard[channel]:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-n.turn:
+		}
+		err := n.listen(ctx, channel)
+		n.turn <- struct{}{}
+		if err != nil {
+			return cmp.Or(ctx.Err(), err)
+		}
+	}
+}
+
+// listen waits for one notice, unless one is there for the channel already.
+func (n *notices) listen(ctx context.Context, channel string) error {
+	if len(n.heard[channel]) > 0 {
+		return nil
+	}
+	if n.conn == nil {
+		if err := n.connect(ctx); err != nil {
+			return err
+		}
+	}
+	notice, err := n.conn.WaitForNotification(ctx)
+	if err != nil {
+		n.disconnect()
+		return err
+	}
+	select {
+	case n.heard[notice.Channel] <- struct{}{}:
+	default: // one waits already
+	}
+	return nil
+}
+
+func (n *notices) connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, n.settings)
+	if err != nil {
+		return err
+	}
+	n.conn = conn
+	var listen strings.Builder
+	for channel := range n.heard {
+		listen.WriteString("LISTEN " + channel + ";")
+	}
+	if _, err := conn.Exec(ctx, listen.String()); err != nil {
+		n.disconnect()
+		return err
+	}
+	return nil
+}
+
+func (n *notices) disconnect() {
+	ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+	defer cancel()
+	_ = n.conn.Close(ctx) // broken, or not needed any more
+	n.conn = nil
+}
+
+// close waits for who listens.
+func (n *notices) close() {
+	<-n.turn
+	defer func() { n.turn <- struct{}{} }()
+	if n.conn != nil {
+		n.disconnect()
+	}
+}

@@ -311,7 +311,7 @@ func (a *App) buildAPI(roots secret.Roots) error {
 	a.api, err = httpapi.New(httpapi.Config{
 		Issuer: a.cfg.Issuer,
 		Capabilities: oauth.Capabilities{
-			GrantTypes: []string{oauth.GrantRefreshToken}, AuthMethods: []string{string(client.MethodNone)},
+			GrantTypes: httpapi.GrantTypes(), AuthMethods: []string{string(client.MethodNone)},
 		},
 		Authority:   auth,
 		Keys:        a.keys,

@@ -24,6 +24,15 @@ func (s *Server) grants() []grant {
 	}
 }
 
+// GrantTypes lists the grants that the token endpoint has code for.
+func GrantTypes() []string {
+	var all []string
+	for _, g := range (&Server{}).grants() {
+		all = append(all, g.grantType)
+	}
+	return all
+}
+
 // grantedToken is the successful answer of the token endpoint (RFC 6749 §5.1).
 type grantedToken struct {
 	AccessToken  string `json:"access_token"`

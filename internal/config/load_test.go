@@ -204,6 +204,24 @@ func TestAValueGivenTwiceInTheEnvironmentIsRefused(t *testing.T) {
 	file := writeFile(t, "ttl", "3m")
 	problems := given{env: []string{"MINTMARK_ACCESS_TOKEN_TTL=4m", "MINTMARK_ACCESS_TOKEN_TTL_FILE=" + file}}.problems(t)
 	expect(t, problems, "both MINTMARK_ACCESS_TOKEN_TTL and MINTMARK_ACCESS_TOKEN_TTL_FILE are set; unset one")
+	problems = given{env: []string{"MINTMARK_ACCESS_TOKEN_TTL=4m", "MINTMARK_ACCESS_TOKEN_TTL_FILE=/nowhere"}}.problems(t)
+	expect(t, problems, "unset one") // the file is not read
+}
+
+func TestAPathIsPrintedWhereItLooksLikeOne(t *testing.T) {
+	t.Parallel()
+	for path, says := range map[string]string{
+		"/no/where": `the file "/no/where" cannot`, "nowhere.txt": `the file "nowhere.txt" cannot`, `no\where`: `the file "no\\where" cannot`,
+		password: "the file it names cannot", "./" + password + "@h": "the file it names cannot",
+	} {
+		expect(t, given{env: []string{"MINTMARK_AUDIENCE_FILE=" + path}}.problems(t), says)
+	}
+}
+
+func TestAFlagMayBeEmpty(t *testing.T) {
+	t.Parallel()
+	given{args: []string{"--database-url=", "--redis-url="}}.mustLoad(t)
+	expect(t, given{args: []string{"--audience="}}.problems(t), `"" cannot be an audience`)
 }
 
 // expect asserts that there is exactly one problem per line wanted, and that
@@ -314,6 +332,7 @@ func TestTracingFollowsTheStandardVariables(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://c": true,
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://c":                      true,
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://c OTEL_SDK_DISABLED=true":      false,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://c OTEL_SDK_DISABLED=TRUE":      false,
 		"OTEL_TRACES_EXPORTER=none OTEL_EXPORTER_OTLP_ENDPOINT=http://c":   false,
 		"OTEL_TRACES_EXPORTER=otlp OTEL_EXPORTER_OTLP_ENDPOINT=http://c":   true,
 		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://c OTEL_SERVICE_NAME=x": false,

@@ -80,12 +80,11 @@ address; the one per address stays 60/m), or both: ` + "`10/m,60/m`" + `.
 const markdownRules = `
 ## Rules between keys
 - ` + "`MINTMARK_DATABASE_URL` and `MINTMARK_REDIS_URL`" + ` are set both or neither; with them
-  ` + "`MINTMARK_ROOT_SECRET` and `MINTMARK_ISSUER`" + ` are required. ` + "`MINTMARK_DATABASE_MIGRATE_URL`" + ` only stands
-  beside the first.
+  ` + "`MINTMARK_ROOT_SECRET`" + ` is required; replicas need the same ` + "`MINTMARK_ISSUER`" + ` as well, which else follows the port.
+  ` + "`MINTMARK_DATABASE_MIGRATE_URL`" + ` only stands beside the first.
 - The issuer is https, or http on loopback. An http issuer elsewhere, or an http issuer with a
   public listener that is not on loopback, needs ` + "`MINTMARK_INSECURE_PLAIN_HTTP=true`" + `.
 - The two listeners have different ports (0 and 0 are different).
-- ` + "`MINTMARK_REFRESH_IDLE_TTL` ≤ `MINTMARK_REFRESH_MAX_TTL`" + `.
 - ` + "`MINTMARK_KEYS_ROTATE_EVERY` ≥ 2 × `MINTMARK_KEYS_PUBLISH_AHEAD`" + `.
 - ` + "`MINTMARK_KEYS_PUBLISH_AHEAD` ≥ `MINTMARK_ACCESS_TOKEN_TTL`" + `.
 - ` + "`MINTMARK_KEYS_RETAIN` ≥ `MINTMARK_ACCESS_TOKEN_TTL`" + ` + 6m.

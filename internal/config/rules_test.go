@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -86,6 +87,15 @@ func TestMalformedValuesAreRefused(t *testing.T) {
 		{"origins are not null", "CORS_ORIGINS=null", "strangers"},
 		{"origins have no path", "CORS_ORIGINS=https://a.example/", "ends in a slash"},
 		{"origins have no default port", "CORS_ORIGINS=https://a.example:443", "default port"},
+		{"origins have no default port of http", "CORS_ORIGINS=http://a.example:80", "default port"},
+		{"origins are 100 at most", "CORS_ORIGINS=" + numbered(101, "https://h%d.example"), "101 origins are more than 100"},
+		{"proxies are 100 at most", "TRUSTED_PROXIES=" + numbered(101, "10.0.0.%d"), "101 networks are more than 100"},
+		{"proxies have no zone", "TRUSTED_PROXIES=fe80::1%eth0", "neither an IP address nor a network"},
+		{"networks of IPv4 are written as such", "TRUSTED_PROXIES=::ffff:10.0.0.0/104", "neither an IP address nor a network"},
+		{"a rate is at most a million", "RATE_TOKEN=1000001/h", "not a rate of 1 to 1000000"},
+		{"a rate is canonical", "RATE_TOKEN=01/h", "not a rate"},
+		{"audience has 255 characters at most", "AUDIENCE=" + strings.Repeat("x", 256), "cannot be an audience"},
+		{"a long value is repeated in part", "ISSUER=" + strings.Repeat("x", 81), `"` + strings.Repeat("x", 80) + `…"`},
 		{"origins differ", "CORS_ORIGINS=https://a.example,https://a.example", "stands there twice"},
 		{"plain http is true or false", "INSECURE_PLAIN_HTTP=yes", "neither true nor false"},
 		{"levels are known", "LOG_LEVEL=INFO", "not known"},
@@ -119,9 +129,20 @@ func TestValuesAtTheirBoundsAreAccepted(t *testing.T) {
 		"PASSWORD_MEMORY_KIB=8192", "PASSWORD_MEMORY_KIB=524288", "PASSWORD_TIME=16", "PASSWORD_MIN_LENGTH=8", "PASSWORD_MIN_LENGTH=64",
 		"ISSUER=http://127.0.0.1:1", "ISSUER=http://[::1]:65535", "ISSUER=https://a.example:8443", "HTTP_ADDR=[::1]:1", "HTTP_ADDR=localhost:0", "HTTP_ADDR=LocalHost:0", "HTTP_ADDR=127.255.255.254:1", "HTTP_ADDR=[::ffff:127.0.0.1]:1",
 		"RATE_LOGIN=off", "RATE_LOGIN=1/s,off", "RATE_TOKEN=1000000/h", "CORS_ORIGINS=http://[::1]:3000",
+		"CORS_ORIGINS=" + numbered(100, "https://h%d.example"), "TRUSTED_PROXIES=" + numbered(100, "10.0.0.%d"),
+		"AUDIENCE=" + strings.Repeat("x", 255), "DATA_DIR=" + strings.Repeat("x", 64<<10),
 	} {
 		given{env: []string{"MINTMARK_" + env}}.mustLoad(t)
 	}
+}
+
+// numbered lists entries made from a pattern with a %d.
+func numbered(count int, pattern string) string {
+	entries := make([]string, count)
+	for i := range entries {
+		entries[i] = fmt.Sprintf(pattern, i)
+	}
+	return strings.Join(entries, ",")
 }
 
 func TestRulesBetweenKeys(t *testing.T) {
@@ -143,6 +164,16 @@ func TestRulesBetweenKeys(t *testing.T) {
 		{"an unreadable database needs Redis, too", []string{name, roots, "MINTMARK_DATABASE_URL_FILE=/nowhere"}, []string{"MINTMARK_DATABASE_URL (", "MINTMARK_REDIS_URL (not set)"}},
 		{"a malformed root secret is a given one", []string{name, db, cache, "MINTMARK_ROOT_SECRET=x"}, []string{"MINTMARK_ROOT_SECRET (environment)"}},
 		{"migrations go to the database", []string{"MINTMARK_DATABASE_MIGRATE_URL=" + database}, []string{"MINTMARK_DATABASE_URL is missing"}},
+		{"migrations beside Redis go to the database, too", []string{name, roots, cache, "MINTMARK_DATABASE_MIGRATE_URL=" + database},
+			[]string{"MINTMARK_DATABASE_MIGRATE_URL (environment): it is set, while", "MINTMARK_DATABASE_URL (not set): it is missing"}},
+		{"Redis alone needs a root secret, too", []string{name, cache}, []string{"MINTMARK_DATABASE_URL (not set)", "MINTMARK_ROOT_SECRET (not set)"}},
+		{"an unreadable Redis needs a database", []string{name, roots, "MINTMARK_REDIS_URL_FILE=/nowhere"}, []string{"MINTMARK_REDIS_URL (", "MINTMARK_DATABASE_URL (not set)"}},
+		{"a malformed publish-ahead is told once", []string{"MINTMARK_KEYS_PUBLISH_AHEAD=x", "MINTMARK_KEYS_ROTATE_EVERY=95h"}, []string{"MINTMARK_KEYS_PUBLISH_AHEAD"}},
+		{"a malformed access token TTL is told once", []string{"MINTMARK_ACCESS_TOKEN_TTL=x", "MINTMARK_KEYS_PUBLISH_AHEAD=4m", "MINTMARK_KEYS_RETAIN=10m"},
+			[]string{"MINTMARK_ACCESS_TOKEN_TTL"}},
+		{"a malformed leave for plain http is told once", []string{"MINTMARK_INSECURE_PLAIN_HTTP=x", "MINTMARK_ISSUER=http://mintmark", "MINTMARK_HTTP_ADDR=:8080"},
+			[]string{"MINTMARK_INSECURE_PLAIN_HTTP"}},
+		{"a malformed address is told once", []string{"MINTMARK_HTTP_ADDR=x", "MINTMARK_OPS_ADDR=127.0.0.1:8080"}, []string{"MINTMARK_HTTP_ADDR"}},
 		{"an embedded root secret is fine", []string{roots}, nil},
 		{"production is fine", production(), nil},
 		{"https behind a proxy is fine", []string{"MINTMARK_HTTP_ADDR=:8080", "MINTMARK_ISSUER=https://a.example"}, nil},
@@ -217,6 +248,24 @@ func TestTheRememberedIssuerIsNamedAsTheSource(t *testing.T) {
 	}
 	if got := config.Show(loaded)[0].Source; got != "default" {
 		t.Errorf("the Config it was made from says %q now", got)
+	}
+}
+
+func TestTheAudienceFollowsARememberedIssuerUnlessItIsGiven(t *testing.T) {
+	t.Parallel()
+	for want, g := range map[string]given{"http://localhost:4711": {}, "api": {env: []string{"MINTMARK_AUDIENCE=api"}}} {
+		c, err := g.mustLoad(t).WithRememberedIssuer("http://localhost:4711")
+		if err != nil || c.Audience != want {
+			t.Errorf("audience = %s (%v), want %s", c.Audience, err, want)
+		}
+	}
+}
+
+func TestAProxyMayBeWrittenAsMappedIPv4(t *testing.T) {
+	t.Parallel()
+	got := given{env: []string{"MINTMARK_TRUSTED_PROXIES=::ffff:10.0.0.1"}}.mustLoad(t).TrustedProxies
+	if len(got) != 1 || got[0].String() != "10.0.0.1/32" {
+		t.Errorf("proxies = %v, want 10.0.0.1/32, which is how peers are written", got)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestBrokenYAMLIsToldClearly(t *testing.T) {
 
 func TestAFileWithoutKeysSetsNothing(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"\n", "# a comment\n", "---\n", "---\n# a comment\n", "{}\n", "~\n", "\ufeff# with a byte order mark\r\n"} {
+	for _, text := range []string{"#" + strings.Repeat("x", 1<<20-1), "\n", "# a comment\n", "---\n", "---\n# a comment\n", "{}\n", "~\n", "\ufeff# with a byte order mark\r\n"} {
 		if c := (given{yaml: text}).mustLoad(t); c.PasswordTime != 2 {
 			t.Errorf("%q sets something", text)
 		}

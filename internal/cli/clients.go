@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/config"
 )
 
 func (s *shell) newClients() *cobra.Command {
@@ -31,15 +32,19 @@ func (s *shell) newClientsList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			answer := make([]clientAnswer, 0, len(clients))
-			t := table{head: []string{"ID", "NAME", "KIND", "GRANTS", "ROTATION", "STATE", "CREATED"}, empty: "there are no clients; restart `mintmark serve`, which brings first-party"}
-			for _, c := range clients {
-				answer = append(answer, clientJSON(c))
-				t.rows = append(t.rows, []string{c.ID, c.Name, string(c.Kind), strings.Join(c.GrantTypes, ","), string(c.Rotation), clientState(c), stamp(c.CreatedAt)})
-			}
-			return s.answer(answer, t)
+			return s.answerClients(clients)
 		}),
 	}
+}
+
+func (s *shell) answerClients(clients []client.Client) error {
+	answer := make([]clientAnswer, 0, len(clients))
+	t := table{head: []string{"ID", "NAME", "KIND", "GRANTS", "ROTATION", "STATE", "CREATED"}, empty: "there are no clients; restart `mintmark serve`, which brings first-party"}
+	for _, c := range clients {
+		answer = append(answer, clientJSON(c))
+		t.rows = append(t.rows, []string{c.ID, c.Name, string(c.Kind), strings.Join(c.GrantTypes, ","), string(c.Rotation), clientState(c), stamp(c.CreatedAt)})
+	}
+	return s.answer(answer, t)
 }
 
 func (s *shell) newClientsShow() *cobra.Command {
@@ -53,23 +58,27 @@ func (s *shell) newClientsShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			now := time.Now()
-			return s.answer(clientJSON(c), table{rows: [][]string{
-				{"id", c.ID},
-				{"name", c.Name},
-				{"kind", string(c.Kind)},
-				{"grants", strings.Join(c.GrantTypes, ", ")},
-				{"rotation", string(c.Rotation)},
-				{"refresh grace", ownOr(c.Grace, o.cfg.RefreshGrace)},
-				{"refresh idle", ownOr(c.IdleTTL, o.cfg.RefreshIdleTTL)},
-				{"refresh maximum", ownOr(c.MaxTTL, o.cfg.RefreshMaxTTL)},
-				{"late retries", map[bool]string{true: "allowed", false: "end the session"}[c.AllowSkip]},
-				{"state", clientState(c)},
-				{"created", stampWithAge(c.CreatedAt, now)},
-				{"disabled", stampWithAge(c.DisabledAt, now)},
-			}})
+			return s.answerClient(c, o.cfg)
 		}),
 	}
+}
+
+func (s *shell) answerClient(c client.Client, cfg config.Config) error {
+	now := time.Now()
+	return s.answer(clientJSON(c), table{rows: [][]string{
+		{"id", c.ID},
+		{"name", c.Name},
+		{"kind", string(c.Kind)},
+		{"grants", strings.Join(c.GrantTypes, ", ")},
+		{"rotation", string(c.Rotation)},
+		{"refresh grace", ownOr(c.Grace, cfg.RefreshGrace)},
+		{"refresh idle", ownOr(c.IdleTTL, cfg.RefreshIdleTTL)},
+		{"refresh maximum", ownOr(c.MaxTTL, cfg.RefreshMaxTTL)},
+		{"late retries", map[bool]string{true: "allowed", false: "end the session"}[c.AllowSkip]},
+		{"state", clientState(c)},
+		{"created", stampWithAge(c.CreatedAt, now)},
+		{"disabled", stampWithAge(c.DisabledAt, now)},
+	}})
 }
 
 func ownOr(own *time.Duration, fallback time.Duration) string {

@@ -39,17 +39,21 @@ not needed.`,
 			if err != nil {
 				return err
 			}
-			answer := make([]keyAnswer, 0, len(keys))
-			t := table{head: []string{"KID", "STATE", "ALG", "SEALED BY", "PUBLISHED", "SIGNS FROM", "NEXT", "REVOKED"},
-				empty: "there are no signing keys; `mintmark serve` makes the first one"}
-			for _, k := range keys {
-				answer = append(answer, newKeyAnswer(k))
-				t.rows = append(t.rows, []string{k.KID, string(k.State), k.Alg, sealedBy(k),
-					stampWithAge(k.PublishedAt, now), stampWithAge(signsFrom(k), now), nextOf(k, now), stampWithAge(k.RevokedAt, now)})
-			}
-			return s.answer(answer, t)
+			return s.answerKeys(keys, now)
 		}),
 	}
+}
+
+func (s *shell) answerKeys(keys []keyring.Listed, now time.Time) error {
+	answer := make([]keyAnswer, 0, len(keys))
+	t := table{head: []string{"KID", "STATE", "ALG", "SEALED BY", "PUBLISHED", "SIGNS FROM", "NEXT", "REVOKED"},
+		empty: "there are no signing keys; `mintmark serve` makes the first one"}
+	for _, k := range keys {
+		answer = append(answer, newKeyAnswer(k))
+		t.rows = append(t.rows, []string{k.KID, string(k.State), k.Alg, sealedBy(k),
+			stampWithAge(k.PublishedAt, now), stampWithAge(signsFrom(k), now), nextOf(k, now), stampWithAge(k.RevokedAt, now)})
+	}
+	return s.answer(answer, t)
 }
 
 // nextOf is what time alone will do to a key.

@@ -20,11 +20,7 @@ token that it gave out.`,
 }
 
 func (s *shell) newSessionsList() *cobra.Command {
-	var (
-		page  page
-		whose string
-		live  bool
-	)
+	var wanted wantedSessions
 	cmd := &cobra.Command{
 		Use: "list", Short: "list sessions, newest first",
 		Long: `List sessions, the newest first, a page at a time. The last use is written about once an
@@ -34,19 +30,9 @@ the idle lifetime of its client, as configured here.`,
   mintmark sessions list --user ada --limit 10`,
 		Args: arguments(),
 		RunE: s.operate(func(ctx context.Context, cmd *cobra.Command, o operation, _ []string) error {
-			if err := page.check(); err != nil {
+			query, err := wanted.query(ctx, o)
+			if err != nil {
 				return err
-			}
-			query := session.Query{After: page.after, Limit: page.limit}
-			if live {
-				query.Live = session.LiveOnly
-			}
-			if whose != "" {
-				u, err := o.user(ctx, whose)
-				if err != nil {
-					return err
-				}
-				query.UserID = u.ID
 			}
 			sessions, err := o.ListSessions(ctx, query)
 			if err != nil {
@@ -55,14 +41,37 @@ the idle lifetime of its client, as configured here.`,
 			if err := s.answerSessions(sessions); err != nil || len(sessions) == 0 {
 				return err
 			}
-			s.printNext(cmd, page, len(sessions), sessions[len(sessions)-1].ID)
+			s.printNext(cmd, wanted.page, len(sessions), sessions[len(sessions)-1].ID)
 			return nil
 		}),
 	}
-	page.register(cmd)
-	cmd.Flags().StringVar(&whose, "user", "", "only those of this `user`, by name or id")
-	cmd.Flags().BoolVar(&live, "live", false, "only those that can still refresh")
+	wanted.page.register(cmd)
+	cmd.Flags().StringVar(&wanted.user, "user", "", "only those of this `user`, by name or id")
+	cmd.Flags().BoolVar(&wanted.live, "live", false, "only those that can still refresh")
 	return cmd
+}
+
+// wantedSessions are those that the flags of a listing ask for.
+type wantedSessions struct {
+	page page
+	user string
+	live bool
+}
+
+func (w wantedSessions) query(ctx context.Context, o operation) (session.Query, error) {
+	if err := w.page.check(); err != nil {
+		return session.Query{}, err
+	}
+	query := session.Query{After: w.page.after, Limit: w.page.limit}
+	if w.live {
+		query.Live = session.LiveOnly
+	}
+	if w.user == "" {
+		return query, nil
+	}
+	u, err := o.user(ctx, w.user)
+	query.UserID = u.ID
+	return query, err
 }
 
 func (s *shell) answerSessions(sessions []operator.Session) error {

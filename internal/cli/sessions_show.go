@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mintmark-auth/mintmark/internal/operator"
 )
 
 func (s *shell) newSessionsShow() *cobra.Command {
@@ -18,23 +20,27 @@ func (s *shell) newSessionsShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			now := time.Now()
-			ended := stampWithAge(one.RevokedAt, now)
-			if ended != "" {
-				ended += ": " + reasonMeans(one.RevokeReason)
-			}
-			return s.answer(sessionJSON(one), table{rows: [][]string{
-				{"id", one.ID},
-				{"user", one.Username + " (" + one.UserID + ")"},
-				{"client", one.ClientID},
-				{"state", string(one.State)},
-				{"started", stampWithAge(one.CreatedAt, now)},
-				{"last used", stampWithAge(one.LastSeenAt, now)},
-				{"ends", stampWithAge(one.AbsoluteExpiry, now)},
-				{"ended", ended},
-				{"address", one.Address},
-				{"user agent", one.UserAgent},
-			}})
+			return s.answerSession(one)
 		}),
 	}
+}
+
+func (s *shell) answerSession(one operator.Session) error {
+	now := time.Now()
+	ended := stampWithAge(one.RevokedAt, now)
+	if ended != "" {
+		ended += ": " + reasonMeans(one.RevokeReason)
+	}
+	return s.answer(sessionJSON(one), table{rows: [][]string{
+		{"id", one.ID},
+		{"user", one.Username + " (" + one.UserID + ")"},
+		{"client", one.ClientID},
+		{"state", string(one.State)},
+		{"started", stampWithAge(one.CreatedAt, now)},
+		{"last used", stampWithAge(one.LastSeenAt, now)},
+		{"ends", stampWithAge(one.AbsoluteExpiry, now)},
+		{"ended", ended},
+		{"address", one.Address},
+		{"user agent", one.UserAgent},
+	}})
 }

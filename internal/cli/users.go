@@ -2,13 +2,10 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mintmark-auth/mintmark/internal/audit"
-	"github.com/mintmark-auth/mintmark/internal/operator"
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
@@ -69,13 +66,7 @@ at a time.`,
 			if err != nil {
 				return err
 			}
-			answer := make([]userAnswer, 0, len(users))
-			t := table{head: []string{"ID", "NAME", "EMAIL", "STATE", "CREATED"}, empty: "there are no users; `mintmark users create` adds one"}
-			for _, u := range users {
-				answer = append(answer, userJSON(u))
-				t.rows = append(t.rows, []string{u.ID, u.Username, u.Email, userState(u), stamp(u.CreatedAt)})
-			}
-			if err := s.answer(answer, t); err != nil || len(users) == 0 {
+			if err := s.answerUsers(users); err != nil || len(users) == 0 {
 				return err
 			}
 			s.printNext(cmd, page, len(users), users[len(users)-1].ID)
@@ -84,6 +75,16 @@ at a time.`,
 	}
 	page.register(cmd)
 	return cmd
+}
+
+func (s *shell) answerUsers(users []user.User) error {
+	answer := make([]userAnswer, 0, len(users))
+	t := table{head: []string{"ID", "NAME", "EMAIL", "STATE", "CREATED"}, empty: "there are no users; `mintmark users create` adds one"}
+	for _, u := range users {
+		answer = append(answer, userJSON(u))
+		t.rows = append(t.rows, []string{u.ID, u.Username, u.Email, userState(u), stamp(u.CreatedAt)})
+	}
+	return s.answer(answer, t)
 }
 
 func (s *shell) newUsersShow() *cobra.Command {
@@ -97,119 +98,23 @@ func (s *shell) newUsersShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			now := time.Now()
-			return s.answer(userJSON(u), table{rows: [][]string{
-				{"id", u.ID},
-				{"name", u.Username},
-				{"email", u.Email},
-				{"state", userState(u)},
-				{"created", stampWithAge(u.CreatedAt, now)},
-				{"disabled", stampWithAge(u.DisabledAt, now)},
-				{"deleted", stampWithAge(u.DeletedAt, now)},
-				{"sessions valid after", stampWithAge(u.SessionsValidAfter, now)},
-			}})
+			return s.answerUser(u)
 		}),
 	}
 }
 
-func (s *shell) newUsersDisable() *cobra.Command {
-	return s.newUserChange(userChange{
-		verb: "disable", done: "was disabled, and every session ended", harms: true,
-		question: "Disable %s and end every session of theirs?",
-		short:    "refuse a user, and end their sessions",
-		long: `Refuse the user from now on: no login, no refresh, and every session is ended. Access
-tokens that are out die within 5 s at services that follow the status lists; at others they
-live on until they expire. enable takes it back, but for the sessions.`,
-		change: (*operator.Operator).DisableUser,
-	})
-}
-
-func (s *shell) newUsersEnable() *cobra.Command {
-	return s.newUserChange(userChange{
-		verb: "enable", done: "may log in again",
-		short:  "let a disabled user log in again",
-		long:   `Let a disabled user log in again. Sessions that were ended stay ended.`,
-		change: (*operator.Operator).EnableUser,
-	})
-}
-
-func (s *shell) newUsersDelete() *cobra.Command {
-	return s.newUserChange(userChange{
-		verb: "delete", done: "was deleted", harms: true, harm: irreversible,
-		question: "Delete %s for good and end every session of theirs?",
-		short:    "delete a user for good",
-		long: `Delete a user for good: the name, the address and the password go, every session ends.
-The id stays as a tombstone, so that the audit trail keeps its sense; name and address
-may be used again. A script has to say --yes.`,
-		change: (*operator.Operator).DeleteUser,
-	})
-}
-
-// userChange is a verb that takes a user and nothing else.
-type userChange struct {
-	verb, done, short, long string
-	harms                   bool
-	harm                    harm
-	question                string // with %s for the user, where it harms
-	change                  func(*operator.Operator, context.Context, audit.Actor, string) error
-}
-
-func (s *shell) newUserChange(c userChange) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: c.verb + " USER", Short: c.short, Long: c.long,
-		Example: "  mintmark users " + c.verb + " ada",
-		Args:    arguments("USER"),
-		RunE: s.operate(func(ctx context.Context, cmd *cobra.Command, o operation, args []string) error {
-			u, err := o.user(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			if c.harms {
-				if err := s.confirm(cmd, c.harm, c.question, u.Username); err != nil {
-					return fmt.Errorf("%s user %q: %w", c.verb, args[0], err)
-				}
-			}
-			if err := c.change(o.Operator, ctx, o.by, u.ID); err != nil {
-				return about("user", args[0], err)
-			}
-			return s.done(changed{ID: u.ID, Done: c.verb}, "user %s %s", u.Username, c.done)
-		}),
-	}
-	if c.harms {
-		addYes(cmd)
-	}
-	return cmd
-}
-
-func (s *shell) newUsersSetPassword() *cobra.Command {
-	return &cobra.Command{
-		Use: "set-password USER", Short: "give a user a new password, and end their sessions",
-		Long: `Give a user a new password. It is asked for, or read from standard input, never taken
-from the command line. Every session of the user ends.`,
-		Example: `  mintmark users set-password ada
-  mintmark users set-password ada < password.txt`,
-		Args: arguments("USER"),
-		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, args []string) error {
-			u, err := o.user(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			password, err := s.readPassword(ctx)
-			if err != nil {
-				return err
-			}
-			if err := o.SetPassword(ctx, o.by, u.ID, password); err != nil {
-				return about("user", args[0], err)
-			}
-			return s.done(changed{ID: u.ID, Done: "set-password"}, "user %s has a new password, and every session ended", u.Username)
-		}),
-	}
-}
-
-// changed is the answer of a verb that changes one thing.
-type changed struct {
-	ID   string `json:"id"`
-	Done string `json:"done"` // the verb
+func (s *shell) answerUser(u user.User) error {
+	now := time.Now()
+	return s.answer(userJSON(u), table{rows: [][]string{
+		{"id", u.ID},
+		{"name", u.Username},
+		{"email", u.Email},
+		{"state", userState(u)},
+		{"created", stampWithAge(u.CreatedAt, now)},
+		{"disabled", stampWithAge(u.DisabledAt, now)},
+		{"deleted", stampWithAge(u.DeletedAt, now)},
+		{"sessions valid after", stampWithAge(u.SessionsValidAfter, now)},
+	}})
 }
 
 type userAnswer struct {

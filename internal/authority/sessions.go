@@ -11,12 +11,8 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
 
-// maxOwnSessions bounds what a user is shown of their sessions, and maxOwnPages how
-// many times as many rows are read for it: one that lapsed is known by its client.
-const (
-	maxOwnSessions = 100
-	maxOwnPages    = 10
-)
+// maxOwnSessions bounds what a user is shown of their sessions.
+const maxOwnSessions = 100
 
 // OwnSession is what a user may know of a session of theirs.
 type OwnSession struct {
@@ -39,24 +35,17 @@ func (a *Authority) OwnSessions(ctx context.Context, by Caller, raw string) ([]O
 	if err != nil {
 		return nil, err
 	}
-	var own []OwnSession
-	query := session.Query{UserID: standing.UserID, Live: session.LiveOnly, Limit: maxOwnSessions}
-	for range maxOwnPages {
-		stored, err := a.Sessions.Sessions(ctx, query)
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range stored {
-			if !s.Lapsed(standing.Now, a.idleTTL(s.ClientID)) {
-				own = append(own, ownSession(s, standing.ID))
-			}
-		}
-		if len(stored) < query.Limit || len(own) >= maxOwnSessions {
-			break
-		}
-		query.After = stored[len(stored)-1].ID
+	stored, err := a.Sessions.Sessions(ctx, session.Query{
+		UserID: standing.UserID, Live: session.LiveOnly, Idle: a.Lifetimes.IdleTTL, Limit: maxOwnSessions,
+	})
+	if err != nil {
+		return nil, err
 	}
-	return own[:min(len(own), maxOwnSessions)], nil
+	var own []OwnSession
+	for _, s := range stored {
+		own = append(own, ownSession(s, standing.ID))
+	}
+	return own, nil
 }
 
 func ownSession(s session.Session, current string) OwnSession {
@@ -64,11 +53,6 @@ func ownSession(s session.Session, current string) OwnSession {
 		ID: s.ID, ClientID: s.ClientID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
 		Address: s.Address, UserAgent: s.UserAgent, Current: s.ID == current,
 	}
-}
-
-func (a *Authority) idleTTL(clientID string) time.Duration {
-	c, _ := a.Clients.Find(clientID)
-	return a.Lifetimes.PolicyOf(c).Idle
 }
 
 // bearer checks an access token as a resource service of that audience would (RFC 9068

@@ -55,13 +55,8 @@ func (o *Operator) ListSessions(ctx context.Context, query session.Query) ([]Ses
 	if err != nil {
 		return nil, err
 	}
-	list := o.Sessions.Sessions
-	if query.Live == session.LiveOnly {
-		list = func(ctx context.Context, query session.Query) ([]session.Session, error) {
-			return o.liveSessions(ctx, query, policies)
-		}
-	}
-	found, err := list(ctx, query)
+	query.Idle = o.Lifetimes.IdleTTL
+	found, err := o.Sessions.Sessions(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -117,28 +112,6 @@ func (o *Operator) username(ctx context.Context, id string) (string, error) {
 		return id, nil
 	}
 	return u.Username, nil
-}
-
-// liveSessions fills a page with the sessions that can still be refreshed. The
-// store knows of no idle lifetime, so it is read on until the page is full.
-func (o *Operator) liveSessions(ctx context.Context, query session.Query, p policies) ([]session.Session, error) {
-	var live []session.Session
-	for {
-		stored, err := o.Sessions.Sessions(ctx, query)
-		if err != nil {
-			return nil, err
-		}
-		now := o.Now()
-		for _, one := range stored {
-			if !one.Lapsed(now, p.of(one.ClientID).Idle) {
-				live = append(live, one)
-			}
-		}
-		if len(stored) < query.Limit || len(live) >= query.Limit {
-			return live[:min(len(live), query.Limit)], nil
-		}
-		query.After = stored[len(stored)-1].ID
-	}
 }
 
 // policies are the lifetimes of every client's tokens, as configured here.

@@ -49,7 +49,7 @@ type Session struct {
 // Lapsed reports whether every refresh token of the session is past its idle
 // lifetime at now. LastSeenAt is written late, so it says so late, never early.
 func (s Session) Lapsed(now time.Time, idle time.Duration) bool {
-	return now.Sub(s.LastSeenAt) >= idle+checkpointEvery+checkpointJitter
+	return now.Sub(s.LastSeenAt) >= idle+IdleLag
 }
 
 // Authenticated is when the user authenticated, to the microsecond: at the start of the

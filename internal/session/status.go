@@ -18,8 +18,11 @@ const MaxStatusIndex = 1<<31 - 1
 // this). An idle session is known late, by the lag of its checkpoint.
 const (
 	StatusReuseAfter     = 3 * time.Hour
-	StatusReuseAfterIdle = StatusReuseAfter + checkpointEvery + checkpointJitter
+	StatusReuseAfterIdle = StatusReuseAfter + IdleLag
 )
+
+// IdleLag is how late it is known that a session is idle, as LastSeenAt is written late.
+const IdleLag = checkpointEvery + checkpointJitter
 
 // statusDraws is how many indexes are tried in the lists in use before another list
 // is opened. With sixteen, lists fill to about four fifths.

@@ -30,9 +30,14 @@ type Checkpoint struct {
 type Query struct {
 	UserID string
 	Live   Liveness
-	After  string // the id of the last row seen, "" for the first page
-	Limit  int    // 1 to 1000
+	Idle   time.Duration // as of [Terms], for LiveOnly; 0: none lapses but by its client's own
+	After  string        // the id of the last row seen, "" for the first page
+	Limit  int           // 1 to 1000
 }
+
+// IdleFor is how long a session of a client without an idle lifetime of its own has not
+// been seen when it has lapsed.
+func (q Query) IdleFor() time.Duration { return idleFor(q.Idle, IdleLag) }
 
 // Terms are what a session is started under.
 type Terms struct {
@@ -60,11 +65,13 @@ const longestIdle = 100 * 365 * 24 * time.Hour
 
 // IdleFor is how long a session of a client without an idle lifetime of its own has not
 // been seen when its status index is free.
-func (t Terms) IdleFor() time.Duration {
-	if t.Idle == 0 {
+func (t Terms) IdleFor() time.Duration { return idleFor(t.Idle, StatusReuseAfterIdle) }
+
+func idleFor(idle, lag time.Duration) time.Duration {
+	if idle == 0 {
 		return longestIdle
 	}
-	return t.Idle + StatusReuseAfterIdle
+	return idle + lag
 }
 
 // Liveness narrows a [Query].
@@ -73,7 +80,7 @@ type Liveness int
 // Which sessions a query wants.
 const (
 	Any      Liveness = iota
-	LiveOnly          // neither revoked nor past the absolute expiry
+	LiveOnly          // neither revoked nor past the absolute expiry, nor lapsed ([Session.Lapsed])
 )
 
 // Store keeps sessions. A change commits its audit event in the same transaction,

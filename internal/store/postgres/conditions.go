@@ -18,6 +18,15 @@ func (c *conditions) add(comparison string, value any) {
 	c.text = append(c.text, comparison+"$"+strconv.Itoa(len(c.args)))
 }
 
+// addAll demands a constant condition, in which each $ stands for one of the values.
+func (c *conditions) addAll(condition string, values ...any) {
+	for _, value := range values {
+		c.args = append(c.args, value)
+		condition = strings.Replace(condition, "$::", "$"+strconv.Itoa(len(c.args))+"::", 1)
+	}
+	c.text = append(c.text, condition)
+}
+
 // String is the WHERE clause, empty when everything is wanted.
 func (c *conditions) String() string {
 	if len(c.text) == 0 {

@@ -131,6 +131,10 @@ func (s *Store) SessionByID(ctx context.Context, id string) (session.Session, er
 	return x, nil
 }
 
+// unlapsed says that a session is within its idle lifetime.
+const unlapsed = `s.last_seen_at > clock_timestamp() - interval '1 microsecond' *
+	coalesce((SELECT c.idle_ttl FROM clients c WHERE c.id = s.client_id) + $::bigint, $::bigint)`
+
 // Sessions implements [session.Store].
 func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Session, error) {
 	if (query.UserID != "" && !isID(query.UserID)) || (query.After != "" && !isID(query.After)) {
@@ -142,6 +146,7 @@ func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Se
 	}
 	if query.Live == session.LiveOnly {
 		where.text = append(where.text, "s.revoked_at IS NULL AND s.absolute_expiry > clock_timestamp()")
+		where.addAll(unlapsed, session.IdleLag.Microseconds(), query.IdleFor().Microseconds())
 	}
 	if query.After != "" {
 		where.add("s.id < ", query.After)

@@ -140,6 +140,9 @@ func (s *Store) SessionByID(ctx context.Context, id string) (session.Session, er
 	return x, nil
 }
 
+// unlapsed says that a session is within its idle lifetime.
+const unlapsed = `s.last_seen_at > ? - coalesce((SELECT c.idle_ttl FROM clients c WHERE c.id = s.client_id) + ?, ?)`
+
 // Sessions implements [session.Store].
 func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Session, error) {
 	if query.After != "" && !isID(query.After) {
@@ -150,7 +153,9 @@ func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Se
 		where, args = append(where, "s.user_id = ?"), append(args, query.UserID)
 	}
 	if query.Live == session.LiveOnly {
-		where, args = append(where, "s.revoked_at IS NULL AND s.absolute_expiry > ?"), append(args, stored(s.now()))
+		now := stored(s.now())
+		where = append(where, "s.revoked_at IS NULL AND s.absolute_expiry > ?", unlapsed)
+		args = append(args, now, now, session.IdleLag.Microseconds(), query.IdleFor().Microseconds())
 	}
 	if query.After != "" {
 		where, args = append(where, "s.id < ?"), append(args, query.After)

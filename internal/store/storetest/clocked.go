@@ -42,6 +42,7 @@ func Clocks(t *testing.T, open func(testing.TB) Clocked) {
 		"WhatIsReadHasTheClocksTime":            readHasClocksTime,
 		"TheBoundaryMovesByATickAtLeast":        boundaryMovesByATick,
 		"ASessionIsLiveBeforeItsExpiry":         sessionIsLiveBeforeExpiry,
+		"ASessionLivesUntilItLapses":            sessionLivesUntilItLapses,
 		"ACheckpointIsDueAfterTheInterval":      checkpointIsDueAfterInterval,
 		"WhatWasRevokedWithinIsRead":            revokedWithinIsRead,
 		"AnIndexIsFreeLaterThanItsHolderIsOver": indexIsFreeLater,
@@ -203,6 +204,59 @@ func sessionIsLiveBeforeExpiry(t *testing.T, store Clocked) {
 		if live := listSessions(t, store, session.Query{Live: session.LiveOnly, Limit: 9}); len(live) != want {
 			t.Errorf("%s after the start of %s, %d sessions are live, want %d", at, s.ID, len(live), want)
 		}
+	}
+}
+
+// sessionLivesUntilItLapses by the idle lifetime of its client, else by that of the query;
+// a checkpoint makes it live on, a revocation and the absolute expiry end it all the same.
+func sessionLivesUntilItLapses(t *testing.T, store Clocked) {
+	const idle, own = 5 * time.Hour, 7 * time.Hour
+	alice := createUser(t, store, "alice")
+	addClient(t, store, "own")
+	store.Execute(t, `UPDATE clients SET idle_ttl = 25200000000 WHERE id = 'own'`)
+	start := func(clientID string, lifetime time.Duration) string {
+		x := newSession(alice.ID)
+		x.ClientID = clientID
+		return startSessionUnder(t, store, x, session.Terms{Lifetime: lifetime, Seen: alice.SessionsValidAfter}).ID
+	}
+	byDefault, byOwn, short := start(client.FirstParty, lifetime), start("own", lifetime), start("own", time.Hour)
+	revoked := start("own", lifetime)
+	if err := store.RevokeSession(t.Context(), revoked, session.ReasonLogout, aboutSession(audit.SessionRevoked, revoked)); err != nil {
+		t.Fatal(err)
+	}
+	const lag = session.IdleLag
+	for _, c := range []struct {
+		after, idle time.Duration
+		want        []string
+	}{
+		{0, idle, []string{short, byOwn, byDefault}},
+		{idle + lag - tick, idle, []string{byOwn, byDefault}},
+		{idle + lag, idle, []string{byOwn}},
+		{idle + lag, 0, []string{byOwn, byDefault}},
+		{idle + lag, 2 * idle, []string{byOwn, byDefault}},
+		{own + lag - tick, idle, []string{byOwn}},
+		{own + lag, idle, nil},
+		{own + lag, 0, []string{byDefault}},
+		{own + lag, 2 * own, []string{byDefault}},
+	} {
+		store.Set(t, clockStart.Add(c.after))
+		for _, query := range []session.Query{{}, {UserID: alice.ID}} {
+			query.Live, query.Idle, query.Limit = session.LiveOnly, c.idle, 9
+			var got []string
+			for _, s := range listSessions(t, store, query) {
+				got = append(got, s.ID)
+			}
+			if diff := cmp.Diff(got, c.want); diff != "" {
+				t.Errorf("%s after the start, where %s is idle (-got +want):\n%s", c.after, c.idle, diff)
+			}
+		}
+	}
+	if err := store.SaveCheckpoints(t.Context(), []session.Checkpoint{{SessionID: byOwn, Generation: 2}}, 0); err != nil {
+		t.Fatal(err)
+	}
+	store.Set(t, clockStart.Add(own+lag+own+lag-tick))
+	if live := listSessions(t, store, session.Query{Live: session.LiveOnly, Idle: idle, Limit: 9}); len(live) != 1 || live[0].ID != byOwn {
+		t.Errorf("seen again, live are %+v, want %s", live, byOwn)
 	}
 }
 

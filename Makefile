@@ -20,6 +20,8 @@ PACKAGES ?= ./...
 LINTER_VERSION := 2.15.0
 LINTER := bin/golangci-lint-$(LINTER_VERSION)
 INSTALL := sh tools/install.sh
+# Modules of their own, whose libraries no other program of ours needs.
+MODULES := internal/deployment internal/storm internal/zoo
 GO_DIRS := $(wildcard api cmd db internal pkg)
 
 .PHONY: help run demo build test check lint vet fmt format generate generated tidy fuzz bench e2e storm storm-long zoo mutate cross fresh
@@ -49,8 +51,7 @@ needs:
 
 lint: $(LINTER) ## look for likely defects
 	$(LINTER) run ./...
-	cd internal/zoo && ../../$(LINTER) run ./...
-	cd internal/deployment && ../../$(LINTER) run ./...
+	for module in $(MODULES); do (cd $$module && ../../$(LINTER) run ./...) || exit 1; done
 
 fresh: ## as root, a bare Debian in a folder, and the README's commands on it (half an hour)
 	exec sh tools/fresh.sh $(filter-out ./...,$(PACKAGES))
@@ -66,9 +67,8 @@ cross: ## compile for each of PLATFORMS
 
 vet:
 	go vet ./...
-	go vet -tags nomsgpack,netns ./internal/storm
-	cd internal/zoo && go vet ./...
-	cd internal/deployment && go vet ./...
+	for module in $(MODULES); do (cd $$module && go vet ./...) || exit 1; done
+	cd internal/storm && go vet -tags nomsgpack,netns ./...
 
 fmt: ## format the code
 	gofmt -s -w $(GO_DIRS)
@@ -96,21 +96,20 @@ generated:
 tidy:
 	go mod tidy -diff
 	cd tools && go mod tidy -diff
-	cd internal/zoo && go mod tidy -diff
-	cd internal/deployment && go mod tidy -diff
+	for module in $(MODULES); do (cd $$module && go mod tidy -diff) || exit 1; done
 
 # As in tools/test.sh, which says why.
 RACE := -race -gcflags=modernc.org/libc=-race=false -gcflags=modernc.org/sqlite/lib=-race=false
 
 storm: bin/with ## three replicas, a nemesis, promotions and moving slots; print the figures
 	@$(INSTALL) postgres redis gcc
-	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=3m bin/with go test $(RACE) -count=1 -v -timeout 15m ./internal/storm
+	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=3m bin/with go -C internal/storm test $(RACE) -count=1 -v -timeout 15m ./...
 
 STORM ?= 30m
 
 storm-long: bin/with ## the same for STORM (30m) each; as root, also promotions over links of the kernel's
 	@$(INSTALL) postgres redis gcc iproute2
-	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=$(STORM) bin/with go test -tags nomsgpack,netns $(RACE) -count=1 -v -timeout 4h ./internal/storm
+	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=$(STORM) bin/with go -C internal/storm test -tags nomsgpack,netns $(RACE) -count=1 -v -timeout 4h ./...
 
 zoo: ## every kind of verifier through 90 days of rotations
 	go -C internal/zoo test -count=1 -v ./...
@@ -134,11 +133,12 @@ mutate: bin/with ## plant SAMPLE (15) mistakes into each of PACKAGES, and list t
 	bin/with go run ./internal/mutate -seed $(SEED) -sample $(SAMPLE) -budget $(BUDGET) $(filter-out ./...,$(PACKAGES))
 
 # Benchmarks report ratios, by testing.B.ReportMetric.
-BENCH_DIRS = $(sort $(dir $(shell grep -rl --include='*_test.go' '^func Benchmark' cmd internal pkg)))
+BENCH_DIRS = $(sort $(dir $(shell grep -rl --include='*_test.go' '^func Benchmark' cmd internal pkg | grep -v ^internal/storm)))
 
 bench: bin/with ## measure, as ratios to the raw cryptography
 	@$(INSTALL) postgres redis
 	bin/with go test -run '^$$' -bench . -timeout 30m $(addprefix ./,$(BENCH_DIRS))
+	bin/with go -C internal/storm test -run '^$$' -bench . -timeout 30m ./...
 
 e2e: build ## run the Postman collection against a throwaway authority
 	@$(INSTALL) node npm

@@ -30,13 +30,14 @@ exec bin/with sh -euc '
 	trap "rm -r \"$said\"" EXIT
 	# What waits most comes first and beside the others, so that nothing is waited for alone at the end.
 	case " $* " in
-	*" ./... "*) set -- ./internal/storm ./internal/e2e ./internal/cli "$@" ;;
+	*" ./... "*) set -- ./internal/e2e ./internal/cli "$@" ;;
 	esac
-	# Beside them the modules of their own, for the libraries of others; the race detector would only slow down their
-	# cryptography.
+	# Beside them the modules of their own, for the libraries of others. The race detector would only slow down the
+	# cryptography of the zoo.
 	case " $* " in
 	*" ./... "*)
-		{ go -C internal/deployment test ./... && go -C internal/zoo test -count=1 -v ./... || touch "$said/failed"; } >"$said/modules" 2>&1 & ;;
+		{ CGO_ENABLED=1 go -C internal/storm test $RACE -timeout 15m ./... && go -C internal/deployment test ./... &&
+			go -C internal/zoo test -count=1 -v ./... || touch "$said/failed"; } >"$said/modules" 2>&1 & ;;
 	esac
 	{ CGO_ENABLED=1 go test $RACE -p 3 -parallel 8 -timeout 15m "$@" || touch "$said/failed"; } | tee "$said/all"
 	echo "what took longest:"

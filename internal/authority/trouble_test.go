@@ -11,7 +11,6 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
-	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/secret"
@@ -55,8 +54,6 @@ func deeds() map[string]func(*testing.T, *bench) deed {
 		"register": registerDeed,
 	}
 }
-
-func firstParty() client.Client { return client.Client{ID: client.FirstParty, Kind: client.Public} }
 
 func (b *bench) refreshPair(ctx context.Context, p authority.Pair) (authority.Tokens, error) {
 	return b.RefreshPair(ctx, b.by(home()), p)

@@ -16,7 +16,7 @@ import (
 type Session struct {
 	ID       string // UUIDv7; the `sid` claim. Independent of the family's secret
 	Family   FamilyHash
-	UserID   string
+	UserID   string // "" of a machine's, which no user ends
 	ClientID string
 
 	CreatedAt      time.Time // database time of the login
@@ -78,7 +78,7 @@ const (
 type Standing struct {
 	Session
 	Username           string
-	UserActive         bool // neither disabled nor deleted
+	UserActive         bool // neither disabled nor deleted, or there is none
 	ClientEnabled      bool
 	SessionsValidAfter time.Time // sessions of the user begun before are over
 	Now                time.Time // the database's clock at the read

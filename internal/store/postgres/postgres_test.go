@@ -62,7 +62,8 @@ func openClocked(tb testing.TB) storetest.Clocked {
 		Set: func(tb testing.TB, at time.Time) {
 			execute(tb, url, `UPDATE tests.clock SET shows = '`+at.Format(time.RFC3339Nano)+`'`)
 		},
-		Execute: func(tb testing.TB, statement string) { execute(tb, url, statement) },
+		Execute:  func(tb testing.TB, statement string) { execute(tb, url, statement) },
+		Userless: func(tb testing.TB) { execute(tb, url, `ALTER TABLE sessions ALTER COLUMN user_id DROP NOT NULL`) },
 		SameTime: func(tb testing.TB) {
 			execute(tb, url, `ALTER TABLE clients DISABLE TRIGGER clients_note_change`, `UPDATE clients SET changed_at = now()`,
 				`ALTER TABLE clients ENABLE TRIGGER clients_note_change`)

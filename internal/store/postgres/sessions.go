@@ -13,7 +13,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/text"
 )
 
-const sessionColumns = `s.id, s.family, s.user_id, s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
+const sessionColumns = `s.id, s.family, coalesce(s.user_id::text, ''), s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
 	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent, s.status_index,
 	s.scope, s.resources, coalesce(s.auth_time, s.created_at), coalesce(s.acr, ''), s.amr, s.jkt`
 
@@ -87,16 +87,18 @@ func admit(ctx context.Context, tx pgx.Tx, x session.Session, seen time.Time) (h
 
 func scanStanding(row pgx.CollectableRow) (session.Standing, error) {
 	var standing session.Standing
+	var valid *time.Time
 	x, err := scanSessionAnd(row, &standing.Username, &standing.UserActive, &standing.ClientEnabled,
-		&standing.SessionsValidAfter, &standing.Now)
+		&valid, &standing.Now)
 	standing.Session = x
-	standing.SessionsValidAfter, standing.Now = standing.SessionsValidAfter.UTC(), standing.Now.UTC()
+	standing.SessionsValidAfter, standing.Now = when(valid), standing.Now.UTC()
 	return standing, err
 }
 
+// A session without a user is ended by none: no row of users, no time of an end.
 const standings = `SELECT ` + sessionColumns + `, coalesce(u.username, ''),
 	u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL, u.sessions_valid_after, clock_timestamp()
-	FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id`
+	FROM sessions s LEFT JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id`
 
 // StandingByFamily implements [session.Store].
 func (s *Store) StandingByFamily(ctx context.Context, family session.FamilyHash) (session.Standing, error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
-const sessionColumns = `s.id, s.family, s.user_id, s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
+const sessionColumns = `s.id, s.family, coalesce(s.user_id, ''), s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
 	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent, s.status_index,
 	s.scope, s.resources, coalesce(s.auth_time, s.created_at), coalesce(s.acr, ''), s.amr, s.jkt`
 
@@ -91,9 +91,10 @@ func (t tx) admit(ctx context.Context, x session.Session, seen time.Time) (highe
 }
 
 const (
+	// A session without a user is ended by none: no row of users, no time of an end.
 	standings = `SELECT ` + sessionColumns + `, coalesce(u.username, ''),
 		u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL, u.sessions_valid_after
-		FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id`
+		FROM sessions s LEFT JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id`
 	selectStanding = standings + ` WHERE s.family = ?`
 )
 

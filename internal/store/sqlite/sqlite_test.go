@@ -83,6 +83,11 @@ func openClocked(tb testing.TB) storetest.Clocked {
 		Set:      func(_ testing.TB, at time.Time) { now.Store(&at) },
 		Execute:  func(tb testing.TB, statement string) { execute(statement) },
 		SameTime: func(testing.TB) { execute(`UPDATE clients SET changed_at = 1`) },
+		Userless: func(testing.TB) { // the table that is made and dropped has the store read the schema anew
+			execute(`PRAGMA writable_schema = ON;
+				UPDATE sqlite_schema SET sql = replace(sql, 'user_id          TEXT NOT NULL', 'user_id          TEXT') WHERE name = 'sessions';
+				PRAGMA writable_schema = RESET; CREATE TABLE anew (x); DROP TABLE anew`)
+		},
 	}
 }
 

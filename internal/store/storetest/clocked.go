@@ -24,6 +24,8 @@ type Clocked struct {
 	// SameTime gives all clients one time of their last change, as the migration did that
 	// began to note it.
 	SameTime func(tb testing.TB)
+	// Userless lets sessions be without a user, as a later schema does.
+	Userless func(tb testing.TB)
 }
 
 const (
@@ -43,6 +45,7 @@ func Clocks(t *testing.T, open func(testing.TB) Clocked) {
 		"TheBoundaryMovesByATickAtLeast":        boundaryMovesByATick,
 		"ASessionIsLiveBeforeItsExpiry":         sessionIsLiveBeforeExpiry,
 		"ASessionLivesUntilItLapses":            sessionLivesUntilItLapses,
+		"ASessionMayBeWithoutAUser":             sessionMayBeWithoutUser,
 		"ACheckpointIsDueAfterTheInterval":      checkpointIsDueAfterInterval,
 		"WhatWasRevokedWithinIsRead":            revokedWithinIsRead,
 		"AnIndexIsFreeLaterThanItsHolderIsOver": indexIsFreeLater,

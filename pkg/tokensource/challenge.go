@@ -5,11 +5,11 @@ import "strings"
 // challenge is one of a WWW-Authenticate header (RFC 9110 §11.6.1).
 type challenge struct {
 	scheme     string
-	parameters map[string]string // by name in lower case; of one that is there twice, the first
+	parameters map[string]string // by name in lower case; the first, if there are two
 }
 
-// challenges reads the values of a WWW-Authenticate header. They are lists, of challenges and of parameters, both split
-// by commas. What makes no sense is skipped.
+// challenges reads the values of a WWW-Authenticate header. Commas separate both its challenges and their parameters.
+// It skips what it can't parse.
 func challenges(values []string) []challenge {
 	var all []challenge
 	for _, value := range values {
@@ -56,7 +56,7 @@ func elements(value string) []string {
 	return append(all, strings.Trim(value[begin:], " \t"))
 }
 
-// unquoted is the text of a quoted string, or the text as it is.
+// unquoted returns the content of a quoted string, or any other text unchanged.
 func unquoted(text string) string {
 	inner, ok := strings.CutPrefix(text, `"`)
 	if !ok {
@@ -72,7 +72,7 @@ func unquoted(text string) string {
 	return out.String()
 }
 
-// isToken says whether a text is a token of RFC 9110 §5.6.2.
+// isToken reports whether a text is a token of RFC 9110 §5.6.2.
 func isToken(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)

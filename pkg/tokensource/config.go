@@ -14,32 +14,34 @@ import (
 )
 
 const (
-	// defaultGrace is mintmark's own.
+	// defaultGrace is mintmark's default.
 	defaultGrace = 30 * time.Second
 	// minGrace leaves time for an attempt and its repeat; maxGrace is the longest that mintmark allows.
 	minGrace = 5 * time.Second
 	maxGrace = time.Minute
 )
 
-// Config says whose tokens to renew, and where.
+// Config is the configuration of a [Source].
 type Config struct {
 	// TokenURL is the authority's token endpoint: https, or http on loopback.
 	TokenURL string
-	// ClientID is the client that the session was begun through.
+	// ClientID is the client through which the session was begun.
 	ClientID string
-	// ClientSecret is that of a confidential client, sent by HTTP Basic; empty for a public one.
+	// ClientSecret is the secret of a confidential client, sent by HTTP Basic; empty for a public client.
 	ClientSecret string
-	// Token is the pair to begin with. Its refresh token is required. Without an access token, the first call
-	// refreshes; one without an expiry is used until a resource calls it invalid.
+	// Token is the first pair. Its refresh token is required. Without an access token, the first call refreshes; an
+	// access token without an expiry is used until a resource calls it invalid.
 	Token *oauth2.Token
-	// Save stores a new pair where the next start of the program finds it. It is called before the pair is used, by one
-	// goroutine at a time; an error keeps the pair back, and it is called with it again. It must return soon after its
-	// context ends, and never use the source that calls it. Nil keeps pairs in memory only.
+	// Save stores a new pair where the next start of the program finds it. The source calls it before it uses the pair,
+	// from one goroutine at a time. If Save returns an error, the source does not use the pair, and calls Save with it
+	// again. Save must return soon after its context ends, and must not use the source that calls it. Nil keeps pairs
+	// in memory only.
 	Save func(context.Context, *oauth2.Token) error
-	// Grace is for how long the authority answers a repeat with the same successor: its MINTMARK_REFRESH_GRACE, or
-	// less. 5 s to 1 min; 30 s if it is zero.
+	// Grace is how long the authority answers a repeat with the same successor: its MINTMARK_REFRESH_GRACE, or less. It
+	// is 5 s to 1 min; zero means 30 s.
 	Grace time.Duration
-	// HTTPClient asks the token endpoint, through a proxy or with a private CA. It is copied, and follows no redirect.
+	// HTTPClient sends the requests to the token endpoint, for example through a proxy or with a private CA. The source
+	// uses a copy of it, which follows no redirect.
 	HTTPClient *http.Client
 }
 
@@ -70,7 +72,7 @@ func (c Config) withDefaults() Config {
 	if c.HTTPClient == nil {
 		c.HTTPClient = &http.Client{Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment,
-			// One request in minutes: a kept connection would only be a dead one.
+			// There is one request every few minutes: a kept connection would be dead by then.
 			DisableKeepAlives:      true,
 			MaxResponseHeaderBytes: 64 << 10,
 		}}
@@ -82,7 +84,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// checkURL says what is wrong with an address that tokens are to be sent to.
+// checkURL returns what is wrong with an address that tokens are sent to.
 func checkURL(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
@@ -96,7 +98,7 @@ func checkURL(raw string) error {
 	return nil
 }
 
-// loopback says whether host is this machine; a name but localhost could be resolved to any other.
+// loopback reports whether host is this machine. Any name other than localhost could resolve to another machine.
 func loopback(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || (err == nil && address.IsLoopback())

@@ -20,26 +20,26 @@ import (
 const (
 	// maxBody bounds an answer of the token endpoint.
 	maxBody = 1 << 20
-	// maxLife bounds an expires_in, in seconds: beyond it is a mistake, and arithmetic that wraps around.
+	// maxLife bounds an expires_in, in seconds: a larger one is a mistake, and would overflow.
 	maxLife = 10 * 365 * 24 * 3600
 )
 
-// kind is what became of an attempt.
+// kind is the outcome of an attempt.
 type kind int
 
 const (
-	unknown   kind = iota // no answer, or trouble: it may have had its effect
-	granted               // the new pair is there
-	ended                 // invalid_grant: there will never be one
-	refused               // the client is at fault, not the token: it had no effect
-	untouched             // it never arrived, or was told to wait: it had no effect
+	unknown   kind = iota // no usable answer: it may have taken effect
+	granted               // with the new pair
+	ended                 // invalid_grant: the session is over
+	refused               // the client is at fault, not the token: it took no effect
+	untouched             // it never arrived, or the authority said to wait: it took no effect
 )
 
 // attempt is one answer of the token endpoint, or its absence.
 type attempt struct {
 	kind       kind
 	token      *oauth2.Token // of a granted one
-	err        error         // of all others; nothing secret is in it
+	err        error         // of all others; it contains no secret
 	retryAfter time.Duration
 }
 
@@ -56,7 +56,7 @@ func newEndpoint(cfg Config) *endpoint {
 
 // refresh presents a refresh token once.
 func (e *endpoint) refresh(ctx context.Context, presented oauth2.Token) attempt {
-	started := time.Now() // the new token ages from when it was asked for: it can't be younger
+	started := time.Now() // the token's life is counted from the request: it can't have begun earlier
 	request, err := e.request(ctx, presented.RefreshToken)
 	if err != nil {
 		return attempt{kind: untouched, err: err}
@@ -91,8 +91,7 @@ func (e *endpoint) request(ctx context.Context, refreshToken string) (*http.Requ
 	return request, nil
 }
 
-// fate tells whether a request that got no answer may have had its effect: only one that found nobody to talk to has
-// surely not.
+// fate classifies a request without an answer. Only a request that could not connect surely had no effect.
 func fate(err error) kind {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return untouched
@@ -110,13 +109,13 @@ type answer struct {
 	Description  string  `json:"error_description"`
 }
 
-// seconds is a number, which some authorities put into quotes.
+// seconds is a number, which some authorities send as a string.
 type seconds struct {
 	value float64
 	known bool
 }
 
-// UnmarshalJSON never fails: an expiry that makes no sense is one that is not known, and no reason to lose a pair.
+// UnmarshalJSON never fails: an expiry that makes no sense counts as unknown, and is no reason to lose a pair.
 func (s *seconds) UnmarshalJSON(text []byte) error {
 	value, err := strconv.ParseFloat(strings.Trim(string(text), `"`), 64)
 	if (err == nil || errors.Is(err, strconv.ErrRange)) && value >= 0 {
@@ -125,7 +124,7 @@ func (s *seconds) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// read makes sense of an answer. What makes none is as good as lost.
+// read classifies an answer. One that makes no sense counts as lost.
 func read(response *http.Response, body []byte, presented oauth2.Token, started time.Time) attempt {
 	var said answer
 	problem := json.Unmarshal(body, &said)
@@ -138,7 +137,7 @@ func read(response *http.Response, body []byte, presented oauth2.Token, started 
 	case status == http.StatusOK && problem == nil && said.AccessToken != "" && said.bearer():
 		return attempt{kind: granted, token: said.pair(presented, started)}
 	case status == http.StatusOK && problem == nil && said.AccessToken != "" && said.RefreshToken != "":
-		// The session goes on with the new refresh token, though nobody here can use its access tokens.
+		// The session goes on with the new refresh token, though this package can't use its access tokens.
 		next := said.pair(presented, started)
 		next.TokenType = said.TokenType
 		return attempt{kind: granted, token: next}
@@ -152,10 +151,10 @@ func read(response *http.Response, body []byte, presented oauth2.Token, started 
 	return told
 }
 
-// bearer says whether the access token is one to be sent alone; one without a type is meant to be.
+// bearer reports whether the access token is a bearer token, which a missing type means too.
 func (a answer) bearer() bool { return a.TokenType == "" || strings.EqualFold(a.TokenType, "Bearer") }
 
-// pair is the new pair; an authority that sends no refresh token means the old one to be used on (RFC 6749 §6).
+// pair is the new pair. If the authority sends no refresh token, the old one stays in use (RFC 6749 §6).
 func (a answer) pair(presented oauth2.Token, started time.Time) *oauth2.Token {
 	next := &oauth2.Token{AccessToken: a.AccessToken, TokenType: "Bearer", RefreshToken: a.RefreshToken}
 	if next.RefreshToken == "" {
@@ -167,7 +166,7 @@ func (a answer) pair(presented oauth2.Token, started time.Time) *oauth2.Token {
 	return next
 }
 
-// retryAfter reads seconds or a date (RFC 9110 §10.2.3); zero without.
+// retryAfter reads seconds or a date (RFC 9110 §10.2.3); zero without the header.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

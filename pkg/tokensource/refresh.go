@@ -10,16 +10,17 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// saves is how often a flight offers a pair to Save.
+// saves is how often one flight calls Save with its pair.
 const saves = 3
 
-// unsettled is an attempt that was given up and may still be under way.
+// unsettled is an attempt that the source gave up and that may still be under way.
 type unsettled struct {
 	refreshToken string // that it presented
 	until        time.Time
 }
 
-// fly runs one flight: a refresh, unless there is a pair that only has to be saved, and what follows from it.
+// fly runs one flight: it refreshes, unless there is already a pair that only has to be saved, and publishes the
+// result.
 func (s *Source) fly(f *flight, current held, unsaved *oauth2.Token) {
 	defer close(f.done)
 	next, wait, err := unsaved, time.Duration(0), error(nil)
@@ -54,7 +55,7 @@ func (s *Source) fly(f *flight, current held, unsaved *oauth2.Token) {
 	}
 }
 
-// flyLast offers a pair to Save once more, as the program ends.
+// flyLast calls Save with a pair once more, as the program ends.
 func (s *Source) flyLast(ctx context.Context, f *flight, unsaved oauth2.Token) {
 	defer close(f.done)
 	ctx, cancel := context.WithTimeout(ctx, slow)
@@ -71,8 +72,8 @@ func (s *Source) flyLast(ctx context.Context, f *flight, unsaved oauth2.Token) {
 	s.unsaved = nil
 }
 
-// obtain presents the refresh token until its fate is known, or the grace is over; wait is what the last answer asked
-// for. Its errors are [ErrEnded] and [ErrUnavailable].
+// obtain presents the refresh token until the outcome is known, or the grace is over; wait is the Retry-After of the
+// last answer. Its errors are [ErrEnded] and [ErrUnavailable].
 func (s *Source) obtain(presented oauth2.Token) (next *oauth2.Token, wait time.Duration, err error) {
 	if s.older.refreshToken != presented.RefreshToken && !s.pause(time.Until(s.older.until), s.closing) {
 		return nil, 0, ErrClosed
@@ -109,7 +110,7 @@ func (s *Source) obtain(presented oauth2.Token) (next *oauth2.Token, wait time.D
 	}
 }
 
-// keep saves a pair before anybody uses it.
+// keep saves a pair before it is used.
 func (s *Source) keep(next *oauth2.Token) error {
 	for n := 1; ; n++ {
 		ctx, cancel := context.WithTimeout(s.abort, slow)

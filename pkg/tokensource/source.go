@@ -10,13 +10,14 @@
 //	transport, err := source.Transport(nil, "https://orders.example.com")
 //	client := &http.Client{Transport: transport}
 //
-// It protects one invariant: as far as a client can help it, a session is never lost to a lost answer. One refresh runs
-// at a time, whatever the number of goroutines; an attempt that may have had its effect is repeated with the same
-// refresh token, within the grace that the authority allows; the pair that comes is saved before it is used; and no
-// refresh begins with it while an older attempt may still be under way.
+// It protects one invariant: as far as a client can prevent it, a lost answer never ends the session. Only one refresh
+// runs at a time, however many goroutines ask. An attempt that may have taken effect is repeated with the same refresh
+// token, within the authority's grace. The new pair is saved before it is used, and no refresh presents it while an
+// older attempt may still be under way.
 //
-// A session belongs to one Source in one process: two that hold the same refresh token look like an owner and a thief.
-// It does not log in, and starts nothing by itself: a refresh begins when somebody asks for a token.
+// Use a session with one Source in one process only: two sources that hold the same refresh token look like an owner
+// and a thief. The package does not log in, and starts nothing by itself: a refresh begins when a caller asks for a
+// token.
 package tokensource
 
 import (
@@ -30,14 +31,14 @@ import (
 )
 
 var (
-	// ErrEnded says that the authority refused the refresh token for good: the user has to log in again.
+	// ErrEnded reports that the authority refused the refresh token for good: the user has to log in again.
 	ErrEnded = errors.New("the session has ended: log in again")
-	// ErrTokenType says that the authority gives out tokens that are no bearer tokens, as those bound by DPoP. The session
-	// goes on: its pair was saved.
+	// ErrTokenType reports that the authority issues access tokens that are not bearer tokens, such as those bound by
+	// DPoP. The session is still alive: its new pair was saved.
 	ErrTokenType = errors.New("the authority's access tokens are no bearer tokens")
-	// ErrUnavailable says that there is no access token now and that a later call may get one.
+	// ErrUnavailable reports that there is no access token now; a later call may get one.
 	ErrUnavailable = errors.New("no access token can be had now")
-	// ErrClosed says that Close was called before.
+	// ErrClosed reports that the source was closed.
 	ErrClosed = errors.New("the token source is closed")
 )
 
@@ -47,12 +48,12 @@ type Source struct {
 	save     func(context.Context, *oauth2.Token) error
 	grace    time.Duration
 	closing  chan struct{}   // closed by Close: begin nothing new
-	abort    context.Context // done when Close waits no longer: give up what is under way
+	abort    context.Context // done when Close stops waiting: give up the refresh under way
 	giveUp   context.CancelFunc
 
 	mu       sync.Mutex // guards what follows
 	held     held
-	unsaved  *oauth2.Token // a pair that Save did not take yet; then held is the one before
+	unsaved  *oauth2.Token // a pair that Save has not accepted yet; held is then the previous one
 	flight   *flight       // the refresh under way, or nil
 	failures int           // of flights, in a row
 	retryAt  time.Time     // no flight before
@@ -63,7 +64,7 @@ type Source struct {
 	older unsettled // used by the goroutine of the flight alone
 }
 
-// flight is one refresh for all who wait: token and err are set before done closes.
+// flight is one refresh, shared by all callers that wait for it: token and err are set before done closes.
 type flight struct {
 	done  chan struct{}
 	token held
@@ -71,7 +72,7 @@ type flight struct {
 }
 
 // New makes a source that begins with the tokens of cfg. It does no I/O, and fails only on a configuration that cannot
-// work; the error names all that is wrong with it.
+// work; the error names every problem.
 func New(cfg Config) (*Source, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("configure token source: %w", err)
@@ -89,14 +90,14 @@ func New(cfg Config) (*Source, error) {
 	}, nil
 }
 
-// Token is TokenContext without a context, for [oauth2.TokenSource]. It waits no longer than a refresh and its repeats
-// may take, which is little more than the grace.
+// Token is TokenContext without a context, for [oauth2.TokenSource]. It waits at most as long as a refresh and its
+// repeats take, which is little more than the grace.
 func (s *Source) Token() (*oauth2.Token, error) { return s.TokenContext(context.Background()) }
 
-// TokenContext returns an access token that lives, without its refresh token. In the last 20 to 10 % of its life
-// (the moment is chosen at random) it starts a refresh and still returns the old one; once the old one is dead it waits
-// for the refresh, or until ctx ends. Its errors are [ErrEnded],
-// [ErrTokenType], [ErrUnavailable], [ErrClosed] and that of ctx.
+// TokenContext returns a valid access token, without its refresh token. In the last 20 to 10 % of the token's life (the
+// moment is chosen at random) it starts a refresh and still returns the old token. Once the old token has expired, it
+// waits for the refresh, or until ctx ends. Its errors are [ErrEnded], [ErrTokenType], [ErrUnavailable], [ErrClosed]
+// and that of ctx.
 func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	now := time.Now()
 	s.mu.Lock()
@@ -125,10 +126,10 @@ func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	}
 }
 
-// Close begins no more refreshes, and waits for one under way, so that its pair is saved: a program that ends without
-// it may lose the session. A pair that Save did not take before is offered to it once more; Close returns an error if it
-// stays unsaved, as the session is then lost with the program. When ctx ends first, what is under way is given up, and
-// the error of ctx is in the chain of what Close returns.
+// Close waits for the refresh under way, so that its pair is saved, and begins no other: a program that ends without
+// Close may lose the session. If Save has failed for a pair, Close calls Save with it once more, and returns an error
+// if that fails too, because the session is then lost with the program. If ctx ends first, Close gives up the work
+// under way and returns an error that wraps the one of ctx.
 func (s *Source) Close(ctx context.Context) error {
 	defer s.giveUp()
 	for {
@@ -147,7 +148,7 @@ func (s *Source) Close(ctx context.Context) error {
 	}
 }
 
-// land returns what there is to wait for before all is saved: the flight under way, the last one, or nil.
+// land returns the flight that Close has to wait for: the flight under way, the last one, or nil.
 func (s *Source) land(ctx context.Context) (f *flight, last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,7 +170,7 @@ func (s *Source) String() string { return "tokensource.Source(REDACTED)" }
 // GoString keeps the tokens out of logs.
 func (s *Source) GoString() string { return s.String() }
 
-// over says why there will be no more tokens, or nil. It wants mu held.
+// over returns the reason why there will be no more tokens, or nil. The caller holds mu.
 func (s *Source) over() error {
 	switch {
 	case s.closed:
@@ -180,7 +181,7 @@ func (s *Source) over() error {
 	return nil
 }
 
-// refresh returns the flight under way, a new one, or nil while it is too early for one. It wants mu held.
+// refresh returns the flight under way, a new one, or nil while it is too early for one. The caller holds mu.
 func (s *Source) refresh(now time.Time) *flight {
 	if s.flight == nil && !now.Before(s.retryAt) {
 		s.flight = &flight{done: make(chan struct{})}
@@ -189,7 +190,7 @@ func (s *Source) refresh(now time.Time) *flight {
 	return s.flight
 }
 
-// unavailable is the answer to those who come while it is too early to try again. It wants mu held.
+// unavailable is the error for callers that come while it is too early to try again. The caller holds mu.
 func (s *Source) unavailable(now time.Time) error {
 	if s.lastErr == nil {
 		return ErrUnavailable
@@ -210,8 +211,8 @@ func (s *Source) wait(ctx context.Context, f *flight) (*oauth2.Token, error) {
 	return f.token.access(), nil
 }
 
-// renewed returns a token other than refused, which a resource called invalid: the one that is there by now, or that
-// of a refresh.
+// renewed returns a token other than refused, which a resource called invalid: the current one if it has changed, or
+// that of a refresh.
 func (s *Source) renewed(ctx context.Context, refused string) (*oauth2.Token, error) {
 	current, flight, err := s.renew(refused)
 	if err == nil && flight != nil {
@@ -223,8 +224,8 @@ func (s *Source) renewed(ctx context.Context, refused string) (*oauth2.Token, er
 	return current, err
 }
 
-// renew returns the token that is there by now, if it is not the one that a resource called invalid, or else a refresh,
-// which resources can bring about only so often.
+// renew returns the current token, if it is not the one that a resource called invalid, or else a refresh. Resources
+// can cause at most one refresh per forceEvery.
 func (s *Source) renew(refused string) (*oauth2.Token, *flight, error) {
 	now := time.Now()
 	s.mu.Lock()

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// maxDrain is how much of an answer is read for the sake of its connection.
+// maxDrain is how much of an answer is read so that its connection can be reused.
 const maxDrain = 64 << 10
 
 // transport is the [http.RoundTripper] of a [Source].
@@ -21,13 +21,13 @@ type transport struct {
 }
 
 // Transport returns an [http.RoundTripper] that sends the source's access token with every request to one of origins,
-// such as "https://orders.example.com"; requests to other origins, as after a redirect, go without. base does the
-// sending, [http.DefaultTransport] if it is nil.
+// such as "https://orders.example.com". It sends requests to other origins, as after a redirect, without a token. base
+// sends the requests; nil means [http.DefaultTransport].
 //
-// When the resource calls the token invalid (401 with error="invalid_token", RFC 6750 §3.1), it gets a new one and
-// sends the request once more, if its body can be had again ([http.Request] GetBody); if not, the new one is for the
-// requests that follow. A resource that goes on calling
-// good tokens invalid brings about a refresh every 30 s at most; its 401 is what the caller sees.
+// When the resource calls the token invalid (401 with error="invalid_token", RFC 6750 §3.1), the transport gets a new
+// token and sends the request once more, if it can read the body again ([http.Request] GetBody). If it can't, the
+// requests that follow use the new token. A resource that keeps calling valid tokens invalid causes at most one refresh
+// every 30 s; the caller sees its 401.
 func (s *Source) Transport(base http.RoundTripper, origins ...string) (http.RoundTripper, error) {
 	if len(origins) == 0 {
 		return nil, errors.New("there is no origin to send tokens to: give one like https://orders.example.com")
@@ -70,7 +70,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return response, err
 	}
 	if !replayable(r) {
-		_, _, _ = t.source.renew(token.AccessToken) // for those that follow
+		_, _, _ = t.source.renew(token.AccessToken) // for the requests that follow
 		return response, nil
 	}
 	next, err := t.source.renewed(r.Context(), token.AccessToken)
@@ -94,12 +94,12 @@ func authorized(r *http.Request, accessToken string) *http.Request {
 	return own
 }
 
-// replayable says whether the request can be sent twice.
+// replayable reports whether the request can be sent twice.
 func replayable(r *http.Request) bool {
 	return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil
 }
 
-// callsInvalid says whether the answer is that the token is invalid, which a new one may mend.
+// callsInvalid reports whether the answer says that the token is invalid, so that a new one may help.
 func callsInvalid(response *http.Response) bool {
 	if response.StatusCode != http.StatusUnauthorized {
 		return false

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// WithToken returns a context in which [FromContext] finds token: for adapters to other transports, and for tests of
-// handlers, whose token verifiertest.Verified makes. [Verifier.Require] does it by itself.
+// WithToken returns a context in which [FromContext] finds token. It is for adapters to other transports, and for tests
+// of handlers, with a token from verifiertest.Verified. [Verifier.Require] calls it itself.
 func WithToken(ctx context.Context, token *Token) context.Context {
 	return context.WithValue(ctx, contextKey{}, token)
 }
 
-// RetryAfter is how long a caller should wait before it tries again, where Verify could not find out about a token and
-// said err: what Require says in its Retry-After.
+// RetryAfter returns how long a caller should wait before it tries again, after Verify returned err because it could
+// not check a token. Require sends it as Retry-After.
 func (v *Verifier) RetryAfter(err error) time.Duration {
 	if errors.Is(err, ErrKeysUnavailable) {
 		return v.keys.retryAfter()
@@ -23,9 +23,9 @@ func (v *Verifier) RetryAfter(err error) time.Duration {
 	return time.Second
 }
 
-// Follow has the status list at uri followed from now on, as a token that names it would, and waits for it as long as Verify
-// would, at most two seconds: for tests, whose first token is then held against the list on however busy a machine. It
-// returns nil once there is a list, or where none is looked at ([StatusOff]), and otherwise an [ErrStatusUnavailable].
+// Follow starts to follow the status list at uri, as Verify does for a token that names it, and waits for the list as
+// long as Verify would, at most two seconds. It is for tests, so that even the first token is checked against the list
+// on a busy machine. It returns nil once there is a list, or with [StatusOff], and an [ErrStatusUnavailable] otherwise.
 func (v *Verifier) Follow(ctx context.Context, uri string) error {
 	if v.lists == nil {
 		return nil
@@ -45,6 +45,6 @@ func (v *Verifier) Follow(ctx context.Context, uri string) error {
 	return fmt.Errorf("%w: %w", ErrStatusUnavailable, problem)
 }
 
-// TakesBearer says whether a token may come without a proof of possession. Where it may not, Verify returns no token at all,
-// so what has nothing but Verify would refuse everybody.
+// TakesBearer reports whether the verifier accepts tokens without a proof of possession. If it does not, Verify returns
+// no token at all, and an adapter that only calls Verify would refuse every request.
 func (v *Verifier) TakesBearer() bool { return slices.Contains(v.schemes(), schemeBearer) }

@@ -9,34 +9,35 @@ import (
 )
 
 const (
-	// ways is how many places a token may stand in.
+	// ways is the number of places in a bucket.
 	ways = 8
-	// maxCacheSize bounds what [WithCacheSize] takes.
+	// maxCacheSize is the maximum of [WithCacheSize].
 	maxCacheSize = 1 << 20
-	// maxRemembered bounds the text of a token that is remembered, and what an issuer says of an opaque one.
+	// maxRemembered bounds the text of a token that is cached, and the issuer's answer about an opaque one.
 	maxRemembered = 4 << 10
 )
 
-// cache remembers what is known of tokens, so that one that comes again costs a hash and a compare. It is bounded, takes
-// no lock and allocates nothing to look up: each token has a bucket of places, and readers look into all of them.
+// cache holds the results for tokens, so that a repeated token costs a hash and a compare. It is bounded, and a lookup
+// takes no lock and allocates nothing: each token has a bucket of places, and readers look into all of them.
 //
-// Two texts are one token only if they are equal to the byte; the hash, keyed at random, just finds the bucket. So no
-// other token can hit an entry, whatever an attacker computes. Only the issuer's word gets in: garbage evicts nothing.
+// Two texts are the same token only if they are equal to the byte; the hash, keyed at random, only finds the bucket. So
+// no other token can hit an entry, whatever an attacker computes. Only results that the issuer vouches for are added:
+// garbage evicts nothing.
 type cache struct {
 	seed    maphash.Seed
 	places  []atomic.Pointer[entry]
 	buckets uint64 // a power of two
 }
 
-// entry is what is known of one token. It never changes.
+// entry is the result for one token. It never changes.
 type entry struct {
 	hash  uint64
 	raw   string
-	until time.Time // when it is no longer worth its place
+	until time.Time // after which it is useless
 	token Token
 	key   *key        // that verified it; it must still be in the set
 	kid   string      // of key
-	list  *statusList // that it is checked against; nil without
+	list  *statusList // that it is checked against, or nil
 	err   error       // why the token is refused, for an answer that is remembered
 }
 
@@ -72,12 +73,12 @@ func (c *cache) find(raw string) *entry {
 	return nil
 }
 
-// add remembers e, in place of an older entry of the same token, of one whose time is over, or of any.
+// add stores e in place of an older entry of the same token, of an outdated entry, or of a random one.
 func (c *cache) add(e *entry, now time.Time) {
 	if c == nil || len(e.raw) > maxRemembered || len(e.token.payload) > maxRemembered {
 		return
 	}
-	e.raw = strings.Clone(e.raw) // it may be part of a larger text, which must not live on
+	e.raw = strings.Clone(e.raw) // it may be part of a larger text, which must not be retained
 	e.hash = maphash.String(c.seed, e.raw)
 	bucket := c.bucket(e.hash)
 	victim := rand.IntN(ways) //nolint:gosec // nothing depends on its being unknown
@@ -93,7 +94,7 @@ func (c *cache) add(e *entry, now time.Time) {
 	bucket[victim].Store(e)
 }
 
-// drop forgets e.
+// drop removes e.
 func (c *cache) drop(e *entry) {
 	bucket := c.bucket(e.hash)
 	for i := range bucket {

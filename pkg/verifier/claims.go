@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// maxSeconds is the largest time that every JSON reader holds exactly (RFC 7493 §2.2).
+	// maxSeconds is the largest time that every JSON reader represents exactly (RFC 7493 §2.2).
 	maxSeconds = 1 << 53
 	// maxNumber bounds the text of a time before it is converted.
 	maxNumber = 32
 )
 
-// claims reads the payload. Of the claims it knows, each must have its type, and those that RFC 9068 §2.2 requires
-// must be there; what they say is checked by the verifier. Unknown claims are left alone.
+// claims reads the payload. Known claims must have their type, and the claims that RFC 9068 §2.2 requires must be
+// there; the verifier checks their values. Unknown claims are ignored.
 func (c compact) claims() (Token, error) {
 	decoded, ok := decodeSegment(c.payload)
 	if !ok {
@@ -111,7 +111,7 @@ func (t *Token) complete() error {
 
 func missing(claim string) defect { return defect("it lacks the claim " + claim) }
 
-// stringsOf returns a string, or an array of nothing but strings (RFC 7519 §4.1.3).
+// stringsOf reads a string, or an array of strings only (RFC 7519 §4.1.3).
 func stringsOf(value string) ([]string, bool) {
 	if one, ok := stringOf(value); ok {
 		return []string{one}, true
@@ -144,7 +144,7 @@ func scopesOf(value string) ([]string, bool) {
 	return scopes, true
 }
 
-// isScope says whether s is a scope-token: printable ASCII but space, quote and backslash.
+// isScope reports whether s is a scope-token: printable ASCII but space, quote and backslash.
 func isScope(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' {
@@ -154,8 +154,8 @@ func isScope(s string) bool {
 	return s != ""
 }
 
-// thumbprintOf returns the jkt of a cnf (RFC 9449 §6.1). A token that is bound in any other way, or in more than one, is
-// not understood: to take it for a bearer token would undo the binding (RFC 7800 §3.1).
+// thumbprintOf returns the jkt of a cnf (RFC 9449 §6.1). It does not accept a token that is bound in another way, or in
+// more than one: to treat it as a bearer token would undo the binding (RFC 7800 §3.1).
 func thumbprintOf(value string) (string, bool) {
 	members, err := parseObject(value)
 	if err != nil || len(members) != 1 || members[0].name != "jkt" {

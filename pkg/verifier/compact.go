@@ -26,8 +26,8 @@ type compact struct {
 	header, payload, signature string
 }
 
-// split cuts raw at its two dots. The dots past the third are never looked at, so a token of dots costs no more than
-// another (CVE-2025-30204).
+// split cuts raw at its two dots. It never looks past the third dot, so a token of dots costs no more than any other
+// (CVE-2025-30204).
 func split(raw string) (compact, error) {
 	first := strings.IndexByte(raw, '.')
 	if first <= 0 {
@@ -74,8 +74,8 @@ type header struct {
 	jwk           string // as JSON; empty without
 }
 
-// readHeader decodes the header. Whatever kind of token it is, it must not ask for an extension, and only a proof of
-// possession may bring a key (RFC 8725 §3.10).
+// readHeader decodes the header. No token may ask for an extension, and only a proof of possession may bring a key (RFC
+// 8725 §3.10).
 func (c compact) readHeader() (header, error) {
 	decoded, ok := decodeSegment(c.header)
 	if !ok {
@@ -115,8 +115,8 @@ func (h header) isType(typ string) bool {
 	return strings.EqualFold(short, typ)
 }
 
-// check holds the header of a token of the issuer against what it must be: of this type, by an accepted algorithm, under a
-// key that it names and does not bring (RFC 8725 §3.1, RFC 9068 §2.1).
+// check checks the header of a token of the issuer: it must have this type and an accepted algorithm, and must name its
+// key instead of bringing it (RFC 8725 §3.1, RFC 9068 §2.1).
 func (h header) check(typ string, algorithms []string) error {
 	switch {
 	case h.jwk != "":

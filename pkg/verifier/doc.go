@@ -5,20 +5,20 @@
 //	mux.Handle("GET /orders", v.Require("orders:read")(orders))
 //	token := verifier.FromContext(r.Context())
 //
-// It protects one invariant: a [Token] exists only for a compact JWS that the issuer signed under the very key its header
-// names and by the one algorithm of that key (RS256, others by option), of type at+jwt, for this audience, within its time,
-// of a session that no status list has ended (RFC 9068 §4, RFC 8725 §3, draft-ietf-oauth-status-list); or, with
-// [WithIntrospection], for a token of which the issuer has just said so. What a verifier could not find out is never
-// reported as a bad token: [ErrKeysUnavailable] is not [ErrInvalidToken].
+// It protects one invariant: a [Token] exists only for a compact JWS of type at+jwt that the issuer signed with the key
+// that the header names, by the one algorithm of that key (RS256, or others by option), for this audience, that has not
+// expired, and whose session no status list has ended (RFC 9068 §4, RFC 8725 §3, draft-ietf-oauth-status-list). With
+// [WithIntrospection], a Token also exists for a token that the issuer has just confirmed. If a verifier can't find out
+// whether a token is valid, it does not report the token as invalid: [ErrKeysUnavailable] is not [ErrInvalidToken].
 //
-// The keys are found through the issuer's metadata (RFC 8414) when the first token comes, kept in memory, and refreshed
-// in the background; see [Verifier.Verify] for the times. A status list is followed from the first token that names it, by
-// one request that waits at the issuer for news, so that a session which ends there ends here within seconds. A down
-// issuer stops nothing for a day; see [StatusMode] for what becomes of revocation meanwhile. A token that was verified is
-// remembered, and costs no cryptography when it comes again.
+// The verifier finds the keys through the issuer's metadata (RFC 8414) when it sees the first token, keeps them in
+// memory, and refreshes them in the background; see [Verifier.Verify] for the times. It follows a status list from the
+// first token that names the list, by one request that waits at the issuer for changes, so that a session that ends
+// there ends here within seconds. If the issuer is down, the verifier works on for a day; see [StatusMode] for what
+// becomes of revocation meanwhile. It caches verified tokens, so that a repeated token costs no cryptography.
 //
-// By option it checks proofs of possession (RFC 9449), asks for another authentication of the user (RFC 9470), describes the
-// service to clients (RFC 9728), and asks the issuer about tokens that are not JWTs (RFC 7662). It never accepts an unsigned
-// token or an HMAC, tries keys that a token did not name, or follows a URL that a token brings to another origin than the
-// issuer's.
+// Options make it check proofs of possession (RFC 9449), ask for another authentication of the user (RFC 9470),
+// describe the service to clients (RFC 9728), and ask the issuer about tokens that are not JWTs (RFC 7662). It never
+// accepts an unsigned token or an HMAC, never tries a key that the token does not name, and never follows a URL from a
+// token to an origin other than the issuer's.
 package verifier

@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// DPoPMode says what a verifier does with proofs of possession (RFC 9449).
+// DPoPMode is how a verifier handles proofs of possession (RFC 9449).
 type DPoPMode int
 
 const (
-	// DPoPOff is the default: it takes bearer tokens and refuses those that are bound to a key.
+	// DPoPOff accepts bearer tokens and refuses tokens that are bound to a key. It is the default.
 	DPoPOff DPoPMode = iota
-	// DPoPOptional takes bearer tokens that are bound to nothing, and bound ones with their proof.
+	// DPoPOptional accepts unbound bearer tokens, and bound tokens with their proof.
 	DPoPOptional
-	// DPoPRequired takes nothing but bound tokens with their proof.
+	// DPoPRequired accepts only bound tokens with their proof.
 	DPoPRequired
 )
 
@@ -28,19 +28,19 @@ const (
 	maxProof = 8 << 10
 	// maxProofID bounds a jti.
 	maxProofID = 512
-	// proofAge is how long after its iat a proof is taken (RFC 9449 §11.1).
+	// proofAge is how long after its iat a proof is accepted (RFC 9449 §11.1).
 	proofAge = time.Minute
 	// proofType is the typ of a proof.
 	proofType = "dpop+jwt"
 )
 
-// proofAlgorithms are those a proof may use, for the challenge and the metadata.
+// proofAlgorithms are the algorithms that a proof may use, for the challenge and the metadata.
 func proofAlgorithms() []string { return []string{"ES256", "ES384", "EdDSA", "PS256", "RS256"} }
 
 // proofs checks proofs of possession.
 type proofs struct {
 	mode   DPoPMode
-	origin string        // scheme and host by which clients reach this service
+	origin string        // scheme and host through which clients reach this service
 	ahead  time.Duration // by which an iat may be in the future
 	seen   *replays
 }
@@ -49,7 +49,7 @@ func newProofs(mode DPoPMode, here *url.URL, ahead time.Duration) *proofs {
 	return &proofs{mode: mode, origin: here.Scheme + "://" + here.Host, ahead: ahead, seen: newReplays(proofAge + ahead)}
 }
 
-// proof is what a proof says.
+// proof is a parsed proof.
 type proof struct {
 	jws      compact
 	header   header
@@ -59,9 +59,9 @@ type proof struct {
 	issuedAt time.Time
 }
 
-// check says whether r proves the possession of the key, of the thumbprint jkt, that the access token raw is bound to
-// (RFC 9449 §4.3, §7.1). What is cheap to check comes first, and a proof is only remembered if everything else is right:
-// no stranger can fill the memory.
+// check checks that r proves possession of the key with the thumbprint jkt, to which the access token raw is bound (RFC
+// 9449 §4.3, §7.1). Cheap checks come first, and a proof is only remembered if everything else is right, so that a
+// stranger can't fill the memory.
 func (p *proofs) check(r *http.Request, raw, jkt string, now time.Time) error {
 	values := r.Header.Values("DPoP")
 	switch {
@@ -130,7 +130,7 @@ func readProof(text string) (proof, error) {
 	return p, nil
 }
 
-// ofProof says of the proof what the readers say of a token.
+// ofProof turns a defect of a token, as the readers return it, into one of the proof.
 func ofProof(err error) error {
 	if d, ok := err.(defect); ok { //nolint:errorlint // the readers wrap nothing
 		return proofDefect(d)
@@ -161,9 +161,9 @@ func (p *proofs) checkClaims(proof proof, r *http.Request, raw string, now time.
 	return nil
 }
 
-// pathOf returns the path of the request to the byte as the client sent it, whatever a router has made of it since. What
-// clients make of a URL, a lower-case host and no default port, they make of htu too, so nothing is normalized here:
-// one request has one spelling.
+// pathOf returns the path of the request, to the byte as the client sent it, even if a router has changed it since. It
+// normalizes nothing: clients treat the URL and htu alike (a lower-case host, no default port), so one request has one
+// spelling.
 func pathOf(r *http.Request) string {
 	target := r.RequestURI
 	if target == "" || target[0] != '/' { // made by a program, or the absolute form to a proxy
@@ -176,7 +176,7 @@ func pathOf(r *http.Request) string {
 	return path
 }
 
-// verify checks the signature by the key of the header, which must be the one of thumbprint jkt (RFC 7638).
+// verify checks the signature with the key of the header, whose thumbprint must be jkt (RFC 7638).
 func (p proof) verify(jkt string) error {
 	parameters, err := readParameters(p.header.jwk)
 	if err != nil {

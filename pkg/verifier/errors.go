@@ -2,24 +2,24 @@ package verifier
 
 import "errors"
 
-// ErrInvalidToken is in the chain of every error that says a token is not to be trusted: answer 401 (RFC 6750 §3.1).
+// ErrInvalidToken is in the chain of every error that reports an invalid token: answer 401 (RFC 6750 §3.1).
 var ErrInvalidToken = errors.New("invalid token")
 
-// The others say that nothing is known about the token: answer 503 and let the caller try again.
+// The other errors report that the token could not be checked: answer 503 and let the caller try again.
 var (
-	// ErrKeysUnavailable is in the chain of every error that says the issuer's keys could not be read.
+	// ErrKeysUnavailable reports that the issuer's keys could not be read.
 	ErrKeysUnavailable = errors.New("the issuer's keys are unavailable")
-	// ErrStatusUnavailable says that the token's status list could not be read; only [StatusFailClosed] has it.
+	// ErrStatusUnavailable reports that the token's status list could not be read; only with [StatusFailClosed].
 	ErrStatusUnavailable = errors.New("the token's status is unavailable")
-	// ErrIntrospectionUnavailable says that the issuer could not be asked; only [WithIntrospection] has it.
+	// ErrIntrospectionUnavailable reports that the issuer could not be asked; only with [WithIntrospection].
 	ErrIntrospectionUnavailable = errors.New("the issuer cannot be asked about the token")
 )
 
-// errProofsFull says that too many proofs of possession were used lately for another to be told from a replay.
+// errProofsFull reports that there are too many recent proofs of possession to tell another one from a replay.
 var errProofsFull = errors.New("too many proofs of possession within their lifetime")
 
-// defect is what is wrong with a token, in a fixed text that holds nothing of the token and only characters that
-// an error_description may hold (RFC 6750 §3).
+// defect is what is wrong with a token, as a fixed text that contains nothing of the token and only characters that an
+// error_description may hold (RFC 6750 §3).
 type defect string
 
 func (d defect) Error() string { return ErrInvalidToken.Error() + ": " + string(d) }
@@ -32,7 +32,7 @@ type proofDefect string
 
 func (d proofDefect) Error() string { return "invalid proof of possession: " + string(d) }
 
-// Is makes every proofDefect an [ErrInvalidToken]: the token is not to be trusted in these hands.
+// Is makes every proofDefect an [ErrInvalidToken]: the token is not valid for this sender.
 func (d proofDefect) Is(target error) bool { return target == ErrInvalidToken }
 
 const (
@@ -42,7 +42,7 @@ const (
 	errBound      = defect("it is bound to a key, and was sent without a proof that this service checks (cnf)")
 )
 
-// malformed says what is wrong with a document of the issuer; a defect speaks of a token.
+// malformed returns what is wrong with a document of the issuer, without the words that a defect says about tokens.
 func malformed(err error) error {
 	var d defect
 	if errors.As(err, &d) {

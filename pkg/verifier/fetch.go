@@ -12,7 +12,7 @@ import (
 // maxBody bounds an answer after decompression.
 const maxBody = 1 << 20
 
-// answer is what the issuer said, whole.
+// answer is a whole answer of the issuer.
 type answer struct {
 	status int
 	header http.Header
@@ -44,9 +44,9 @@ func (a answer) wantOK() error {
 	return nil
 }
 
-// ownClient returns a copy of given that follows no redirect, as one could lead the verifier anywhere, to a foreign host or
-// to http. It has connections of its own, unless its transport is not one of net/http: the verifier may then close those that
-// lead to a replica which answers no more, and they are closed with it.
+// ownClient returns a copy of given that follows no redirect, because a redirect could lead the verifier to a foreign
+// host or to http. The copy has its own connections, unless its transport is not one of net/http. The verifier may then
+// close connections to a replica that no longer answers, and closes them all when it is closed.
 func ownClient(given *http.Client) (_ *http.Client, owned bool) {
 	var client http.Client
 	var transport *http.Transport
@@ -71,10 +71,10 @@ func ownClient(given *http.Client) (_ *http.Client, owned bool) {
 	return &client, true
 }
 
-// newTransport is the transport of a verifier that was given none.
+// newTransport is the transport of a verifier without [WithHTTPClient].
 func newTransport() *http.Transport {
-	// A peer that has silently gone must be noticed within the seconds in which a revocation has to arrive: nothing is
-	// sent on a connection that waits for news.
+	// The transport must notice a dead peer within the seconds in which a revocation has to arrive: nothing is sent on
+	// a connection while it waits for changes.
 	dialer := &net.Dialer{
 		Timeout:         fetchTimeout,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 2 * time.Second, Interval: time.Second, Count: 2},
@@ -89,8 +89,8 @@ func newTransport() *http.Transport {
 	}
 }
 
-// notice has transport notice a frozen peer by HTTP/2 too, where one connection carries all requests and outlives those that
-// are given up, and keep the connections of all lists between two requests by HTTP/1.1.
+// notice makes transport detect a frozen peer over HTTP/2, where one connection carries all requests and outlives those
+// that are given up, and keep the connections of all lists between requests over HTTP/1.1.
 func notice(transport *http.Transport) {
 	if transport.HTTP2 == nil {
 		transport.HTTP2 = &http.HTTP2Config{}
@@ -101,12 +101,12 @@ func notice(transport *http.Transport) {
 	if transport.MaxIdleConnsPerHost == 0 {
 		transport.MaxIdleConnsPerHost = maxLists
 	}
-	if transport.IdleConnTimeout == 0 { // for ever: after a verifier that was dropped, too
+	if transport.IdleConnTimeout == 0 { // forever, even after the verifier is dropped
 		transport.IdleConnTimeout = time.Minute
 	}
 }
 
-// patiently copies client without its time limit: a long poll brings its own, by its context.
+// patiently returns a copy of client without its timeout: a long poll has its own, in its context.
 func patiently(client *http.Client) *http.Client {
 	patient := *client
 	patient.Timeout = 0

@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// patience is how long into a flight callers wait for it.
+	// patience is how long callers wait for a flight, from its start.
 	patience = 2 * time.Second
-	// briefly is how long into a fetch those wait who have a key, but one whose max-age is over.
+	// briefly is how long callers wait for a fetch if they have a key whose max-age is over.
 	briefly = 500 * time.Millisecond
-	// maxWaiters bounds the callers that wait at once, for keys and for lists; those beyond are told at once.
+	// maxWaiters bounds the callers that wait at once, for keys and for lists; further callers get an error at once.
 	maxWaiters = 1024
 )
 
@@ -21,7 +21,7 @@ var (
 	errCrowded = errors.New("too many requests wait for the issuer's answer")
 )
 
-// flight is a request to the issuer that is under way, and that many may wait for.
+// flight is a request to the issuer that is under way; many callers may wait for it.
 type flight struct {
 	began time.Time
 	asked time.Time     // began, by the clock of the verifier
@@ -32,7 +32,7 @@ func newFlight(now time.Time) *flight {
 	return &flight{began: time.Now(), asked: now, done: make(chan struct{})}
 }
 
-// wait waits until f has landed, but no longer than ctx allows or until it has taken enough. crowd counts who waits.
+// wait waits until f has landed, ctx ends, or f has taken enough. crowd counts the callers that wait.
 func (f *flight) wait(ctx context.Context, enough time.Duration, crowd *atomic.Int32) error {
 	if f.landed() {
 		return nil

@@ -12,24 +12,25 @@ import (
 	"time"
 )
 
-// logEvery is how often a trouble is reported that goes on.
+// logEvery is how often a problem that persists is logged.
 const logEvery = time.Minute
 
-// statusList is one list, followed by a goroutine of its own that keeps a request waiting for its next version.
+// statusList is one list. A goroutine of its own follows it, with a request that waits for the next version.
 type statusList struct {
 	of      *statusLists
 	uri     string
 	current atomic.Pointer[statuses] // nil until the first is read
 	asked   atomic.Int64             // when a token last asked, in Unix seconds
-	until   time.Time                // when the last of the tokens that named it is dead; guarded by of.mu
-	left    atomic.Bool              // it is followed no more, and its entry in the set is gone
+	until   time.Time                // when the last token that named it expires; guarded by of.mu
+	left    atomic.Bool              // it is no longer followed, and its entry in the set is gone
 	first   *flight                  // the first attempt
 }
 
-// check says whether a token that was issued at issuedAt is still valid: nil, errRevoked, another defect where the list
-// cannot be about this token, or [ErrStatusUnavailable]. It is not listed where no list says so that has not expired.
+// check returns nil if a token issued at issuedAt is still valid, errRevoked, another defect if the list cannot be
+// about this token, or [ErrStatusUnavailable]. listed is true only if an unexpired list says so.
 //
-// A list that has expired still says who was revoked: no session comes back. What it says of the others is out of date.
+// An expired list still counts for the sessions that it revokes, because a revoked session never comes back. For other
+// sessions it is out of date.
 func (l *statusList) check(ctx context.Context, idx uint64, issuedAt, now time.Time) (listed bool, _ error) {
 	if second := now.Unix(); l.asked.Load() != second {
 		l.asked.Store(second)
@@ -48,8 +49,8 @@ func (l *statusList) check(ctx context.Context, idx uint64, issuedAt, now time.T
 		case known && now.Before(list.expiry):
 			return true, nil
 		case !known && now.Before(list.expiry) && issuedAt.Unix() < list.issuedAt.Unix():
-			// The list is younger than the token and does not reach as far: it says nothing of this one (§8.3). Of two that
-			// were signed in one second, none knows which was first.
+			// The list is newer than the token and too short for its index: it is not about this token (§8.3). If both
+			// were signed in the same second, it is not known which was first.
 			return true, defect("its status list does not hold it (status)")
 		case !known:
 			problem = errors.New("the list is older than the token")
@@ -66,10 +67,10 @@ func (l *statusList) check(ctx context.Context, idx uint64, issuedAt, now time.T
 	return false, fmt.Errorf("%w: %w", ErrStatusUnavailable, problem)
 }
 
-// run follows the list until nobody asks for it any more or the verifier is closed.
+// run follows the list until no caller asks for it any more or the verifier is closed.
 func (l *statusList) run(ctx context.Context) {
 	var p pace
-	var told time.Time // when the trouble was last reported; zero without
+	var told time.Time // when the problem was last logged, or zero
 	for {
 		start := l.of.now()
 		what, err := l.poll(ctx, p.wait())
@@ -97,7 +98,7 @@ func (l *statusList) run(ctx context.Context) {
 	}
 }
 
-// sleep waits for d and says whether ctx let it.
+// sleep waits for d, and returns false if ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -109,10 +110,11 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// poll asks the issuer for a list other than the one that is known, and has it wait that long until there is one.
+// poll asks the issuer for a list other than the known one, and lets the request wait until there is one, at most for
+// wait.
 func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled, err error) {
 	defer func() {
-		// The readers of JSON and zlib read what came over the network: no defect of theirs may stop the service.
+		// The JSON and zlib readers parse input from the network: a bug of theirs must not stop the service.
 		if p := recover(); p != nil {
 			what, err = failed, fmt.Errorf("panic: %v", p)
 		}
@@ -124,7 +126,7 @@ func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled,
 		}
 	}
 	address, enough := l.uri, fetchTimeout
-	if etag != "" { // without, the answer comes at once
+	if etag != "" { // without it, the answer comes at once
 		enough = max(wait+pollGrace, patience)
 		if wait > 0 {
 			address += "?wait=" + strconv.Itoa(int(wait/time.Second))
@@ -156,7 +158,7 @@ func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled,
 		return failed, malformed(err)
 	}
 	if known != nil && list.issuedAt.Before(known.issuedAt) {
-		// A replica that is behind: a session that was revoked must not come back with it.
+		// This replica is behind: a revoked session must not come back with its list.
 		return failed, errors.New("the answer is older than the list that is known")
 	}
 	l.current.Store(list.with(known))

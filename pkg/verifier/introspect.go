@@ -15,34 +15,36 @@ import (
 )
 
 const (
-	// believed is how long the issuer's word on an opaque token is taken without asking again: a session that ends there is
-	// to end here within 5 s.
+	// believed is how long the issuer's answer about an opaque token is used without asking again: a session that ends
+	// there must end here within 5 s.
 	believed = 4 * time.Second
-	// askTimeout bounds one question, the time that it waits for others, and how long callers wait for its answer.
+	// askTimeout bounds one question, its time in the queue, and how long callers wait for its answer.
 	askTimeout = 2 * time.Second
-	// maxQuestions bounds those under way, maxQueue those that wait for them or are under way; those beyond are told at once.
+	// maxQuestions bounds the questions under way, and maxQueue those under way and waiting; further callers get an
+	// error at once.
 	maxQuestions = 64
 	maxQueue     = 1024
-	// respite is how long nothing is asked after the issuer was not to be reached.
+	// respite is how long the verifier asks nothing after it could not reach the issuer.
 	respite = time.Second
-	// maxOpaque bounds an opaque token. No issuer must be made to hang up by a long one.
+	// maxOpaque bounds an opaque token, so that a long one can't make the issuer close the connection.
 	maxOpaque = 4 << 10
-	// refreshPrefix begins the refresh tokens of mintmark, which are for nobody but the authority's token endpoint.
+	// refreshPrefix begins mintmark's refresh tokens, which are only for the authority's token endpoint.
 	refreshPrefix = "mrt_"
-	// refusalsSize is how many refused tokens are remembered, apart from the good ones: garbage must not evict them.
+	// refusalsSize is how many refused tokens are cached, apart from the valid ones: garbage must not evict valid
+	// tokens.
 	refusalsSize = 1024
 )
 
-// credentials are those of this service as a client of the issuer.
+// credentials are the credentials of this service as a client of the issuer.
 type credentials struct{ id, secret string }
 
-// String and its like keep the secret out of logs.
+// String and the three methods below keep the secret out of logs.
 func (c credentials) String() string               { return c.id + ":REDACTED" }
 func (c credentials) GoString() string             { return c.String() }
 func (c credentials) LogValue() slog.Value         { return slog.StringValue(c.String()) }
 func (c credentials) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// introspector asks the issuer about tokens that cannot be checked here (RFC 7662).
+// introspector asks the issuer about tokens that the verifier cannot check itself (RFC 7662).
 type introspector struct {
 	v           *Verifier
 	credentials credentials
@@ -56,12 +58,12 @@ type introspector struct {
 	mu        sync.Mutex // guards what follows
 	questions map[string]*question
 	resumeAt  time.Time // when the issuer may be asked again
-	failing   bool      // the last answer was none
+	failing   bool      // the last question got no answer
 }
 
 var errRespite = errors.New("the issuer could not be reached a moment ago")
 
-// question is one that is under way, for all who ask about the same token.
+// question is a question under way, shared by all callers that ask about the same token.
 type question struct {
 	*flight
 	entry *entry
@@ -76,7 +78,8 @@ func newIntrospector(s settings, v *Verifier) *introspector {
 	}
 }
 
-// isOpaque says whether raw may be an opaque access token (RFC 6750 §2.1): not a JWT of whatever kind, nor a refresh token.
+// isOpaque reports whether raw may be an opaque access token (RFC 6750 §2.1): not a JWT of any kind, and not a refresh
+// token.
 func isOpaque(raw string) bool {
 	if raw == "" || len(raw) > maxOpaque || strings.HasPrefix(raw, "eyJ") || strings.HasPrefix(raw, refreshPrefix) || strings.Count(raw, ".") == 2 {
 		return false
@@ -90,7 +93,7 @@ func isOpaque(raw string) bool {
 	return true
 }
 
-// ask returns what the issuer says of raw, now or a moment ago.
+// ask returns the issuer's answer about raw, from now or from a moment ago.
 func (i *introspector) ask(ctx context.Context, raw string, now time.Time) (*entry, error) {
 	for _, c := range []*cache{i.good, i.refused} {
 		if e := c.find(raw); e != nil && now.Before(e.until) {
@@ -107,7 +110,7 @@ func (i *introspector) ask(ctx context.Context, raw string, now time.Time) (*ent
 	return q.entry, q.err
 }
 
-// pose returns the question about raw that is under way, or a new one. It goes on when its first caller leaves.
+// pose returns the question about raw that is under way, or a new one, which goes on if its first caller leaves.
 func (i *introspector) pose(raw string, now time.Time) (*question, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -153,8 +156,8 @@ func (i *introspector) answer(ctx context.Context, q *question, raw string) {
 	close(q.done)
 }
 
-// inTurn asks the issuer as soon as there is a place, and notes how that went. The answer is of the moment of asking, if that
-// took its time.
+// inTurn asks the issuer as soon as there is a place, and records the outcome. asked is when the question was sent,
+// which is what the answer's age is counted from.
 func (i *introspector) inTurn(ctx context.Context, raw string) (_ Token, asked time.Time, _ error) {
 	turn := time.NewTimer(askTimeout)
 	defer turn.Stop()
@@ -167,7 +170,7 @@ func (i *introspector) inTurn(ctx context.Context, raw string) (_ Token, asked t
 		return Token{}, time.Time{}, errClosed
 	}
 	asked = i.v.now()
-	if err := i.resting(asked); err != nil { // since it was queued
+	if err := i.resting(asked); err != nil { // the issuer may have failed since raw was queued
 		return Token{}, time.Time{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -192,11 +195,12 @@ func (i *introspector) resting(now time.Time) error {
 	return nil
 }
 
-// note keeps a run of failures from filling the log, and from keeping callers waiting for nothing.
+// note records the outcome of a question, so that a run of failures does not fill the log or keep callers waiting in
+// vain.
 func (i *introspector) note(trouble error, now time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if errors.As(trouble, new(*url.Error)) { // of net/http: there is no answer
+	if errors.As(trouble, new(*url.Error)) { // of net/http: there was no answer
 		i.resumeAt = now.Add(respite)
 	}
 	failing := trouble != nil
@@ -212,11 +216,11 @@ func (i *introspector) note(trouble error, now time.Time) {
 // post asks the issuer.
 func (i *introspector) post(ctx context.Context, raw string) (_ Token, err error) {
 	defer func() {
-		if p := recover(); p != nil { // what came over the network must not stop the service
+		if p := recover(); p != nil { // input from the network must not stop the service
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	if err := i.v.keys.awaitReady(ctx); err != nil { // the endpoint is in the metadata that the keys came by
+	if err := i.v.keys.awaitReady(ctx); err != nil { // the endpoint is in the metadata that named the keys
 		return Token{}, err
 	}
 	endpoint := i.v.keys.current.Load().metadata.introspection
@@ -263,7 +267,7 @@ func (v *Verifier) readIntrospection(body string) (Token, error) {
 	if err := token.read(); err != nil {
 		return Token{}, err
 	}
-	token.status = reference{} // the issuer has just looked
+	token.status = reference{} // the issuer has just checked it
 	switch {
 	case token.Issuer != "" && token.Issuer != v.issuer:
 		return Token{}, defect("it was issued by another issuer (iss)")

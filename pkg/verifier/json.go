@@ -8,7 +8,7 @@ import (
 const (
 	// maxDepth bounds nesting, and with it the recursion of the scanner.
 	maxDepth = 32
-	// fewNames is how many member names of one object are compared one by one before a set is cheaper.
+	// fewNames is the number of member names up to which comparing one by one is cheaper than a set.
 	fewNames = 16
 )
 
@@ -22,11 +22,11 @@ const (
 // member is one name of a JSON object, unescaped, with the text of its value.
 type member struct{ name, value string }
 
-// parseObject reads text as one JSON object (RFC 8259), in one pass, and returns its members in their order.
+// parseObject parses text as one JSON object (RFC 8259), in one pass, and returns its members in order.
 //
-// encoding/json would take the last of repeated names, match names in any case, mend broken UTF-8 and nest 10,000 deep;
-// another reader may decide otherwise, and then two services see two different tokens (RFC 8725 §2.6, RFC 7519 §4). So
-// repeated names are refused at every depth, as are invalid UTF-8, lone surrogates and trailing data.
+// It refuses repeated names at every depth, invalid UTF-8, lone surrogates and trailing data. encoding/json takes the
+// last of repeated names, matches names in any case, repairs broken UTF-8 and nests 10,000 deep; another reader may
+// decide otherwise, and then two services see two different tokens (RFC 8725 §2.6, RFC 7519 §4).
 func parseObject(text string) ([]member, error) {
 	if !utf8.ValidString(text) {
 		return nil, errNotUTF8
@@ -55,7 +55,7 @@ type scanner struct {
 	members []member // of the outermost object
 }
 
-// peek returns the next byte, or 0 at the end; a NUL is nowhere legal outside a string, so 0 is never mistaken.
+// peek returns the next byte, or 0 at the end; a NUL is never legal outside a string, so 0 is unambiguous.
 func (s *scanner) peek() byte {
 	if s.pos < len(s.text) {
 		return s.text[s.pos]
@@ -74,7 +74,7 @@ func (s *scanner) space() {
 	}
 }
 
-// next skips space, then b, and says whether b was there.
+// next skips space, then b, and reports whether b was there.
 func (s *scanner) next(b byte) bool {
 	s.space()
 	if s.peek() != b {
@@ -145,7 +145,7 @@ func (s *scanner) object(depth int) error {
 	}
 }
 
-// repeated says whether name is among names, which seen indexes once they are many.
+// repeated reports whether names contains name; seen indexes names once there are many.
 func repeated(names []string, seen map[string]struct{}, name string) bool {
 	if seen != nil {
 		_, ok := seen[name]
@@ -159,7 +159,7 @@ func repeated(names []string, seen map[string]struct{}, name string) bool {
 	return false
 }
 
-// remember indexes names once they are many: all of them at first, then the newest each time. It keeps the scan linear.
+// remember indexes names once there are many: first all of them, then the newest each time. This keeps the scan linear.
 func remember(seen map[string]struct{}, names []string) map[string]struct{} {
 	if len(names) < fewNames {
 		return nil
@@ -208,7 +208,7 @@ func (s *scanner) array(depth int) error {
 	}
 }
 
-// str reads a string and returns what stands between its quotes and whether that holds escapes.
+// str reads a string and returns the text between its quotes and whether it contains escapes.
 func (s *scanner) str() (raw string, escaped bool, err error) {
 	s.pos++
 	start := s.pos
@@ -318,7 +318,7 @@ func (s *scanner) digits() bool {
 	return s.pos > start
 }
 
-// stringOf returns the string that value, a text the scanner has passed, stands for.
+// stringOf decodes value as a string; the scanner has accepted value.
 func stringOf(value string) (string, bool) {
 	if value == "" || value[0] != '"' {
 		return "", false
@@ -333,7 +333,7 @@ func stringOf(value string) (string, bool) {
 	return raw, true
 }
 
-// elementsOf returns the texts of the elements of value, a text the scanner has passed.
+// elementsOf returns the texts of the elements of value, an array that the scanner has accepted.
 func elementsOf(value string) ([]string, bool) {
 	s := scanner{text: value}
 	if !s.next('[') {
@@ -354,7 +354,7 @@ func elementsOf(value string) ([]string, bool) {
 	return elements, true
 }
 
-// unescape decodes the inside of a string that the scanner has passed and that holds escapes.
+// unescape decodes the content of a string that contains escapes and that the scanner has accepted.
 func unescape(raw string) (decoded string, err error) {
 	if err := json.Unmarshal([]byte(`"`+raw+`"`), &decoded); err != nil {
 		return "", errNotJSON

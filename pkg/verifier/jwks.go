@@ -21,9 +21,9 @@ const (
 	minExponent = 65537
 )
 
-// parseKeys returns the keys of a JWKS (RFC 7517 §5) that may have signed a token by one of algorithms, by kid. Others
-// are skipped one by one, so that a key of a new kind doesn't take the old ones away; of two with one kid the first
-// stands. No usable key at all is an error: an issuer that signs has one.
+// parseKeys returns the keys of a JWKS (RFC 7517 §5) that can verify one of algorithms, by kid. It skips other keys one
+// by one, so that a key of a new kind doesn't hide the old ones. Of two keys with the same kid it takes the first. A
+// JWKS without a usable key is an error: an issuer that signs has one.
 func parseKeys(body string, algorithms []string, log *slog.Logger) (map[string]*key, error) {
 	members, err := parseObject(body)
 	if err != nil {
@@ -80,7 +80,7 @@ func parseKey(text string, algorithms []string) (kid string, _ *key, _ error) {
 	return parameters.kid, key, err
 }
 
-// parameters are the members of a JWK that say what it is for (RFC 7517 §4), as far as they are strings.
+// parameters are the members of a JWK that restrict its use (RFC 7517 §4), if they are strings.
 type parameters struct {
 	kty, crv, kid, alg, use string
 	operations              []string
@@ -117,7 +117,7 @@ func readParameters(text string) (parameters, error) {
 	return p, nil
 }
 
-// checkUse says whether the key is meant for signatures.
+// checkUse checks that the key is meant for signatures.
 func (p parameters) checkUse() error {
 	switch {
 	case p.hasUse && p.use != "sig":
@@ -130,7 +130,7 @@ func (p parameters) checkUse() error {
 	return nil
 }
 
-// parsePublic returns the public key that text is, under alg, and as jwx sees it.
+// parsePublic parses text as a public key for alg, and returns it also as jwx's type.
 func parsePublic(text, alg string, p parameters) (*key, jwk.Key, error) {
 	algorithm, ok := algorithmNamed(alg)
 	if !ok || algorithm.kty != p.kty || algorithm.crv != p.crv {
@@ -187,7 +187,7 @@ func ecdsaKey(parsed jwk.ECDSAPublicKey, a algorithm) (publicKey, error) {
 		return nil, errors.New("its coordinates are not as wide as its curve")
 	}
 	point := append(append([]byte{4}, parsed.X()...), parsed.Y()...)
-	public, err := ecdsa.ParseUncompressedPublicKey(curve, point) // refuses what is not on the curve
+	public, err := ecdsa.ParseUncompressedPublicKey(curve, point) // refuses points that are not on the curve
 	if err != nil {
 		return nil, fmt.Errorf("parse key: %w", err)
 	}

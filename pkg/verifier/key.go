@@ -10,7 +10,7 @@ import (
 	"math/big"
 )
 
-// algorithm is a signature algorithm of RFC 7518 §3.1 or RFC 8037, and the one kind of key that it takes.
+// algorithm is a signature algorithm of RFC 7518 §3.1 or RFC 8037, and the one kind of key that it uses.
 type algorithm struct {
 	name string // alg
 	kty  string
@@ -19,8 +19,8 @@ type algorithm struct {
 	pss  bool
 }
 
-// algorithmNamed knows every algorithm that can be asked for. "none" and the HMACs are not among them and never will
-// be: what verifies an HMAC can forge it.
+// algorithmNamed knows every algorithm that [WithAlgorithms] can name. "none" and the HMACs are not among them and
+// never will be: a verifier of an HMAC can also forge it.
 func algorithmNamed(name string) (algorithm, bool) {
 	a := algorithm{name: name}
 	switch name {
@@ -51,7 +51,7 @@ func algorithmNamed(name string) (algorithm, bool) {
 	return a, true
 }
 
-// usual is the algorithm of a key that does not name one.
+// usual is the algorithm of a key that names none.
 func usual(kty, crv string) string {
 	switch {
 	case kty == "RSA":
@@ -68,8 +68,8 @@ func usual(kty, crv string) string {
 	return ""
 }
 
-// key is a public key under the one algorithm that it verifies (RFC 8725 §3.1). It never changes, and a key that stays
-// in the issuer's set keeps its address.
+// key is a public key with the one algorithm that it verifies (RFC 8725 §3.1). It never changes, and keeps its address
+// while it stays in the issuer's set.
 type key struct {
 	algorithm algorithm
 	public    publicKey

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// cooldown passes between the end of a fetch and the start of the next, after success and failure alike: it is
-	// all that tokens with invented kids can make an issuer work.
+	// cooldown passes between the end of a fetch and the start of the next, after success and failure alike. It bounds
+	// the load that tokens with invented kids can put on an issuer.
 	cooldown = 10 * time.Second
-	// firstCooldown is the cool-down while no fetch has succeeded yet: a service that was up before its issuer
-	// should not refuse everybody any longer than it must.
+	// firstCooldown is the cool-down until the first fetch has succeeded: a service that starts before its issuer
+	// should not refuse every request for longer than necessary.
 	firstCooldown = time.Second
 	// fetchTimeout bounds one fetch, metadata included.
 	fetchTimeout = 5 * time.Second
-	// servesFor is how long after a fetch its keys serve while later fetches fail; it is the stale-if-error of the
-	// JWKS (RFC 5861 §4).
+	// servesFor is how long the keys of a fetch are used while later fetches fail: the stale-if-error of the JWKS (RFC
+	// 5861 §4).
 	servesFor = 24 * time.Hour
 )
 
@@ -45,14 +45,14 @@ type keySet struct {
 	flight *flight    // the fetch under way, or nil
 }
 
-// snapshot is what is known after a fetch. It never changes.
+// snapshot is the state after a fetch. It never changes.
 type snapshot struct {
 	keys      map[string]*key // by kid; nil until a fetch succeeds
-	metadata  metadata        // they were found by
-	askedAt   time.Time       // when the fetch began that brought them
-	fetchedAt time.Time       // when it ended
-	refreshAt time.Time       // from here on a call starts a refresh in the background
-	expiresAt time.Time       // from here on a call waits for it, unless the last fetch failed
+	metadata  metadata        // that named the keys
+	askedAt   time.Time       // when their fetch began
+	fetchedAt time.Time       // when their fetch ended
+	refreshAt time.Time       // from then on, a call starts a refresh in the background
+	expiresAt time.Time       // from then on, a call waits for the refresh, unless the last fetch failed
 	retryAt   time.Time       // no fetch before
 	err       error           // of the last fetch; nil if it succeeded
 }
@@ -63,8 +63,8 @@ func newKeySet(s settings, life *life, source *source) *keySet {
 	return set
 }
 
-// key returns the key named kid, for a token of iat issuedAt. Its errors are errUnknownKey, where the issuer had no such
-// key after the token was issued, and [ErrKeysUnavailable], where that is not known.
+// key returns the key named kid, for a token issued at issuedAt. It returns errUnknownKey if the issuer had no such key
+// after the token was issued, and [ErrKeysUnavailable] if that is not known.
 func (s *keySet) key(ctx context.Context, kid string, issuedAt, now time.Time) (*key, error) {
 	known := s.current.Load()
 	stale := known.key(kid, now)
@@ -93,8 +93,8 @@ func (s *keySet) key(ctx context.Context, kid string, issuedAt, now time.Time) (
 	if problem == nil {
 		problem = known.problem(now)
 	}
-	// An issuer may sign with a key from the moment that it publishes it. Who began the fetch knows that the token was there
-	// before; others have the two clocks, and of the same second on both they do not know which was first.
+	// An issuer may sign with a key as soon as it publishes it. The caller that began the fetch knows that its token is
+	// older; others can only compare the two clocks, which can't order two events of the same second.
 	began := f != nil && !f.asked.Before(now)
 	if problem == nil && !began && known.askedAt.Unix() <= issuedAt.Unix() {
 		problem = errTooSoon
@@ -134,7 +134,7 @@ func (s *keySet) awaitReady(ctx context.Context) error {
 	return s.ready()
 }
 
-// retryAfter is how long a caller should wait before a new attempt has a chance.
+// retryAfter returns how long a caller should wait until a new attempt can succeed.
 func (s *keySet) retryAfter() time.Duration {
 	left := s.current.Load().retryAt.Sub(s.now())
 	return min(max(left, time.Second), cooldown)
@@ -142,7 +142,7 @@ func (s *keySet) retryAfter() time.Duration {
 
 // refresh returns the fetch under way, a new one, or nil during the cool-down.
 func (s *keySet) refresh(now time.Time) *flight {
-	if now.Before(s.current.Load().retryAt) { // the flood of unknown kids ends here, without the lock
+	if now.Before(s.current.Load().retryAt) { // a flood of unknown kids ends here, without the lock
 		return nil
 	}
 	s.mu.Lock()
@@ -153,8 +153,8 @@ func (s *keySet) refresh(now time.Time) *flight {
 	return s.flight
 }
 
-// launch starts a fetch, unless the verifier is closed. It runs under a context of its own: the caller that needed it
-// first may go, others wait.
+// launch starts a fetch, unless the verifier is closed. The fetch has its own context: if its first caller leaves,
+// others still wait.
 func (s *keySet) launch(now time.Time) *flight {
 	f := newFlight(now)
 	started := s.life.start(func(ctx context.Context) {
@@ -179,7 +179,7 @@ func (s *keySet) launch(now time.Time) *flight {
 	return f
 }
 
-// publish makes known what f brought; s.mu is held. A failure keeps the keys there are, and a key that was there
+// publish stores the result of f; the caller holds s.mu. After a failure the old keys stay, and a key that was there
 // before keeps its address.
 func (s *keySet) publish(f *flight, found published, err error) {
 	now := s.now()
@@ -196,7 +196,7 @@ func (s *keySet) publish(f *flight, found published, err error) {
 		}
 		next.keys, next.metadata, next.askedAt, next.fetchedAt = found.keys, found.metadata, f.asked, now
 		next.expiresAt = now.Add(found.fresh)
-		// Jitter: the replicas of a service must not ask in step for ever.
+		// Jitter: the replicas of a service must not ask in step forever.
 		percent := 75 + rand.IntN(15) //nolint:gosec // nothing depends on its being unknown
 		next.refreshAt = now.Add(found.fresh * time.Duration(percent) / 100)
 	}
@@ -214,7 +214,7 @@ func (s *snapshot) key(kid string, now time.Time) *key {
 	return s.keys[kid]
 }
 
-// problem says why the absence of a key proves nothing.
+// problem returns the reason why the absence of a key proves nothing.
 func (s *snapshot) problem(now time.Time) error {
 	if s.err != nil || s.usable(now) {
 		return s.err

@@ -14,8 +14,8 @@ type life struct {
 	ctx  context.Context //nolint:containedctx // it is the lifetime itself
 	stop context.CancelFunc
 
-	// dropped is set when nobody holds the verifier any more. What runs for long looks at it now and then: a context
-	// must not be ended by the garbage collector, which runs outside of any bubble of testing/synctest.
+	// dropped is set when the verifier is garbage. Long-running goroutines check it now and then: the garbage collector
+	// must not end a context, because it runs outside of any bubble of testing/synctest.
 	dropped atomic.Bool
 
 	mu      sync.Mutex // guards closed, and running against growing while it is waited for
@@ -28,8 +28,8 @@ func newLife() *life {
 	return &life{ctx: ctx, stop: stop}
 }
 
-// start runs work in a goroutine, which ends soon after its context, and says whether it did: a closed life starts
-// nothing.
+// start runs work in a goroutine, which ends soon after its context. It returns false and starts nothing if life has
+// ended.
 func (l *life) start(work func(ctx context.Context)) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -40,7 +40,7 @@ func (l *life) start(work func(ctx context.Context)) bool {
 	return true
 }
 
-// end returns when nothing runs any more.
+// end ends all goroutines and waits for them.
 func (l *life) end() {
 	l.mu.Lock()
 	l.closed = true

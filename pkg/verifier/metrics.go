@@ -5,26 +5,27 @@ import (
 	"time"
 )
 
-// Outcome says how a verification ended.
+// Outcome is the result of a verification.
 type Outcome string
 
-// The outcomes. A token that was seen before is still checked against time, keys and status list.
+// The outcomes. A cached token is still checked against time, keys and status list.
 const (
-	Valid       Outcome = "valid"       // checked from its signature on
-	Cached      Outcome = "cached"      // valid, and seen before
-	Unlisted    Outcome = "unlisted"    // valid but for its status list, which is absent or has expired: its session may have ended
+	Valid       Outcome = "valid"       // valid, with a full check
+	Cached      Outcome = "cached"      // valid, and found in the cache
+	Unlisted    Outcome = "unlisted"    // valid, but its status list is absent or has expired: its session may have ended
 	Invalid     Outcome = "invalid"     // an [ErrInvalidToken]
 	Revoked     Outcome = "revoked"     // an [ErrInvalidToken]: the status list says that its session has ended
-	Unavailable Outcome = "unavailable" // nothing is known about it
+	Unavailable Outcome = "unavailable" // the token could not be checked
 )
 
-// Metrics are called as things happen, by many goroutines at once and on the path of requests: they must not block. Each
-// may be nil. Nothing of a token is passed to them.
+// Metrics are functions that the verifier calls as things happen, from many goroutines at once and while requests wait:
+// they must not block. Each may be nil. They get no part of a token.
 type Metrics struct {
 	// Verified counts verifications. A token whose proof of possession is refused is Invalid.
 	Verified func(Outcome)
-	// Fetched tells of requests to the issuer: what is "keys" (metadata included), "status list" or "introspection";
-	// err is nil where it answered as it should. A status list that has not changed took long because it was waited for.
+	// Fetched reports requests to the issuer: what is "keys" (metadata included), "status list" or "introspection"; err
+	// is nil if the answer was as expected. For a status list, took includes the time that the request waited for a
+	// change.
 	Fetched func(what string, took time.Duration, err error)
 }
 

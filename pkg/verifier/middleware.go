@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// Policy is what a token must be good for, beyond being valid.
+// Policy is what a valid token must also fulfil.
 type Policy struct {
-	// Scopes must all be granted (RFC 6750 §3.1).
+	// Scopes are the scopes that the token must grant, all of them (RFC 6750 §3.1).
 	Scopes []string
-	// ACR are the ways of authentication of which the user must have used one, in the issuer's words (RFC 9470).
+	// ACR are the acceptable authentication context classes; the token must have one of them (RFC 9470).
 	ACR []string
-	// MaxAge is how long ago the user may have been authenticated, in whole seconds; 0 for any time (RFC 9470).
+	// MaxAge is how long ago the user may have authenticated at most, in whole seconds; 0 sets no limit (RFC 9470).
 	MaxAge time.Duration
 }
 
 // Require returns middleware that lets a request pass only with a valid token that grants all scopes; the handler finds
-// it with [FromContext]. It panics on a scope that no token can hold (RFC 6749 §3.3), such as two in one string: that is
-// a mistake in the program, found when it starts.
+// it with [FromContext]. It panics on a scope that no token can contain (RFC 6749 §3.3), such as two in one string, so
+// that this programming mistake is found when the service starts.
 //
-// The token is taken from the Authorization header alone. What does not pass is answered by RFC 6750 §3.1, RFC 9449 §7.1
-// and RFC 9470 §3:
+// Require reads the token from the Authorization header only. It answers refused requests as RFC 6750 §3.1, RFC 9449
+// §7.1 and RFC 9470 §3 say:
 //
 //	no token, or an empty one                   401, a challenge without error code
 //	a token that is broken, foreign, expired …  401 invalid_token
@@ -34,13 +34,14 @@ type Policy struct {
 //	another authentication is needed            401 insufficient_user_authentication
 //	nothing is known about the token            503 temporarily_unavailable with Retry-After
 //
-// with the error also in a JSON body, and never a word from the request.
+// The error is also in a JSON body. No answer contains text from the request.
 func (v *Verifier) Require(scopes ...string) func(http.Handler) http.Handler {
 	return v.Enforce(Policy{Scopes: scopes})
 }
 
-// Enforce is [Verifier.Require] of more than scopes: with ACR or MaxAge, a user who was authenticated otherwise, or too
-// long ago, is sent back to be authenticated again (RFC 9470). It panics on what no challenge can ask for.
+// Enforce is [Verifier.Require] for a whole [Policy]: with ACR or MaxAge, it challenges the client to authenticate the
+// user again if the user authenticated in another way or too long ago (RFC 9470). It panics on a policy that no
+// challenge can express.
 func (v *Verifier) Enforce(p Policy) func(http.Handler) http.Handler {
 	if !challengeable(p.Scopes) {
 		panic(fmt.Sprintf("verifier: Require(%q): not scopes; give each scope as an argument of its own", p.Scopes))
@@ -64,7 +65,7 @@ func (v *Verifier) Enforce(p Policy) func(http.Handler) http.Handler {
 	}
 }
 
-// authenticate returns the token of a request, with the proof that it needs.
+// authenticate verifies the token of a request and its proof, if it needs one.
 func (v *Verifier) authenticate(r *http.Request) (*Token, *refusal) {
 	scheme, raw, refused := v.authorization(r.Header)
 	if refused != nil {
@@ -89,8 +90,8 @@ const (
 	schemeDPoP   = "DPoP"
 )
 
-// authorization returns the token of the Authorization header. Whatever follows the scheme is the token, for Verify to
-// judge.
+// authorization returns the token of the Authorization header. Everything after the scheme is the token, which Verify
+// checks.
 func (v *Verifier) authorization(header http.Header) (scheme, token string, _ *refusal) {
 	values := header.Values("Authorization")
 	if len(values) > 1 {
@@ -111,14 +112,14 @@ func (v *Verifier) authorization(header http.Header) (scheme, token string, _ *r
 	case v.proofs != nil && strings.EqualFold(scheme, schemeDPoP):
 		return schemeDPoP, token, nil
 	}
-	// A client whose token is empty has to get one, as a client without a token has: 401 says so, 400 would not.
+	// A client with an empty token has to get one, like a client without a token: 401 tells it to, 400 would not.
 	return "", "", &refusal{
 		status:      http.StatusUnauthorized,
 		description: "this needs an access token: send Authorization: " + v.schemes()[0] + " TOKEN",
 	}
 }
 
-// schemes are those in which a token may come.
+// schemes returns the schemes that the verifier accepts.
 func (v *Verifier) schemes() []string {
 	switch {
 	case v.proofs == nil:
@@ -129,7 +130,7 @@ func (v *Verifier) schemes() []string {
 	return []string{schemeBearer, schemeDPoP}
 }
 
-// authorize holds a valid token against p.
+// authorize checks a valid token against p.
 func (v *Verifier) authorize(token *Token, p Policy) *refusal {
 	scheme := schemeBearer
 	if token.jkt != "" {

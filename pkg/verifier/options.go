@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// maxLeeway bounds what [WithLeeway] takes: beyond it a clock is broken, not late.
+	// maxLeeway is the maximum of [WithLeeway]: a larger difference means a broken clock.
 	maxLeeway = 60 * time.Second
-	// defaultCacheSize is how many verified tokens are remembered.
+	// defaultCacheSize is how many verified tokens are cached.
 	defaultCacheSize = 8192
 )
 
@@ -48,91 +48,93 @@ func defaults() settings {
 	}
 }
 
-// WithLeeway sets the clock difference that exp, nbf and iat forgive, 0 to 60 s. Without it exp forgives nothing and
-// nbf and iat forgive 30 s.
+// WithLeeway sets the clock difference that the checks of exp, nbf and iat tolerate, 0 to 60 s. The default is 0 for
+// exp, and 30 s for nbf and iat.
 func WithLeeway(d time.Duration) Option {
 	return func(s *settings) { s.leeway = leeway{expiry: d, start: d} }
 }
 
-// WithHTTPClient sets the client that asks the issuer, for a proxy or a private CA. It is copied, and so is its transport if it
-// is one of net/http: the verifier has connections of its own. One of another kind, which wraps that of net/http say, must give
-// up a frozen HTTP/2 connection by itself ([http.HTTP2Config]). Its redirect policy is not used, since no redirect is followed,
-// and its Timeout not for status lists, whose requests are meant to wait.
+// WithHTTPClient sets the client for requests to the issuer, for example to use a proxy or a private CA. The verifier
+// uses a copy of the client, and of its transport if that is one of net/http, so it has its own connections. Another
+// transport, such as one that wraps that of net/http, must itself give up a frozen HTTP/2 connection
+// ([http.HTTP2Config]). The verifier follows no redirect, whatever the client's policy, and does not apply the client's
+// Timeout to status lists, whose requests are meant to wait.
 func WithHTTPClient(client *http.Client) Option {
 	return func(s *settings) { s.client, s.clientGiven = client, true }
 }
 
-// WithLogger sets where failing fetches and unusable keys are reported; [slog.Default] without it. No part of a token
-// is ever logged.
+// WithLogger sets the logger for failed fetches and unusable keys; the default is [slog.Default]. No part of a token is
+// ever logged.
 func WithLogger(log *slog.Logger) Option {
 	return func(s *settings) { s.log = log }
 }
 
-// WithClock sets the clock, for tests; [time.Now] without it.
+// WithClock sets the clock, for tests; the default is [time.Now].
 func WithClock(now func() time.Time) Option {
 	return func(s *settings) { s.now = now }
 }
 
 // WithAlgorithms accepts these algorithms besides RS256: RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, or
-// EdDSA (with Ed25519). Each key of the issuer verifies one of them alone: the one that its alg names, else RS256 or what
-// its curve is for.
+// EdDSA (with Ed25519). Each key of the issuer verifies only one of them: the one that its alg names, or else RS256 or
+// the one of its curve.
 func WithAlgorithms(algorithms ...string) Option {
 	return func(s *settings) { s.algorithms = append([]string{"RS256"}, algorithms...) }
 }
 
-// WithCacheSize sets how many verified tokens are remembered, so that one which comes again costs no cryptography: 8192
-// without it, 0 for none, 2^20 at most. It is rounded up to a power of two; a token of 1 KiB takes some 2 KiB, and one of
-// more than 4 KiB is not remembered. A token is forgotten when it comes again and has expired or its key has left the
-// issuer's set. One that its status list revokes is kept: to refuse it costs no RSA operation either.
+// WithCacheSize sets how many verified tokens are cached, so that a repeated token costs no cryptography. The default
+// is 8192, 0 turns the cache off, and the maximum is 2^20. The size is rounded up to a power of two. A token of 1 KiB
+// takes about 2 KiB, and one of more than 4 KiB is not cached. A token is dropped when it comes again and has expired
+// or its key has left the issuer's set. A token that its status list revokes stays cached, so that refusing it costs no
+// RSA operation either.
 func WithCacheSize(tokens int) Option {
 	return func(s *settings) { s.cacheSize = tokens }
 }
 
-// WithStatus sets what is done with the status list that a token names; [StatusOn] without it.
+// WithStatus sets how the verifier handles the status list that a token names; the default is [StatusOn].
 func WithStatus(mode StatusMode) Option {
 	return func(s *settings) { s.status = mode }
 }
 
-// WithDPoP sets whether [Verifier.Require] checks proofs of possession (RFC 9449); [DPoPOff] without it, and then tokens
-// that are bound to a key are refused. A proof is for one URL, so the verifier must know by which one clients reach this
-// service: see [WithURL].
+// WithDPoP sets whether [Verifier.Require] checks proofs of possession (RFC 9449). The default is [DPoPOff], which
+// refuses tokens that are bound to a key. A proof is for one URL, so the verifier must know the URL through which
+// clients reach this service: see [WithURL].
 func WithDPoP(mode DPoPMode) Option {
 	return func(s *settings) { s.dpop = mode }
 }
 
-// WithURL sets the URL by which clients reach this service; the audience, where it is a URL, without it. The Host header
-// is not asked: whoever sends a request writes it. With [WithDPoP] it has no path, since proofs are for that of the request
-// line: scheme, host and port of a proof's htu are those of the URL, its path is the one that was asked for, to the byte, and
-// it has no query.
+// WithURL sets the URL through which clients reach this service. The default is the audience, if it is a URL. The
+// verifier does not use the Host header, because the sender of a request controls it. With [WithDPoP] the URL has no
+// path: the htu of a proof must have the scheme, host and port of the URL, the path of the request line to the byte,
+// and no query.
 func WithURL(address string) Option {
 	return func(s *settings) { s.url = address }
 }
 
-// WithIntrospection asks the issuer (RFC 7662) about tokens that are not JWTs, with the credentials of this service as a
-// client. What it says is believed for 4 s, or as long as the token lives. What has the form of a JWT, or of a refresh token of
-// mintmark's, is never sent there.
+// WithIntrospection makes the verifier ask the issuer (RFC 7662) about tokens that are not JWTs, with the credentials
+// of this service as a client. An answer is used for 4 s, but not after the token expires. The verifier never sends the
+// issuer text that has the form of a JWT or of a mintmark refresh token.
 func WithIntrospection(clientID, clientSecret string) Option {
 	return func(s *settings) { s.introspection = &credentials{clientID, clientSecret} }
 }
 
-// WithResourceMetadata describes this service to clients (RFC 9728): [Verifier.ResourceMetadata] serves it, and every
-// challenge says where.
+// WithResourceMetadata describes this service to clients (RFC 9728): [Verifier.ResourceMetadata] serves the
+// description, and every challenge links to it.
 func WithResourceMetadata(r Resource) Option {
 	return func(s *settings) { s.resource = &r }
 }
 
-// WithMetrics sets what is called as things happen.
+// WithMetrics sets functions that the verifier calls as things happen.
 func WithMetrics(m Metrics) Option {
 	return func(s *settings) { s.metrics = m }
 }
 
-// InsecureAllowHTTP accepts an http issuer, and an http jwks_uri, that is not on loopback. Whoever can change the
-// answers on the way can then forge every token: for closed test networks only.
+// InsecureAllowHTTP accepts an http issuer and an http jwks_uri that are not on loopback. An attacker who can change
+// the answers on the way can then forge every token: use it only on closed test networks.
 func InsecureAllowHTTP() Option {
 	return func(s *settings) { s.allowHTTP = true }
 }
 
-// check returns the URL of this service, nil where it is neither known nor needed, and every problem.
+// check returns every problem, and the URL of this service, or nil if it is neither known nor needed.
 func (s settings) check(audience string) (*url.URL, error) {
 	var problems []error
 	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
@@ -175,12 +177,12 @@ func (s settings) check(audience string) (*url.URL, error) {
 	return here, errors.Join(problems...)
 }
 
-// ownURL returns the URL of this service, if it has to be known.
+// ownURL returns the URL of this service, if it is needed.
 func (s settings) ownURL(audience string) (*url.URL, error) {
 	address := s.url
 	if address == "" {
 		if s.dpop == DPoPOff && s.resource == nil {
-			return nil, nil //nolint:nilnil // nobody asks for it
+			return nil, nil //nolint:nilnil // nothing needs it
 		}
 		address = audience
 	}
@@ -210,7 +212,7 @@ func checkAudience(audience string) error {
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
-// challengeable says whether all are words that a challenge can name: as scopes (RFC 6749 §3.3).
+// challengeable reports whether a challenge can name all words, which must have the form of scopes (RFC 6749 §3.3).
 func challengeable(words []string) bool {
 	return !slices.ContainsFunc(words, func(word string) bool { return !isScope(word) })
 }

@@ -3,45 +3,47 @@ package verifier
 import "time"
 
 const (
-	// maxPoll is how long the issuer is asked to hold a request until its list changes. A replica that freezes while it holds
-	// one is given up pollGrace later, and the next request goes to another, all within the 5 s that a revocation may take.
+	// maxPoll is how long the verifier asks the issuer to hold a request until its list changes. If a replica freezes
+	// while it holds one, the verifier gives it up pollGrace later and asks another, all within the 5 s that a
+	// revocation may take.
 	maxPoll = 3 * time.Second
-	// pollGrace is how much longer than it was asked to wait the issuer may take for an answer.
+	// pollGrace is how long the issuer may take for an answer beyond the time that it was asked to wait.
 	pollGrace = time.Second
-	// plainPolls is how many requests do not wait after one has failed: an issuer that lets nobody wait has too many who do.
+	// plainPolls is how many requests do not wait after one has failed: an issuer that refuses waiting requests already
+	// has too many.
 	plainPolls = 5
-	// maxBackoff bounds the pause after a failure, so that a revocation arrives within seconds of the repair.
+	// maxBackoff bounds the pause after a failure, so that revocations arrive within seconds once the issuer is back.
 	maxBackoff = 2 * time.Second
 	// firstBackoff is the first pause.
 	firstBackoff = 100 * time.Millisecond
-	// briskness is the pause after the second list in a row that came at once: one that changes all the time is asked for some
-	// three times a second.
+	// briskness is the pause after the second list in a row that came at once: a list that changes all the time is
+	// requested about three times a second.
 	briskness = 400 * time.Millisecond
-	// unwaited is the pause after an answer that nobody has waited with, and untagged that after a list without ETag, with
-	// which nobody can.
+	// unwaited is the pause after an answer to a request that did not wait, and untagged the pause after a list without
+	// an ETag, for which no request can wait.
 	unwaited = time.Second
 	untagged = 2 * time.Second
 )
 
-// pace is how a list is asked for: it decides and does nothing.
+// pace decides when and how a list is requested. It does no I/O.
 type pace struct {
 	failures int  // in a row
-	plain    int  // how many requests are not to wait
+	plain    int  // number of coming requests that must not wait
 	quick    bool // the last list came at once
 }
 
-// polled is what became of a request.
+// polled is the outcome of a request.
 type polled int
 
 const (
 	failed         polled = iota
 	unchanged             // 304
 	changed               // 200 with an ETag
-	untaggedChange        // 200 without, or by a request without: nobody has waited
+	untaggedChange        // 200 without, or after a request without: the request did not wait
 )
 
-// next returns the pace after a request that took so long, and the pause before the next one. random is in [0, 1):
-// the replicas of a service must not come back in step.
+// next returns the pace after a request that took the given time, and the pause before the next one. random is in [0,
+// 1), so that the replicas of a service don't come back in step.
 func (p pace) next(what polled, took time.Duration, random float64) (pace, time.Duration) {
 	jittered := func(d time.Duration) time.Duration { return d/2 + time.Duration(random*float64(d/2)) }
 	if what == failed {

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// refusal is the answer to a request that may not pass.
+// refusal is the answer to a refused request.
 type refusal struct {
-	scheme      string // of the challenge; empty for all that this service takes
+	scheme      string // of the challenge; empty for all that this service accepts
 	status      int
 	code        string // error of RFC 6750 §3.1, RFC 9449 §7.1 or RFC 9470 §3; empty where no token was given
 	description string
@@ -21,11 +21,11 @@ type refusal struct {
 	retryAfter  time.Duration
 }
 
-// challenger is what every challenge of a service says.
+// challenger is the content of every challenge of a service.
 type challenger struct {
 	realm    string
 	schemes  []string
-	metadata string // URL of the resource's metadata; empty without
+	metadata string // URL of the resource's metadata, or empty
 }
 
 func (v *Verifier) challenger(scheme string) challenger {

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// maxReplays bounds the proofs that are remembered of one generation, some 40 MiB of them.
+// maxReplays bounds the proofs that one generation remembers, about 40 MiB.
 const maxReplays = 1 << 20
 
-// replayID stands for one proof of one key.
+// replayID identifies one proof of one key.
 type replayID [16]byte
 
-// replayOf hashes what a client chose, so that its length costs no memory.
+// replayOf hashes text that a client chose, so that its length costs no memory.
 func replayOf(jkt, jti string) replayID {
 	sum := sha256.Sum256([]byte(jkt + "." + jti)) // a thumbprint holds no dot
 	return replayID(sum[:16])
 }
 
-// sighting is what is known of a proof.
+// sighting is whether a proof was seen before.
 type sighting int
 
 const (
@@ -27,9 +27,9 @@ const (
 	seenTooMany
 )
 
-// replays remembers the proofs that were used, each for life at least and twice that at most: there are two generations,
-// and the older one is forgotten as a whole. Where one is full, nothing more is taken until it ends: to forget a proof
-// early would let it be replayed.
+// replays remembers used proofs, each for at least life and at most twice that. There are two generations, and the
+// older one is forgotten as a whole. If one is full, no proof is accepted until it ends: forgetting a proof early would
+// allow a replay.
 type replays struct {
 	life time.Duration
 	most int
@@ -43,9 +43,9 @@ func newReplays(life time.Duration) *replays {
 	return &replays{life: life, most: maxReplays, recent: make(map[replayID]struct{})}
 }
 
-// see remembers id, and says whether it was new.
+// see remembers id, and reports whether it was new.
 func (r *replays) see(id replayID, now time.Time) sighting {
-	// By the clock on the wall, by which proofs are dated: while it has gone back, nothing is forgotten.
+	// This uses the wall clock, by which proofs are dated: while it is set back, nothing is forgotten.
 	now = now.Round(0)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,14 +9,13 @@ import (
 	"strings"
 )
 
-// wellKnownResource is where metadata of a resource are (RFC 9728 §3), before the path of its URL.
+// wellKnownResource is the path of a resource's metadata (RFC 9728 §3), before the path of its URL.
 const wellKnownResource = "/.well-known/oauth-protected-resource"
 
-// Resource is what a service tells clients of itself, besides its issuer and how it takes tokens. All of it may be left
-// out.
+// Resource describes a service to clients, beyond its issuer and how it accepts tokens. Each field is optional.
 type Resource struct {
 	Name          string   // for people
-	Scopes        []string // that can be asked for
+	Scopes        []string // that clients can request
 	Documentation string   // URL of a page for developers
 }
 
@@ -44,7 +43,7 @@ func newResource(s settings, issuer, audience string, here *url.URL) *resource {
 	origin, path := here.Scheme+"://"+here.Host, strings.TrimSuffix(here.EscapedPath(), "/")
 	identifier := origin + path
 	if s.url == "" {
-		identifier = audience // to the byte, as it is asked for
+		identifier = audience // to the byte, as clients request it
 	}
 	document := struct {
 		Resource      string   `json:"resource"`
@@ -70,7 +69,7 @@ func newResource(s settings, issuer, audience string, here *url.URL) *resource {
 //
 //	mux.Handle(v.ResourceMetadata())
 //
-// It panics without [WithResourceMetadata]: that is a mistake in the program, found when it starts.
+// It panics without [WithResourceMetadata], so that this programming mistake is found when the service starts.
 func (v *Verifier) ResourceMetadata() (path string, _ http.Handler) {
 	if v.resource == nil {
 		panic("verifier: ResourceMetadata: give New the option WithResourceMetadata")

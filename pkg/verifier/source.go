@@ -18,7 +18,7 @@ const (
 	minFresh     = time.Minute
 	maxFresh     = time.Hour
 	defaultFresh = 5 * time.Minute
-	// metadataAge is how long a jwks_uri is believed; any failure ends it earlier.
+	// metadataAge is how long a jwks_uri is used; any failure ends it earlier.
 	metadataAge = time.Hour
 	// wellKnown is the suffix of RFC 8414 §3.
 	wellKnown = "/.well-known/oauth-authorization-server"
@@ -29,7 +29,7 @@ type source struct {
 	issuer      string
 	metadataURL string
 	allowHTTP   bool
-	algorithms  []string // of the keys that are of use
+	algorithms  []string // of the keys to keep
 	client      *http.Client
 	log         *slog.Logger
 
@@ -37,23 +37,23 @@ type source struct {
 	readAt   time.Time // when metadata was read
 }
 
-// metadata are those of the issuer (RFC 8414 §2) that a verifier needs.
+// metadata is the part of the issuer's metadata (RFC 8414 §2) that a verifier needs.
 type metadata struct {
 	jwksURI       string
-	introspection string // empty where the issuer has none that can be trusted
+	introspection string // empty if the issuer has none that can be trusted
 }
 
-// published is what a fetch found: at least one key.
+// published is the result of a fetch: at least one key.
 type published struct {
 	keys     map[string]*key
 	metadata metadata
 	fresh    time.Duration // how long they may be used without asking again
 }
 
-// fetch reads the metadata if need be, and the JWKS.
+// fetch reads the metadata, if they are missing or old, and the JWKS.
 func (s *source) fetch(ctx context.Context, now time.Time) (_ published, err error) {
 	defer func() {
-		// The JSON reader and jwx read what came over the network: no defect of theirs may stop the service.
+		// The JSON reader and jwx parse input from the network: a bug of theirs must not stop the service.
 		if p := recover(); p != nil {
 			err = fmt.Errorf("read keys: panic: %v", p)
 		}
@@ -111,12 +111,13 @@ func (s *source) readMetadata(body string) (metadata, error) {
 		return metadata{}, fmt.Errorf("its jwks_uri is %.200q: %w", m.jwksURI, err)
 	}
 	if s.checkEndpoint(m.introspection) != nil {
-		m.introspection = "" // whoever needs it is told so
+		m.introspection = "" // callers that need it get an error
 	}
 	return m, nil
 }
 
-// checkEndpoint holds an endpoint to the rule of the issuer, and keeps an https issuer from leading to http.
+// checkEndpoint checks the URL of an endpoint by the rules for the issuer's, and refuses an http endpoint of an https
+// issuer.
 func (s *source) checkEndpoint(raw string) error {
 	u, err := checkURL(raw, s.allowHTTP)
 	if err != nil {
@@ -141,8 +142,8 @@ func (s *source) get(ctx context.Context, address string) (answer, error) {
 	return found, found.wantOK()
 }
 
-// freshness is how long an answer may be used without asking again (RFC 9111 §4.2), within our bounds. The strictest
-// directive counts.
+// freshness returns how long an answer may be used without asking again (RFC 9111 §4.2), within our bounds. The
+// strictest directive applies.
 func freshness(header http.Header) time.Duration {
 	fresh := defaultFresh
 	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {
@@ -169,7 +170,7 @@ func metadataURL(issuer string, allowHTTP bool) (string, error) {
 	return u.Scheme + "://" + u.Host + wellKnown + strings.TrimSuffix(u.EscapedPath(), "/"), nil
 }
 
-// checkURL returns raw parsed, if keys read from there can be trusted.
+// checkURL parses raw, and returns an error if keys from there can't be trusted.
 func checkURL(raw string, allowHTTP bool) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
@@ -183,7 +184,7 @@ func checkURL(raw string, allowHTTP bool) (*url.URL, error) {
 	return u, nil
 }
 
-// loopback says whether host is this machine; a name but localhost could be resolved to any other.
+// loopback reports whether host is this machine. Any name other than localhost could resolve to another machine.
 func loopback(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || (err == nil && address.IsLoopback())

@@ -11,35 +11,35 @@ import (
 	"time"
 )
 
-// StatusMode says what a verifier does with the status list that a token names.
+// StatusMode is how a verifier handles the status list that a token names.
 type StatusMode int
 
 const (
-	// StatusOn is the default: it refuses tokens that their list revokes, and goes on without a list that cannot be had: an
-	// outage of the issuer refuses no good token.
+	// StatusOn refuses tokens that their list revokes. If the list is unavailable, it accepts the token, so that an
+	// outage of the issuer refuses no valid token. It is the default.
 	StatusOn StatusMode = iota
-	// StatusFailClosed also refuses, with [ErrStatusUnavailable], while there is no list that has not expired.
+	// StatusFailClosed is like StatusOn, but returns [ErrStatusUnavailable] while there is no unexpired list.
 	StatusFailClosed
-	// StatusOff looks at no list: a token is good until it expires.
+	// StatusOff ignores status lists: a token is valid until it expires.
 	StatusOff
 )
 
 const (
-	// maxLists bounds the lists that are followed at once, each by one goroutine: 2^17 sessions a list.
+	// maxLists bounds the lists that are followed at once, each by one goroutine. A list has 2^17 sessions.
 	maxLists = 256
-	// listIdle is how long a list is followed after the last token that asked for it: longer than any token of mintmark's
-	// lives. Were it less, a token that is known to be revoked could come back while the list cannot be had again.
+	// listIdle is how long a list is followed after the last token that needed it. It is longer than the life of any
+	// mintmark token; if it were shorter, a revoked token could be accepted again while the list is unavailable.
 	listIdle = time.Hour + time.Minute
 )
 
 // statusLists are the lists that are followed.
 type statusLists struct {
 	mode    StatusMode
-	origin  *url.URL // of the issuer: lists are read nowhere else
+	origin  *url.URL // of the issuer: lists are read from nowhere else
 	issuer  string
 	client  *http.Client
 	accepts []string      // algorithms
-	ahead   time.Duration // by which the issuer's clock may be in the future
+	ahead   time.Duration // by which the issuer's clock may be ahead
 	keys    *keySet
 	life    *life
 	now     func() time.Time
@@ -49,8 +49,8 @@ type statusLists struct {
 
 	mu    sync.Mutex // guards lists and told
 	lists map[string]*statusList
-	// told is when each reason not to follow a list was last reported, so that tokens which name such lists do not fill
-	// the log. There are few reasons.
+	// told is when each reason not to follow a list was last logged, so that tokens with such lists do not fill the
+	// log. There are few reasons.
 	told map[string]time.Time
 }
 
@@ -62,8 +62,8 @@ func newStatusLists(s settings, issuer string, origin *url.URL, life *life, keys
 	}
 }
 
-// follow returns the list at uri, which is followed from now on, for a token that can be accepted until then; nil where it is
-// not to be followed.
+// follow returns the list at uri and follows it from now on, for a token that can be accepted until until. It returns
+// nil if the list may not be followed.
 func (s *statusLists) follow(uri string, until, now time.Time) *statusList {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,9 +94,9 @@ func (s *statusLists) follow(uri string, until, now time.Time) *statusList {
 	return list
 }
 
-// ours says whether uri is of the issuer's own origin: a list elsewhere would let a token send the verifier anywhere.
+// ours checks that uri has the issuer's origin: otherwise a token could send the verifier anywhere.
 func (s *statusLists) ours(uri string) error {
-	u, err := checkURL(uri, true) // whether http is allowed has been decided with the issuer
+	u, err := checkURL(uri, true) // whether http is allowed was decided with the issuer
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (s *statusLists) ours(uri string) error {
 	return nil
 }
 
-// leave takes list off, if nobody has asked for it lately and the last token that named it is dead, and says whether it did.
+// leave removes list, and returns true, if no caller has needed it lately and the last token that named it has expired.
 func (s *statusLists) leave(list *statusList) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

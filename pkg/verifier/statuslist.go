@@ -17,14 +17,13 @@ const (
 	statusListType = "statuslist+jwt"
 )
 
-// reference says which bits of which list are a token's status (draft-ietf-oauth-status-list §6.2).
+// reference locates a token's status: the bits of an index in a list (draft-ietf-oauth-status-list §6.2).
 type reference struct {
 	uri string
 	idx uint64
 }
 
-// referenceOf reads the claim status. One without status_list speaks of a mechanism that is not ours; that is no
-// defect.
+// referenceOf reads the claim status. A claim without status_list is for another mechanism, which is not a defect.
 func referenceOf(value string) (reference, bool) {
 	members, err := parseObject(value)
 	if err != nil {
@@ -58,14 +57,14 @@ func statusListOf(value string) (r reference, ok bool) {
 
 // statuses is a status list that was verified. It never changes.
 type statuses struct {
-	bits     uint64 // of one status: 1, 2, 4 or 8
+	bits     uint64 // per status: 1, 2, 4 or 8
 	packed   []byte // the first status in the least significant bits of the first byte
 	issuedAt time.Time
 	expiry   time.Time
 	etag     string
 }
 
-// at returns the status of a token, 0 for a valid one; not ok where the list does not reach so far.
+// at returns the status of a token, 0 for a valid one; ok is false if the list is too short for idx.
 func (s *statuses) at(idx uint64) (status byte, ok bool) {
 	perByte := 8 / s.bits
 	if idx/perByte >= uint64(len(s.packed)) {
@@ -74,14 +73,14 @@ func (s *statuses) at(idx uint64) (status byte, ok bool) {
 	return s.packed[idx/perByte] >> (idx % perByte * s.bits) & (1<<s.bits - 1), true
 }
 
-// renewal is from when on the list is asked for as if none were known, so that it is renewed before it expires even where
-// nothing in it has changed.
+// renewal is when the verifier starts to request the list as if it knew none, so that the list is renewed before it
+// expires even if it has not changed.
 func (s *statuses) renewal() time.Time {
 	return s.issuedAt.Add(s.expiry.Sub(s.issuedAt) * 3 / 4)
 }
 
-// with returns s in which everything that old revokes is revoked too, if both were issued in the same second: two
-// replicas may have signed them, and no clock says which of the two knew more. The longer one gives the length.
+// with returns s, with the revocations of old added if both were issued in the same second: two replicas may have
+// signed them, and the clock can't tell which one knew more. The result has the length of the longer one.
 func (s *statuses) with(old *statuses) *statuses {
 	if old == nil || !old.issuedAt.Equal(s.issuedAt) || old.bits != s.bits {
 		return s
@@ -98,7 +97,7 @@ func (s *statuses) with(old *statuses) *statuses {
 	return &merged
 }
 
-// timely says whether s can be used now. One of the future would keep out all those of the present.
+// timely checks that s can be used now. A list from the future would block all lists from the present.
 func (s *statuses) timely(now time.Time, ahead time.Duration) error {
 	switch {
 	case !now.Before(s.expiry):
@@ -109,7 +108,7 @@ func (s *statuses) timely(now time.Time, ahead time.Duration) error {
 	return nil
 }
 
-// readStatuses reads the claims of a status list token of issuer that is to be found at uri (§5.1, §8.3).
+// readStatuses reads the claims of issuer's status list token at uri (§5.1, §8.3).
 func readStatuses(payload, issuer, uri string) (*statuses, error) {
 	decoded, ok := decodeSegment(payload)
 	if !ok {

@@ -23,7 +23,7 @@ type Verifier struct {
 	leeway     leeway
 	now        func() time.Time
 	metrics    Metrics
-	client     *http.Client // whose connections are our own; nil where they are not
+	client     *http.Client // with connections of our own, or nil
 	life       *life
 	keys       *keySet
 	cache      *cache
@@ -35,9 +35,9 @@ type Verifier struct {
 
 // New makes a verifier for tokens whose iss is issuer and whose aud contains audience, both to the byte.
 //
-// It does no I/O, so a service may start before its issuer. It fails only on a configuration that cannot work: an
-// issuer that is not an absolute https URL (http is for loopback, see [InsecureAllowHTTP]), an empty audience, an
-// option out of range; the error names all of them. A nil option changes nothing.
+// New does no I/O, so a service may start before its issuer. It fails only on a configuration that cannot work: an
+// issuer that is not an absolute https URL (http is for loopback, see [InsecureAllowHTTP]), an empty audience, or an
+// option out of range. The error names every problem. A nil option changes nothing.
 func New(issuer, audience string, opts ...Option) (*Verifier, error) {
 	s := defaults()
 	for _, opt := range opts {
@@ -79,15 +79,15 @@ func New(issuer, audience string, opts ...Option) (*Verifier, error) {
 	if s.resource != nil {
 		v.resource = newResource(s, issuer, audience, origin)
 	}
-	// What runs in the background knows nothing of v, so a verifier that is dropped without Close is collected, and this
-	// then ends it.
+	// The background goroutines don't reference v, so a verifier that is dropped without Close is collected, and this
+	// cleanup then ends them.
 	runtime.AddCleanup(v, func(dropped *atomic.Bool) { dropped.Store(true) }, &v.life.dropped)
 	return v, nil
 }
 
-// Close ends what runs in the background, waits for it, and closes the connections of the verifier's own client.
-// Whatever is known then goes on being used; nothing is fetched any more. For a verifier that is dropped instead, the
-// garbage collector does the same in its own time.
+// Close ends the background goroutines, waits for them, and closes the connections of the verifier's own client. A
+// closed verifier still uses what it knows, but fetches nothing more. If a verifier is dropped without Close, the
+// garbage collector eventually does the same.
 func (v *Verifier) Close() {
 	v.life.end()
 	if v.client != nil {
@@ -95,26 +95,27 @@ func (v *Verifier) Close() {
 	}
 }
 
-// Verify returns the token that raw stands for, or an error that is [ErrInvalidToken], [ErrKeysUnavailable] or, by
-// option, [ErrStatusUnavailable] or [ErrIntrospectionUnavailable]. A token that is bound to a key is refused: its proof
-// is in the request, which [Verifier.Require] reads. With [DPoPRequired] all others are refused too.
+// Verify checks raw and returns its token, or an error that is [ErrInvalidToken], [ErrKeysUnavailable] or, with their
+// options, [ErrStatusUnavailable] or [ErrIntrospectionUnavailable]. It refuses a token that is bound to a key, because
+// the proof is in the request, which only [Verifier.Require] reads. With [DPoPRequired] it refuses all other tokens
+// too.
 //
-// A token under a key that is known is checked without I/O or lock, and one that came before without cryptography. An
-// unknown kid, or the first token of all, makes one fetch for everybody, at most every 10 s, for which a call waits 2 s
-// or until ctx ends. Known keys are refreshed in the background before their max-age (1 min to 1 h, 5 min unless the
-// issuer says) is over. If nobody asked until after that, the next call waits for the refresh, half a second at most, so
-// that a revoked key dies with its max-age; if the refresh fails, the keys that are known serve on for 24 h. The first
-// token that names a status list waits for it 2 s at most.
+// A token with a known key is checked without I/O or lock, and a cached token without cryptography. An unknown kid, or
+// the first token, causes one fetch, shared by all callers, at most every 10 s; a call waits for it for 2 s or until
+// ctx ends. Known keys are refreshed in the background before their max-age is over (1 min to 1 h; 5 min if the issuer
+// sets none). If no call came before it was over, the next call waits for the refresh, at most half a second, so that a
+// revoked key dies with its max-age. If the refresh fails, the known keys are used for up to 24 h. The first token that
+// names a status list waits for it for at most 2 s.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
-	// So short that it is compiled into the caller, whose token need not leave the stack if it keeps it to itself.
+	// Verify is short enough to be inlined, so that the token can stay on the caller's stack.
 	return v.verify(ctx, raw, nil, new(Token))
 }
 
-// proving checks the proof that a token came with, for the thumbprint of the key that the token is bound to. It is nil for
-// a token that came as a bearer token.
+// proving checks the proof that came with a token; jkt is the thumbprint of the key that the token is bound to. It is
+// nil for a bearer token.
 type proving func(jkt string) error
 
-// verify is Verify, into a place of the caller's, which it returns.
+// verify is Verify, but writes the token to into, which it returns.
 func (v *Verifier) verify(ctx context.Context, raw string, prove proving, into *Token) (*Token, error) {
 	now := v.now()
 	outcome := Cached
@@ -140,7 +141,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, prove proving, into *
 	return into, nil
 }
 
-// recall returns what is known of raw, if it is and the key that verified it is still in the set.
+// recall returns the cached entry of raw if the key that verified it is still in the set, or nil.
 func (v *Verifier) recall(ctx context.Context, raw string, now time.Time) *entry {
 	known := v.cache.find(raw)
 	if known == nil {
@@ -154,7 +155,7 @@ func (v *Verifier) recall(ctx context.Context, raw string, now time.Time) *entry
 	return known
 }
 
-// examine checks raw from its form to its signature, and remembers it.
+// examine checks raw from its form to its signature, and caches it.
 func (v *Verifier) examine(ctx context.Context, raw string, prove proving, now time.Time) (*entry, error) {
 	if len(raw) > maxToken {
 		return nil, errTooLong
@@ -177,8 +178,8 @@ func (v *Verifier) examine(ctx context.Context, raw string, prove proving, now t
 	if err != nil {
 		return nil, err
 	}
-	// Before the signature: a token that fails here anyway must cost neither a fetch nor an RSA operation, and an
-	// expired one must be called expired even while the keys are out of reach.
+	// This comes before the signature: a token that fails here must cost neither a fetch nor an RSA operation, and an
+	// expired token must be reported as expired even while the keys are out of reach.
 	if err := v.checkClaims(&token, prove, now); err != nil {
 		return nil, err
 	}
@@ -200,8 +201,8 @@ func (v *Verifier) examine(ctx context.Context, raw string, prove proving, now t
 	return examined, nil
 }
 
-// admit checks of a token that was examined what changes with time and with the way it was presented. It is not listed where
-// a status list should have been asked, but there is none that could answer.
+// admit makes the checks whose results change with time and with the way in which the token was presented. listed is
+// false if the token names a status list that is unavailable.
 func (v *Verifier) admit(ctx context.Context, known *entry, prove proving, now time.Time) (listed bool, _ error) {
 	token := &known.token
 	if err := v.checkPossession(token, prove); err != nil {
@@ -211,11 +212,11 @@ func (v *Verifier) admit(ctx context.Context, known *entry, prove proving, now t
 	if err != nil {
 		return false, err
 	}
-	// By the clock as it is now: waiting may have taken the last seconds of its life.
+	// Read the clock again: the token may have expired during the wait.
 	if err := v.leeway.check(token, v.now()); err != nil || prove == nil {
 		return listed, err
 	}
-	return listed, prove(token.jkt) // last, since it uses the proof up
+	return listed, prove(token.jkt) // last, since it uses up the proof
 }
 
 func (v *Verifier) checkStatus(ctx context.Context, known *entry, now time.Time) (listed bool, _ error) {
@@ -231,15 +232,14 @@ func (v *Verifier) checkStatus(ctx context.Context, known *entry, now time.Time)
 	return false, nil
 }
 
-// Ready says whether tokens can be checked now: nil, or an [ErrKeysUnavailable]. It never waits; without keys it
-// starts the fetch, under the same cool-down as Verify, so a readiness probe alone brings a verifier up.
+// Ready returns nil if tokens can be checked now, and an [ErrKeysUnavailable] otherwise. It never waits. Without keys
+// it starts a fetch, with the same cool-down as Verify, so a readiness probe is enough to bring a verifier up.
 func (v *Verifier) Ready() error { return v.keys.ready() }
 
-// Wait is Ready that waits for the first keys as long as Verify would, at most two seconds. A service that would
-// rather refuse everything than tell bad tokens from good ones before its issuer is there asks it first.
+// Wait is like Ready, but waits for the first keys as long as Verify would, at most two seconds.
 func (v *Verifier) Wait(ctx context.Context) error { return v.keys.awaitReady(ctx) }
 
-// checkClaims applies what RFC 9068 §4 asks of the claims.
+// checkClaims checks the claims as RFC 9068 §4 requires.
 func (v *Verifier) checkClaims(token *Token, prove proving, now time.Time) error {
 	if token.Issuer != v.issuer {
 		return defect("it was issued by another issuer (iss)")
@@ -253,7 +253,7 @@ func (v *Verifier) checkClaims(token *Token, prove proving, now time.Time) error
 	return v.leeway.check(token, now)
 }
 
-// checkPossession holds the way in which the token came against what it is bound to (RFC 9449 §7.1, §7.2).
+// checkPossession checks that the token came in the way that its binding requires (RFC 9449 §7.1, §7.2).
 func (v *Verifier) checkPossession(token *Token, prove proving) error {
 	switch {
 	case token.jkt != "" && prove == nil:
@@ -266,7 +266,7 @@ func (v *Verifier) checkPossession(token *Token, prove proving) error {
 	return nil
 }
 
-// leeway is how far the clocks of issuer and verifier may differ.
+// leeway is how much the clocks of issuer and verifier may differ.
 type leeway struct {
 	expiry time.Duration // for exp
 	start  time.Duration // for nbf and iat

@@ -2,8 +2,7 @@
 //
 //	router.GET("/orders", verifiergin.Require(v, "orders:read"), listOrders)
 //
-// It answers to the byte what [verifier.Verifier.Require] answers, because it is that which answers; it decides
-// nothing itself.
+// It wraps [verifier.Verifier.Require], so its answers are the same to the byte.
 package verifiergin
 
 import (
@@ -15,26 +14,26 @@ import (
 )
 
 // Require returns middleware that lets a request pass only with a valid bearer token that grants all scopes, as
-// [verifier.Verifier.Require] does, and like it panics on a scope that no token can hold. What does not pass is
-// answered, and the chain aborted.
+// [verifier.Verifier.Require] does, and also panics on a scope that no token can contain. It answers refused requests
+// and aborts the chain.
 func Require(v *verifier.Verifier, scopes ...string) gin.HandlerFunc {
 	return behind(v.Require(scopes...))
 }
 
-// Enforce is [Require] of more than scopes, as [verifier.Verifier.Enforce] is.
+// Enforce is [Require] for a whole policy, like [verifier.Verifier.Enforce].
 func Enforce(v *verifier.Verifier, p verifier.Policy) gin.HandlerFunc { return behind(v.Enforce(p)) }
 
-// Token returns the token that [Require] or [Enforce] let pass, or nil where the request came through neither; Has on
-// nil is false. Beneath Gin, [verifier.FromContext] of the request's context finds it too.
+// Token returns the token that [Require] or [Enforce] verified, or nil if the request passed through neither; Has on
+// nil is false. [verifier.FromContext] finds it in the request's context, too.
 func Token(c *gin.Context) *verifier.Token { return verifier.FromContext(c.Request.Context()) }
 
-// behind goes on with the chain where guard goes on with its handler.
+// behind continues the chain when guard calls its handler.
 func behind(guard func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		passed := false
 		guard(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			passed = true
-			c.Request = r // which carries the token
+			c.Request = r // its context has the token
 			c.Next()
 		})).ServeHTTP(c.Writer, c.Request)
 		if !passed {

@@ -12,13 +12,13 @@ import (
 	"github.com/mintmark-auth/mintmark/pkg/verifier"
 )
 
-// Rules say what a call of each method needs. A key is a full method name, or all methods of a service:
+// Rules map methods to what a call needs. A key is a full method name, or stands for all methods of a service:
 //
 //	"/orders.v1.Orders/List"
 //	"/grpc.health.v1.Health/*"
 //
-// The method's own rule wins over that of its service. A method that neither names is refused to everybody, so that
-// one added later is not open by accident.
+// A method's own rule takes precedence over its service's. Calls of a method without a rule are always refused, so that
+// a method added later is not open by accident.
 type Rules map[string]Rule
 
 // Rule is what a call needs: [Needs], [Enforce] or [Open]. The zero Rule refuses every call.
@@ -27,7 +27,7 @@ type Rule struct {
 	policy verifier.Policy
 }
 
-// access is who may call.
+// access is the kind of a rule.
 type access int
 
 const (
@@ -36,19 +36,18 @@ const (
 	anybody
 )
 
-// Needs asks for a valid token that grants all scopes; without a scope, for any valid token.
+// Needs requires a valid token that grants all scopes; without scopes, any valid token.
 func Needs(scopes ...string) Rule { return Enforce(verifier.Policy{Scopes: scopes}) }
 
-// Enforce asks for more than scopes: a user who was authenticated in one of these ways, or not too long ago.
+// Enforce requires a valid token that fulfils a whole policy: scopes, and how and when the user authenticated.
 func Enforce(p verifier.Policy) Rule {
 	return Rule{bearer, verifier.Policy{Scopes: slices.Clone(p.Scopes), ACR: slices.Clone(p.ACR), MaxAge: p.MaxAge}}
 }
 
-// Open lets everybody call, and does not look at a token: for health checks, and for reflection where the world may
-// read the API.
+// Open allows every call and ignores tokens. It is for health checks, and for reflection if the API is public.
 func Open() Rule { return Rule{access: anybody} }
 
-// of is the rule of a full method name, and whether there is one.
+// of returns the rule of a full method name, and whether there is one.
 func (r Rules) of(method string) (Rule, bool) {
 	if rule, ok := r[method]; ok {
 		return rule, true
@@ -57,7 +56,7 @@ func (r Rules) of(method string) (Rule, bool) {
 	return rule, ok
 }
 
-// mustWork panics on rules that could never apply, or that no token could meet.
+// mustWork panics on rules that could never apply, or that no token could fulfil.
 func (r Rules) mustWork(v *verifier.Verifier) {
 	for _, name := range slices.Sorted(maps.Keys(r)) {
 		service, method, ok := split(name)
@@ -76,9 +75,9 @@ func split(name string) (service, method string, ok bool) {
 	return strings.Cut(rest, "/")
 }
 
-// Check compares the rules with the services that are registered, in a test or before Serve: it names the methods
-// that nobody could call, as no rule names them, and the rules that name nothing. The zero Rule closes a method on
-// purpose.
+// Check compares the rules with the registered services; call it in a test or before Serve. Its error names the methods
+// that have no rule, which no caller could call, and the rules that match no method. To close a method on purpose, give
+// it the zero Rule.
 func (g *Guard) Check(server *grpc.Server) error {
 	var problems []error
 	idle := maps.Clone(g.rules)

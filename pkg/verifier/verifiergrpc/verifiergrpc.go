@@ -7,11 +7,11 @@
 //	})
 //	server := grpc.NewServer(grpc.UnaryInterceptor(guard.Unary), grpc.StreamInterceptor(guard.Stream))
 //
-// It protects one invariant: a handler runs only for a method that a rule names, and, but for open ones, only with a
-// token in its context that was verified and grants the rule's scopes ([verifier.FromContext]).
+// It protects one invariant: a handler runs only for a method that has a rule and, unless that is [Open], only with a
+// verified token in its context ([verifier.FromContext]) that fulfils the rule.
 //
-// The token comes from the metadata "authorization: Bearer …" alone. A stream is checked when it begins, and its
-// context ends when its token expires. Proofs of possession are not understood over gRPC.
+// The package reads the token from the metadata "authorization: Bearer …" only. It checks a stream when the stream
+// begins, and ends its context when the token expires. It does not support proofs of possession.
 package verifiergrpc
 
 import (
@@ -38,9 +38,9 @@ type Guard struct {
 	rules    Rules
 }
 
-// New makes a guard that checks tokens with v and applies rules. It panics on a rule whose key is no method name or with a
-// scope that no token can hold, and on a v that takes no token without a proof: that is a mistake in the program, found
-// when it starts.
+// New makes a guard that checks tokens with v and applies rules. It panics on a rule whose key is not a method name or
+// whose scope no token can contain, and on a v that requires proofs, so that these programming mistakes are found when
+// the service starts.
 func New(v *verifier.Verifier, rules Rules) *Guard {
 	if !v.TakesBearer() {
 		panic("verifiergrpc: the verifier requires proofs of possession, which are not understood over gRPC")
@@ -49,7 +49,7 @@ func New(v *verifier.Verifier, rules Rules) *Guard {
 	return &Guard{verifier: v, rules: maps.Clone(rules)}
 }
 
-// Unary is a [grpc.UnaryServerInterceptor]. What may not pass gets a status, with never a word from the request:
+// Unary is a [grpc.UnaryServerInterceptor]. A refused call gets a status, which contains no text from the request:
 //
 //	no token, one that is broken, foreign, expired …, several   UNAUTHENTICATED
 //	another authentication of the user is needed                UNAUTHENTICATED
@@ -80,7 +80,7 @@ func (g *Guard) Stream(server any, stream grpc.ServerStream, info *grpc.StreamSe
 
 var errExpired = status.Error(codes.Unauthenticated, "the access token has expired: begin the stream again with another")
 
-// admitted is a stream whose context holds the token.
+// admitted is a stream whose context has the token.
 type admitted struct {
 	grpc.ServerStream
 	ctx context.Context
@@ -89,7 +89,7 @@ type admitted struct {
 // Context is that of the stream, with the token.
 func (s *admitted) Context() context.Context { return s.ctx }
 
-// RecvMsg and SendMsg carry nothing for a token that has expired.
+// RecvMsg and SendMsg fail once the token has expired.
 func (s *admitted) RecvMsg(m any) error {
 	if err := s.ServerStream.RecvMsg(m); err != nil {
 		return err
@@ -135,7 +135,7 @@ func (g *Guard) admit(ctx context.Context, method string) (context.Context, erro
 	return verifier.WithToken(ctx, token), nil
 }
 
-// authorize holds a valid token against a policy.
+// authorize checks a valid token against a policy.
 func authorize(token *verifier.Token, p verifier.Policy) error {
 	for _, scope := range p.Scopes {
 		if !token.Has(scope) {
@@ -151,7 +151,7 @@ func authorize(token *verifier.Token, p verifier.Policy) error {
 	return nil
 }
 
-// tokenOf returns the token of the metadata. Whatever follows the scheme is the token, for Verify to judge.
+// tokenOf returns the token of the metadata. Everything after the scheme is the token, which Verify checks.
 func tokenOf(ctx context.Context) (string, error) {
 	values := metadata.ValueFromIncomingContext(ctx, "authorization")
 	if len(values) > 1 {
@@ -165,12 +165,13 @@ func tokenOf(ctx context.Context) (string, error) {
 	return token, nil
 }
 
-// refuse turns an error of Verify into a status. What it doesn't know says nothing about the token: try again.
+// refuse turns an error of Verify into a status. An unknown error means that the token could not be checked: the caller
+// may try again.
 func (g *Guard) refuse(ctx context.Context, err error) error {
 	if errors.Is(err, verifier.ErrInvalidToken) {
 		return status.Error(codes.Unauthenticated, "the access token is refused: "+strings.TrimPrefix(err.Error(), "invalid token: "))
 	}
-	if ctx.Err() != nil { // the caller went before the keys came
+	if ctx.Err() != nil { // the caller left before the keys came
 		return status.FromContextError(ctx.Err()).Err()
 	}
 	unavailable := status.New(codes.Unavailable, "the token could not be checked now, try again later")

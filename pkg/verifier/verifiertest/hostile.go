@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// HostileTokens are forged, damaged and misused tokens, by what is wrong with each: RFC 8725 and RFC 9068 §4, and the
-// holes that JOSE libraries had. Each breaks a rule that leaves no choice, so a service must refuse every one of them
-// with 401 and invalid_token, however lenient it is:
+// HostileTokens returns forged, damaged and misused tokens, each with what is wrong with it. They come from RFC 8725,
+// RFC 9068 §4 and past vulnerabilities of JOSE libraries. Each breaks a mandatory rule, so even a lenient service must
+// refuse every one of them with 401 and invalid_token:
 //
 //	for name, token := range issuer.HostileTokens() {
 //		if status := get(t, service, token); status != http.StatusUnauthorized {
@@ -22,7 +22,7 @@ import (
 //		}
 //	}
 //
-// All but the forged ones carry the issuer's own signature, so that nothing but the check in question can refuse them.
+// Except for the forged ones, all have the issuer's own signature, so that only the check in question can refuse them.
 func (i *Issuer) HostileTokens() iter.Seq2[string, string] {
 	return func(yield func(name, token string) bool) {
 		for _, family := range []func() map[string]string{i.forged, i.misused, i.untimely, i.malformed} {
@@ -35,7 +35,8 @@ func (i *Issuer) HostileTokens() iter.Seq2[string, string] {
 	}
 }
 
-// DoubtfulTokens are tokens that a careful service refuses, and that the standards let it accept: pkg/verifier refuses them all.
+// DoubtfulTokens returns tokens that the standards allow a service to accept, and that a careful service refuses.
+// pkg/verifier refuses them all.
 func (i *Issuer) DoubtfulTokens() iter.Seq2[string, string] {
 	return maps.All(map[string]string{
 		"no subject":                        i.Token(Claims{"sub": nil}),
@@ -74,7 +75,7 @@ func (i *Issuer) forged() map[string]string {
 	return tokens
 }
 
-// misused tokens are the issuer's own, for something or somebody else.
+// misused tokens are the issuer's own, but for another purpose or another service.
 func (i *Issuer) misused() map[string]string {
 	return map[string]string{
 		"another issuer":                       i.Token(Claims{"iss": "https://auth.example.org"}),
@@ -90,7 +91,7 @@ func (i *Issuer) misused() map[string]string {
 	}
 }
 
-// untimely tokens would be good at another time.
+// untimely tokens would be valid at another time.
 func (i *Issuer) untimely() map[string]string {
 	now := i.now()
 	return map[string]string{
@@ -129,8 +130,8 @@ func (i *Issuer) malformed() map[string]string {
 	}
 }
 
-// aMinuteAgo dates a token: of one issued this second under an unknown kid, a verifier that has just read the keys cannot know
-// whether its key was published since.
+// aMinuteAgo sets the iat of a token with an unknown kid into the past: if it were issued this second, a verifier that
+// has just read the keys could not know whether its key was published since.
 func (i *Issuer) aMinuteAgo() Claims { return Claims{"iat": i.now().Add(-time.Minute).Unix()} }
 
 func (i *Issuer) standby() signingKey {

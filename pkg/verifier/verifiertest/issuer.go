@@ -1,16 +1,16 @@
-// Package verifiertest gives tests of services that check mintmark's tokens a live issuer, and tokens that are good,
-// or bad in any way one can think of.
+// Package verifiertest helps to test services that check mintmark's tokens: it provides a live issuer, valid tokens,
+// and tokens that are invalid in every known way.
 //
 //	issuer := verifiertest.NewIssuer(t)
 //	v := issuer.Verifier() // or verifier.New(issuer.URL(), issuer.Audience())
 //	good := issuer.Token(verifiertest.Claims{"sub": "ada", "scope": "orders:read"})
 //	for name, bad := range issuer.HostileTokens() { … }
 //
-// A handler that stands behind a verifier is tested without one, with a token from [Verified].
+// To test a handler without a verifier in front of it, use a token from [Verified].
 //
-// The issuer speaks HTTP on loopback, so any verifier in any language can be held against it: metadata, JWKS and a
-// status list, as mintmark serves them. It registers nobody, renews nothing and is for tests only: who holds an
-// [Issuer] can sign whatever they like.
+// The issuer serves metadata, JWKS and a status list over HTTP on loopback, as mintmark does, so it can test any
+// verifier in any language. It has no users and no refresh tokens. It is for tests only: any code with an [Issuer] can
+// sign any token.
 package verifiertest
 
 import (
@@ -31,7 +31,7 @@ const (
 
 // Issuer is an issuer of access tokens for one test. It is safe for concurrent use.
 //
-// Issuers of one process share their keys, as making keys is slow: what tells their tokens apart is iss alone.
+// Issuers of one process share their keys, because making keys is slow. Their tokens differ only in iss.
 type Issuer struct {
 	tb       testing.TB
 	url      string
@@ -48,11 +48,11 @@ type Issuer struct {
 	moved     chan struct{}   // guarded by mu: closed when state changes
 }
 
-// published is how many keys an issuer has, all of them published from the beginning: verifiers ask for a kid that they
-// don't know at most once in a while, and a test must not wait for that.
+// published is how many keys an issuer has. All are published from the beginning: verifiers rarely fetch keys for an
+// unknown kid, and a test must not wait for that.
 const published = 8
 
-// state is what becomes of a request.
+// state is how the issuer treats requests.
 type state int
 
 const (
@@ -64,13 +64,13 @@ const (
 // Option changes a default of [NewIssuer].
 type Option func(*Issuer)
 
-// WithAudience sets the aud of tokens; https://service.example.com without it.
+// WithAudience sets the aud of tokens; the default is https://service.example.com.
 func WithAudience(audience string) Option { return func(i *Issuer) { i.audience = audience } }
 
-// WithClock sets the clock that dates tokens and the status list; [time.Now] without it.
+// WithClock sets the clock for the times of tokens and the status list; the default is [time.Now].
 func WithClock(now func() time.Time) Option { return func(i *Issuer) { i.now = now } }
 
-// NewIssuer starts an issuer on a free port of loopback. It ends with the test.
+// NewIssuer starts an issuer on a free port of loopback, and stops it at the end of the test.
 func NewIssuer(tb testing.TB, opts ...Option) *Issuer {
 	tb.Helper()
 	i := newIssuer(tb, opts...)
@@ -83,7 +83,7 @@ func NewIssuer(tb testing.TB, opts ...Option) *Issuer {
 	return i
 }
 
-// newIssuer makes one that nobody serves yet.
+// newIssuer makes an issuer that is not served yet.
 func newIssuer(tb testing.TB, opts ...Option) *Issuer {
 	i := &Issuer{
 		tb:       tb,
@@ -116,19 +116,19 @@ func (i *Issuer) URL() string { return i.url }
 // Audience is the aud of its tokens.
 func (i *Issuer) Audience() string { return i.audience }
 
-// KID names the key that signs now.
+// KID returns the kid of the key that signs now.
 func (i *Issuer) KID() string { return i.signing().kid }
 
-// Rotate makes the next key sign, as mintmark does it: the key was published from the beginning, so that verifiers
-// know it, and the one before it stays published. After eight keys the first is next.
+// Rotate makes the next key sign, like a rotation of mintmark: the next key was published from the beginning, so that
+// verifiers know it, and the previous one stays published. After the eighth key, the first is next.
 func (i *Issuer) Rotate() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.current = i.next()
 }
 
-// Withdraw takes the key of this name out of the published ones, as in an emergency: verifiers refuse its tokens from
-// when they next read the keys. If it is the one that signs, it goes on to do so until [Issuer.Rotate].
+// Withdraw removes the key named kid from the published keys, as in an emergency: verifiers refuse its tokens once they
+// next read the keys. If it is the key that signs, it still signs until [Issuer.Rotate].
 func (i *Issuer) Withdraw(kid string) {
 	i.mu.Lock()
 	i.withdrawn[kid] = true
@@ -136,7 +136,7 @@ func (i *Issuer) Withdraw(kid string) {
 	i.statuses.wake() // a key that is still published has to sign the list
 }
 
-// next is the published key after the one that signs; it wants mu held.
+// next returns the published key after the one that signs; the caller holds mu.
 func (i *Issuer) next() int {
 	for n := i.current + 1; n < i.current+published; n++ {
 		if !i.withdrawn[issuersKeys.key(n%published).kid] {
@@ -149,10 +149,11 @@ func (i *Issuer) next() int {
 // Revoke ends a session: its bit in the status list is set, and long polls are answered.
 func (i *Issuer) Revoke(sid string) { i.statuses.revoke(sid) }
 
-// Down makes the issuer cut every connection without an answer, also those that wait for another status list, until [Issuer.Up]. Tokens can still be made.
+// Down makes the issuer cut every connection without an answer, including those that wait for a new status list, until
+// [Issuer.Up]. The issuer can still make tokens.
 func (i *Issuer) Down() { i.become(down) }
 
-// Stall makes the issuer take requests and answer none, until [Issuer.Up] or [Issuer.Down].
+// Stall makes the issuer accept requests and answer none, until [Issuer.Up] or [Issuer.Down].
 func (i *Issuer) Stall() { i.become(stalled) }
 
 // Up ends Down and Stall.
@@ -172,7 +173,7 @@ func (i *Issuer) signing() signingKey {
 	return issuersKeys.key(i.current)
 }
 
-// keys are what the JWKS holds.
+// keys returns the keys of the JWKS.
 func (i *Issuer) keys() []jwk {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -185,7 +186,7 @@ func (i *Issuer) keys() []jwk {
 	return keys
 }
 
-// reachable does to requests what the state says.
+// reachable treats requests as the state says.
 func (i *Issuer) reachable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := i.await(r); ok {
@@ -194,8 +195,8 @@ func (i *Issuer) reachable(next http.Handler) http.Handler {
 	})
 }
 
-// await waits until requests are answered, and cuts the connection where the issuer is down. moved closes when that
-// changes; ok is false when the request is over.
+// await waits until requests are answered, and cuts the connection if the issuer is down. moved closes when the state
+// changes; ok is false if the request is over.
 func (i *Issuer) await(r *http.Request) (moved <-chan struct{}, ok bool) {
 	for {
 		i.mu.Lock()
@@ -205,7 +206,7 @@ func (i *Issuer) await(r *http.Request) (moved <-chan struct{}, ok bool) {
 		case up:
 			return moved, true
 		case down:
-			panic(http.ErrAbortHandler) // which net/http takes as the wish to cut the connection
+			panic(http.ErrAbortHandler) // makes net/http cut the connection
 		}
 		select {
 		case <-moved:

@@ -11,19 +11,19 @@ import (
 	"sync"
 )
 
-// signingKey is an RSA key with its RFC 7638 thumbprint for a name.
+// signingKey is an RSA key, named by its RFC 7638 thumbprint.
 type signingKey struct {
 	*rsa.PrivateKey
 	kid string
 }
 
-// pool makes each key once per process, when it is first asked for: making one takes longer than most tests do.
+// pool makes each key once per process, on first use: making a key takes longer than most tests.
 type pool struct {
 	mu   sync.Mutex
 	keys []signingKey // guarded by mu
 }
 
-// Both only grow, so no test sees what another has done.
+// Both only grow, so no test sees the effects of another.
 var (
 	issuersKeys  pool
 	strangersKey = sync.OnceValue(newKey)
@@ -54,7 +54,7 @@ func thumbprint(key *rsa.PublicKey) string {
 	return encode(sum[:])
 }
 
-// jwk is a public RSA key as a JWKS tells it (RFC 7517, RFC 7518 §6.3.1).
+// jwk is a public RSA key as a JWKS spells it (RFC 7517, RFC 7518 §6.3.1).
 type jwk struct {
 	Type      string `json:"kty"`
 	Use       string `json:"use"`
@@ -74,7 +74,7 @@ func (k signingKey) jwk() jwk {
 	return public
 }
 
-// sign makes a compact JWS by RS256 of any header and payload, whether they are JSON or not.
+// sign makes a compact JWS with RS256 from any header and payload, even if they are not JSON.
 func sign(key *rsa.PrivateKey, header, payload []byte) string {
 	signed := encode(header) + "." + encode(payload)
 	digest := sha256.Sum256([]byte(signed))

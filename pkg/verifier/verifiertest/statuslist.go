@@ -15,10 +15,11 @@ import (
 const (
 	// maxWait bounds a long poll, in seconds.
 	maxWait = 25
-	// listTTL is how soon a verifier should look again, in seconds, listLifetime how long a list serves when it can't.
+	// listTTL is how soon a verifier should ask again, in seconds, and listLifetime how long it may use a list if it
+	// can't.
 	listTTL      = 5
 	listLifetime = time.Hour
-	// minBits is the least size of a list: a short one would tell how many sessions there are.
+	// minBits is the minimum size of a list: a short one would reveal the number of sessions.
 	minBits = 1024
 )
 
@@ -28,10 +29,10 @@ type statusList struct {
 	indexes map[string]int // guarded by mu: by sid
 	bits    []byte         // guarded by mu
 	changed chan struct{}  // guarded by mu: closed at the next change
-	signed  signedList     // guarded by mu: what was made of bits last
+	signed  signedList     // guarded by mu: the last list made of bits
 }
 
-// signedList is a list as it is served; the zero one is out of date.
+// signedList is a list as it is served; the zero value is out of date.
 type signedList struct {
 	token     string
 	etag      string // strong, quoted
@@ -42,14 +43,14 @@ func newStatusList() *statusList {
 	return &statusList{indexes: map[string]int{}, bits: make([]byte, minBits/8), changed: make(chan struct{})}
 }
 
-// index is the session's place in the list, the same for life.
+// index returns the session's place in the list, which never changes.
 func (l *statusList) index(sid string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.indexOf(sid)
 }
 
-// indexOf wants mu held.
+// indexOf is index for callers that hold mu.
 func (l *statusList) indexOf(sid string) int {
 	idx, known := l.indexes[sid]
 	if !known {
@@ -71,22 +72,22 @@ func (l *statusList) revoke(sid string) {
 	l.change()
 }
 
-// wake has the list signed anew.
+// wake makes the list be signed again.
 func (l *statusList) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.change()
 }
 
-// change has the list signed anew, and wakes who waits for that; it wants mu held.
+// change makes the list be signed again, and wakes the requests that wait for that; the caller holds mu.
 func (l *statusList) change() {
 	l.signed = signedList{}
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
 
-// current is the list to serve, and the channel that closes when there is a newer one. seal signs a list whose bits
-// were compressed.
+// current returns the list to serve, and a channel that closes when there is a newer one. seal signs a list with
+// compressed bits.
 func (l *statusList) current(now time.Time, seal func(zipped []byte) string) (signedList, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,7 +104,7 @@ func compress(bits []byte) []byte {
 	w := zlib.NewWriter(&zipped)
 	_, err := w.Write(bits)
 	if closed := w.Close(); err != nil || closed != nil {
-		panic(fmt.Sprintf("verifiertest: compress a status list: %v, %v", err, closed)) // a buffer takes everything
+		panic(fmt.Sprintf("verifiertest: compress a status list: %v, %v", err, closed)) // writing to a buffer can't fail
 	}
 	return zipped.Bytes()
 }
@@ -121,7 +122,7 @@ func (i *Issuer) statusToken(now time.Time, zipped []byte) string {
 		}))
 }
 
-// trusted is the key that signs, or the next if that one was withdrawn.
+// trusted returns the key that signs, or the next one if that key was withdrawn.
 func (i *Issuer) trusted() signingKey {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -131,8 +132,8 @@ func (i *Issuer) trusted() signingKey {
 	return issuersKeys.key(i.next())
 }
 
-// serveStatusList answers with the list, or with 304 where the caller has it already; ?wait=N makes it wait up to N
-// seconds for one that the caller has not.
+// serveStatusList answers with the list, or with 304 if the caller has it already; with ?wait=N it waits up to N
+// seconds for a list that the caller does not have.
 func (i *Issuer) serveStatusList(w http.ResponseWriter, r *http.Request) {
 	wait, err := strconv.ParseUint(r.URL.Query().Get("wait"), 10, 31)
 	if err != nil && r.URL.Query().Has("wait") {

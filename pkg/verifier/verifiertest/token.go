@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// lifetime is that of an access token, mintmark's default.
+// lifetime is the lifetime of an access token, mintmark's default.
 const lifetime = 5 * time.Minute
 
-// Change makes a token differ from a good one: [Claims], [Header], [SignedBy].
+// Change makes a token differ from a valid one: [Claims], [Header], [SignedBy].
 type Change interface{ apply(d *draft) }
 
-// Claims sets claims of a token, whatever their type; nil leaves one out.
+// Claims sets claims of a token to values of any type; nil removes a claim.
 type Claims map[string]any
 
-// Header sets members of a token's protected header, whatever their type; nil leaves one out.
+// Header sets members of a token's protected header to values of any type; nil removes a member.
 type Header map[string]any
 
 // draft is a token before it is signed.
@@ -39,14 +39,14 @@ type signer struct{ key *rsa.PrivateKey }
 
 func (s signer) apply(d *draft) { d.key = s.key }
 
-// SignedBy signs with a key of yours. The header goes on to name the issuer's.
+// SignedBy signs with key. The header still names the issuer's key.
 func SignedBy(key *rsa.PrivateKey) Change { return signer{key} }
 
-// SignedByStranger signs with a key that no issuer publishes. The header goes on to name the issuer's.
+// SignedByStranger signs with a key that no issuer publishes. The header still names the issuer's key.
 func SignedByStranger() Change { return signer{strangersKey().PrivateKey} }
 
-// Token is an access token of RFC 9068 with nothing wrong about it, but for the changes: issued now for the issuer's
-// audience and five minutes, with a session of its own, a place in the status list, and no scope.
+// Token returns an access token (RFC 9068) that is valid except for the changes. It is issued now, for the issuer's
+// audience, and lives five minutes; it has its own session, a place in the status list, and no scope.
 //
 //	issuer.Token(verifiertest.Claims{"sub": "ada", "scope": "orders:read"})
 //	issuer.Token(verifiertest.Claims{"aud": nil}, verifiertest.Header{"typ": "JWT"})
@@ -62,7 +62,7 @@ func (i *Issuer) Token(changes ...Change) string {
 			"iss": i.URL(), "sub": "user", "aud": i.audience, "client_id": "client",
 			"jti": "token-" + serial, "sid": "session-" + serial,
 			"iat": now.Unix(), "exp": now.Add(lifetime).Unix(), "auth_time": now.Unix(),
-			"status": nil, // in its place below, unless a change says otherwise
+			"status": nil, // set below, unless a change says otherwise
 		},
 	}
 	for _, change := range changes {
@@ -72,7 +72,7 @@ func (i *Issuer) Token(changes ...Change) string {
 	return sign(d.key, i.encodeJSON(d.header), i.encodeJSON(d.claims))
 }
 
-// ExpiredToken is a Token whose life was over an hour ago: no leeway forgives that.
+// ExpiredToken is a Token that expired an hour ago, beyond any leeway.
 func (i *Issuer) ExpiredToken(changes ...Change) string {
 	i.tb.Helper()
 	issued := i.now().Add(-lifetime - time.Hour)
@@ -80,8 +80,8 @@ func (i *Issuer) ExpiredToken(changes ...Change) string {
 	return i.Token(append([]Change{times}, changes...)...)
 }
 
-// Sign makes a compact JWS of any two texts with the key that signs now: for what no JSON encoder would write, such
-// as claims that are there twice.
+// Sign makes a compact JWS of any two texts with the key that signs now. It is for content that no JSON encoder writes,
+// such as repeated claims.
 func (i *Issuer) Sign(header, payload string) string {
 	return sign(i.signing().PrivateKey, []byte(header), []byte(payload))
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/mintmark-auth/mintmark/pkg/verifier"
 )
 
-// Verified is what a verifier makes of a good token with these changes: for a test of a handler, which finds it with
-// [verifier.FromContext] where [verifier.WithToken] has put it. No request leaves the process.
+// Verified returns a verified token, made from a valid token with these changes. It is for tests of handlers: put it
+// into the context with [verifier.WithToken], and the handler finds it with [verifier.FromContext]. No request leaves
+// the process.
 //
 //	token := verifiertest.Verified(t, verifiertest.Claims{"sub": "ada", "scope": "orders:read"})
 //	r = r.WithContext(verifier.WithToken(r.Context(), token))
 //
-// The test fails if the changes make a token that is refused.
+// The test fails if the changes make the token invalid.
 func Verified(tb testing.TB, changes ...Change) *verifier.Token {
 	tb.Helper()
 	i := newIssuer(tb)
@@ -29,7 +30,7 @@ func Verified(tb testing.TB, changes ...Change) *verifier.Token {
 	return token
 }
 
-// inProcess is a network that leads to one handler.
+// inProcess is a transport that calls a handler.
 type inProcess struct{ http.Handler }
 
 func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {

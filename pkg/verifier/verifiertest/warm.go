@@ -8,18 +8,19 @@ import (
 )
 
 const (
-	// warmUps is how often a verifier is made before the test fails. Each may wait two seconds for the keys and two for the
-	// list, so that only a machine that gives a test nothing for most of a minute is too slow.
+	// warmUps is how many verifiers are tried before the test fails. Each may wait two seconds for the keys and two for
+	// the list, so that a machine is too slow only if it stalls a test for most of a minute.
 	warmUps = 20
-	// respite passes after one that was told no.
+	// respite passes after a failed try.
 	respite = 50 * time.Millisecond
 )
 
-// Verifier is a verifier of the issuer's tokens that knows its keys, and its status list unless that is off: no verdict
-// depends on how busy the machine is. One that [verifier.New] makes reads both when the first token comes, and gives up the
-// wait after two seconds of the machine's time, whatever the clock of [verifier.WithClock]. It is closed with the test.
+// Verifier returns a verifier that has already read the issuer's keys, and its status list unless that is off, so that
+// no verdict depends on how busy the machine is. A verifier from [verifier.New] reads both when the first token comes,
+// and gives up the wait after two seconds of real time, whatever the clock of [verifier.WithClock]. The verifier is
+// closed at the end of the test.
 //
-// The issuer must be up; a test of what happens without it takes it down afterwards, or uses New.
+// The issuer must be up. To test what happens without it, call [Issuer.Down] afterwards, or use [verifier.New].
 func (i *Issuer) Verifier(opts ...verifier.Option) *verifier.Verifier {
 	i.tb.Helper()
 	if i.is() != up {
@@ -27,7 +28,7 @@ func (i *Issuer) Verifier(opts ...verifier.Option) *verifier.Verifier {
 	}
 	var problem error
 	for range warmUps {
-		// Each time a new one: by a clock that stands still, the cool-down of one that failed would never end.
+		// Make a new one each time: with a clock that stands still, the cool-down of a failed one would never end.
 		v, err := verifier.New(i.url, i.audience, opts...)
 		if err != nil {
 			i.tb.Fatal(err)
@@ -50,7 +51,7 @@ func (i *Issuer) warm(ctx context.Context, v *verifier.Verifier) error {
 	return v.Follow(ctx, i.statusURI())
 }
 
-// is the state that the issuer is in.
+// is returns the state of the issuer.
 func (i *Issuer) is() state {
 	i.mu.Lock()
 	defer i.mu.Unlock()

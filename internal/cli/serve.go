@@ -55,7 +55,7 @@ func (s *shell) log(cfg config.Config) *slog.Logger {
 	return telemetry.NewLog(s.stderr, cfg.LogLevel, asJSON)
 }
 
-// readyAnswer is the line that tells a program that the authority is ready.
+// readyAnswer is the line that reports to a program that the authority is ready.
 type readyAnswer struct {
 	Issuer     string `json:"issuer"`
 	Audience   string `json:"audience"`
@@ -66,8 +66,8 @@ type readyAnswer struct {
 	DataDir    string `json:"data_dir,omitempty"`
 }
 
-// announce prints that requests are welcome. A reader that is gone stops no authority
-// and is no failure of it.
+// announce prints that the authority is ready. It ignores write errors: a closed standard output must not stop the
+// authority.
 func (s *shell) announce(cfg config.Config, info app.Info) {
 	out := s.stdout
 	if w, ok := out.(*written); ok {
@@ -87,7 +87,7 @@ func (s *shell) announce(cfg config.Config, info app.Info) {
 		stores = "SQLite in " + ready.DataDir
 	}
 	if s.output == formatJSON {
-		_ = json.NewEncoder(out).Encode(ready) // one line, for whoever waits for it
+		_ = json.NewEncoder(out).Encode(ready) // one line, for a program that waits for it
 		return
 	}
 	fmt.Fprintf(out, `mintmark is ready.
@@ -127,10 +127,10 @@ func (s *shell) tryLines(cfg config.Config, ready readyAnswer) string {
 `, ready.Public, asJSON, password, ready.Public)
 }
 
-// defaultDataDir needs no flag: the next command finds it, too.
+// defaultDataDir needs no flag: the next command uses it, too.
 const defaultDataDir = "./mintmark-data"
 
-// samplePassword is the README's, made longer where the rules ask for it.
+// samplePassword is the README's password, made longer if the rules require it.
 func samplePassword(least int) string {
 	const words = "violet tram seven umbrellas"
 	password := words
@@ -140,7 +140,7 @@ func samplePassword(least int) string {
 	return password
 }
 
-// callable is what to type to call this program again, given os.Args[0].
+// callable returns what to type to call this program again, given os.Args[0].
 func callable(program string) string {
 	switch {
 	case program == "":
@@ -151,8 +151,8 @@ func callable(program string) string {
 	return quoted(program)
 }
 
-// builtByGoRun knows the places where `go run` keeps what it builds: a temporary
-// folder, or the build cache's <hash>-d.
+// builtByGoRun reports whether program is in one of the places where `go run` keeps what it builds: a temporary folder,
+// or the build cache's <hash>-d.
 func builtByGoRun(program string) bool {
 	folder := filepath.Base(filepath.Dir(program))
 	return strings.Contains(program, "go-build") || len(folder) == 66 && strings.HasSuffix(folder, "-d")

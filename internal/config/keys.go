@@ -13,7 +13,7 @@ const prefix = "MINTMARK_"
 // fileSuffix makes from a variable's name the one that names a file with its value.
 const fileSuffix = "_FILE"
 
-// The keys that rules speak of.
+// The keys that rules refer to.
 const (
 	keyIssuer             = "MINTMARK_ISSUER"
 	keyAudience           = "MINTMARK_AUDIENCE"
@@ -38,12 +38,12 @@ const (
 	keyInsecurePlainHTTP  = "MINTMARK_INSECURE_PLAIN_HTTP"
 )
 
-// key is one thing that can be set.
+// key is one setting.
 type key struct {
 	name     string // of the variable; YAML name and flag follow from it
-	kind     string // what kind of value it takes, one word for help and docs
+	kind     string // the kind of its value, one word for help and docs
 	fallback string // the default as it would be written; empty where absent or derived
-	derived  string // how the default is found where it depends on something else
+	derived  string // how the default is derived if it depends on something else
 	help     string // one sentence, no full stop
 	secret   bool   // the value is never shown and not taken from the command line
 	binding
@@ -55,11 +55,11 @@ type binding struct {
 	show func(Config) string
 }
 
-// keys is the table everything is made from, in the order of the documentation.
+// keys is the table from which flags, environment, YAML and documentation are made, in the order of the documentation.
 func keys() []key {
 	return []key{
-		{name: keyIssuer, kind: "url", derived: "the one that the data directory was first served under; in a new one `http://localhost:` and the port of `MINTMARK_HTTP_ADDR`",
-			help:    "who signs the tokens: https (http on loopback), no path, slash at the end, query or fragment",
+		{name: keyIssuer, kind: "url", derived: "the issuer that the data directory was first served under; for a new directory `http://localhost:` and the port of `MINTMARK_HTTP_ADDR`",
+			help:    "URL of the authority that signs the tokens: https (http on loopback), without path, trailing slash, query or fragment",
 			binding: bind(func(c *Config) *string { return &c.Issuer }, parseIssuer, asIs)},
 		{name: keyAudience, kind: "text", derived: "the issuer",
 			help:    "the default audience (aud) of first-party access tokens",
@@ -68,10 +68,10 @@ func keys() []key {
 			help:    "address of the public listener; port 0 takes a free one",
 			binding: bind(func(c *Config) *string { return &c.HTTPAddr }, addressLike("127.0.0.1:8080"), asIs)},
 		{name: keyOpsAddr, kind: "host:port", fallback: "127.0.0.1:9090",
-			help:    "address of the operations listener (metrics, health), never to be public",
+			help:    "address of the operations listener (metrics, health), which must never be public",
 			binding: bind(func(c *Config) *string { return &c.OpsAddr }, addressLike("127.0.0.1:9090"), asIs)},
 		{name: keyInsecurePlainHTTP, kind: "bool", fallback: "false",
-			help:    "allow an http issuer away from loopback: anybody on the way can read every token",
+			help:    "allow an http issuer that is not on loopback: anyone on the network path can then read every token",
 			binding: bind(func(c *Config) *bool { return &c.InsecurePlainHTTP }, parseBool, showBool)},
 		{name: "MINTMARK_DATA_DIR", kind: "path", fallback: "./mintmark-data",
 			help:    "embedded mode: directory of the database, the root secret and the issuer, for one process at a time",
@@ -80,34 +80,34 @@ func keys() []key {
 			help:    "Postgres, postgres://…; together with MINTMARK_REDIS_URL it chooses production mode",
 			binding: bindURL(fieldDatabaseURL, storeurl.ParsePostgres)},
 		{name: keyDatabaseMigrateURL, kind: "url", secret: true, derived: "`MINTMARK_DATABASE_URL`",
-			help:    "Postgres for migrations, where a pooler stands in front of the other URL",
+			help:    "Postgres for migrations, if MINTMARK_DATABASE_URL leads to a pooler",
 			binding: bindURL(fieldDatabaseMigrateURL, storeurl.ParsePostgres)},
 		{name: keyRedisURL, kind: "url", secret: true,
 			help:    "Redis: redis://, redis+sentinel://h1,h2/master, redis+cluster://h1,h2 (rediss for TLS) or unix:///path",
 			binding: bindURL(fieldRedisURL, storeurl.ParseRedis)},
 		{name: keyRootSecret, kind: "roots", secret: true, derived: "made at first start and kept in the data directory",
-			help:    "1:base64(32 bytes),2:…, make one by 1:$(openssl rand -base64 32); the first signs, all verify, 1!: marks a compromised one",
+			help:    "1:base64(32 bytes),2:…, made with 1:$(openssl rand -base64 32); the first signs, all verify, 1!: marks a compromised one",
 			binding: rootSecretBinding()},
 		{name: keyAccessTokenTTL, kind: "duration", fallback: "5m",
 			help:    "lifetime of access tokens, 1s to 1h",
 			binding: bindDuration(fieldAccessTokenTTL)},
 		{name: keyRefreshIdleTTL, kind: "duration", fallback: "720h",
-			help:    "a session ends when it was not refreshed for so long",
+			help:    "how long a session lasts without a refresh",
 			binding: bindDuration(fieldRefreshIdleTTL)},
 		{name: keyRefreshMaxTTL, kind: "duration", fallback: "4320h",
-			help:    "a session ends so long after its login, refreshed or not",
+			help:    "how long a session lasts from its login, refreshed or not",
 			binding: bindDuration(fieldRefreshMaxTTL)},
 		{name: keyRefreshGrace, kind: "duration", fallback: "30s",
-			help:    "how long a refresh that is sent again gets the same answer, 0s to 60s; with 0s a lost answer ends the session",
+			help:    "how long a repeated refresh gets the same answer, 0s to 60s; with 0s a lost answer ends the session",
 			binding: bindDuration(fieldRefreshGrace)},
 		{name: keyKeysRotateEvery, kind: "duration", fallback: "720h",
-			help:    "a new signing key takes over so often",
+			help:    "how often a new signing key takes over",
 			binding: bindDuration(fieldKeysRotateEvery)},
 		{name: keyKeysPublishAhead, kind: "duration", fallback: "48h",
-			help:    "a signing key is published so long before it signs",
+			help:    "how long a signing key is published before it signs",
 			binding: bindDuration(fieldKeysPublishAhead)},
 		{name: keyKeysRetain, kind: "duration", fallback: "24h",
-			help:    "a retired key stays published so long",
+			help:    "how long a retired key stays published",
 			binding: bindDuration(fieldKeysRetain)},
 		{name: "MINTMARK_KEYS_RSA_BITS", kind: "2048|3072|4096", fallback: "2048",
 			help:    "size of new signing keys; a signature costs three times as much with 3072 and seven times with 4096",
@@ -122,10 +122,10 @@ func keys() []key {
 			help:    "argon2id hashes computed at once; further logins queue for at most 2 s",
 			binding: bindInt(fieldPasswordConcurrent)},
 		{name: keyPasswordMinLength, kind: "number", fallback: "12",
-			help:    "characters a new password has at least",
+			help:    "minimum number of characters of a new password",
 			binding: bindInt(fieldPasswordMinLength)},
 		{name: keyRegistration, kind: "open|closed", derived: "`open` in embedded mode on loopback, else `closed`",
-			help:    "whether anybody may create an account",
+			help:    "whether anyone may create an account",
 			binding: bind(func(c *Config) *Registration { return &c.Registration }, oneOf(RegistrationOpen, RegistrationClosed), showWord[Registration])},
 		{name: "MINTMARK_RATE_LOGIN", kind: "rates", fallback: "10/m,60/m",
 			help:    "logins per user and address, and per address (IPv6 by /64); off for none",
@@ -137,13 +137,13 @@ func keys() []key {
 			help:    "registrations per address (IPv6 by /64); off for none",
 			binding: bind(func(c *Config) *Rate { return &c.RateRegister }, parseRate, Rate.String)},
 		{name: "MINTMARK_TRUSTED_PROXIES", kind: "networks", derived: "none",
-			help:    "addresses and networks whose X-Forwarded-For is believed, separated by commas",
+			help:    "addresses and networks of proxies whose X-Forwarded-For is trusted, separated by commas",
 			binding: proxiesBinding()},
 		{name: "MINTMARK_CORS_ORIGINS", kind: "origins", derived: "none",
 			help:    "origins whose pages may call the API, like https://app.example.com, separated by commas",
 			binding: bind(func(c *Config) *[]string { return &c.CORSOrigins }, parseCORSOrigins, joinList)},
 		{name: "MINTMARK_LOG_LEVEL", kind: "debug|info|warn|error", fallback: "info",
-			help:    "the least important lines that are logged",
+			help:    "the lowest level that is logged",
 			binding: logLevelBinding()},
 		{name: "MINTMARK_LOG_FORMAT", kind: "auto|text|json", fallback: "auto",
 			help:    "form of the log; auto is text on a terminal, else json",

@@ -9,8 +9,7 @@ import (
 
 //go:generate go run ./configdoc ../../docs/configuration.md
 
-// Markdown gives docs/configuration.md: the table of keys and the rules between
-// them.
+// Markdown returns docs/configuration.md: the table of keys and the rules between them.
 func Markdown() string {
 	var page strings.Builder
 	page.WriteString(markdownIntro)
@@ -45,8 +44,8 @@ func documentedDefault(k key) string {
 const markdownIntro = `<!-- Written by go generate ./internal/config; edit internal/config/keys.go and markdown.go. -->
 # Configuration
 
-With nothing set, mintmark runs embedded: SQLite and a root secret of its own in
-` + "`./mintmark-data`" + `, on loopback. Setting ` + "`MINTMARK_DATABASE_URL`, `MINTMARK_REDIS_URL`" + `,
+Without any setting, mintmark runs embedded, on loopback, with SQLite and its own root secret in
+` + "`./mintmark-data`" + `. Setting ` + "`MINTMARK_DATABASE_URL`, `MINTMARK_REDIS_URL`" + `,
 ` + "`MINTMARK_ROOT_SECRET` and `MINTMARK_ISSUER`" + ` makes the same binary one of any number of equal
 replicas.
 
@@ -54,21 +53,21 @@ replicas.
 value in effect and where it came from, secrets as ` + "`***`" + `.
 
 ## Where values come from
-The first of these that has a value wins:
+The first of these sources that has a value wins:
 
 | source | spelling |
 |---|---|
 | flag | ` + "`--access-token-ttl 10m`" + ` |
-| environment | ` + "`MINTMARK_ACCESS_TOKEN_TTL=10m`" + ` (set to nothing counts as not set) |
+| environment | ` + "`MINTMARK_ACCESS_TOKEN_TTL=10m`" + ` (an empty value counts as not set) |
 | file named in the environment | ` + "`MINTMARK_ACCESS_TOKEN_TTL_FILE=/run/secrets/ttl`" + `; line ends after the value are dropped; setting both is an error |
 | YAML file named by ` + "`--config`" + ` | ` + "`access_token_ttl: 10m`" + `; lists may be YAML lists |
 | default | below |
 
-A name that is no key is an error that says which key is nearest. Only these variables are
-left alone: ` + "`MINTMARK_TEST_*`" + `, and the ` + "`MINTMARK_SERVICE_…` and `MINTMARK_PORT…`" + ` that Kubernetes sets
+An unknown name is an error, which suggests the nearest known key. Only these variables are
+ignored: ` + "`MINTMARK_TEST_*`" + `, and the ` + "`MINTMARK_SERVICE_…` and `MINTMARK_PORT…`" + ` that Kubernetes sets
 for a service called mintmark.
 
-Secrets (the three URLs where they hold a password, and the root secret) are not taken from
+Secrets (the root secret, and the three URLs if they contain a password) are not accepted on
 the command line, which every user of the machine can read: a flag takes ` + "`@file`, or `-`" + ` for
 standard input.
 
@@ -79,12 +78,12 @@ address; the one per address stays 60/m), or both: ` + "`10/m,60/m`" + `.
 
 const markdownRules = `
 ## Rules between keys
-- ` + "`MINTMARK_DATABASE_URL` and `MINTMARK_REDIS_URL`" + ` are set both or neither; with them
-  ` + "`MINTMARK_ROOT_SECRET`" + ` is required; replicas need the same ` + "`MINTMARK_ISSUER`" + ` as well, which else follows the port.
-  ` + "`MINTMARK_DATABASE_MIGRATE_URL`" + ` only stands beside the first.
+- ` + "`MINTMARK_DATABASE_URL` and `MINTMARK_REDIS_URL`" + ` are set together or not at all; with them
+  ` + "`MINTMARK_ROOT_SECRET`" + ` is required. Replicas also need the same ` + "`MINTMARK_ISSUER`" + `, which otherwise follows the port.
+  ` + "`MINTMARK_DATABASE_MIGRATE_URL`" + ` needs ` + "`MINTMARK_DATABASE_URL`" + `.
 - The issuer is https, or http on loopback. An http issuer elsewhere, or an http issuer with a
   public listener that is not on loopback, needs ` + "`MINTMARK_INSECURE_PLAIN_HTTP=true`" + `.
-- The two listeners have different ports (0 and 0 are different).
+- The two listeners have different ports (two zeros count as different).
 - ` + "`MINTMARK_KEYS_ROTATE_EVERY` ≥ 2 × `MINTMARK_KEYS_PUBLISH_AHEAD`" + `.
 - ` + "`MINTMARK_KEYS_PUBLISH_AHEAD` ≥ `MINTMARK_ACCESS_TOKEN_TTL`" + `.
 - ` + "`MINTMARK_KEYS_RETAIN` ≥ `MINTMARK_ACCESS_TOKEN_TTL`" + ` + 6m.
@@ -101,19 +100,19 @@ const markdownRules = `
 | Redis Sentinel | ` + "`redis+sentinel://user:password@host1:26379,host2:26379/master?db=0&sentinel_username=…&sentinel_password=…`" + ` |
 | Redis Cluster | ` + "`redis+cluster://user:password@host1:6379,host2:6379`" + ` |
 
-User, password, ports and parameters may be left out. A Redis that asks for a password alone takes ` + "`:password@`" + `.
-` + "`rediss://`, `rediss+sentinel://` and `rediss+cluster://`" + ` speak TLS 1.2 or 1.3, to Sentinels as well; they trust the
+User, password, ports and parameters may be left out. For a Redis with a password but no user, write ` + "`:password@`" + `.
+` + "`rediss://`, `rediss+sentinel://` and `rediss+cluster://`" + ` use TLS 1.2 or 1.3, also to Sentinels; they trust the
 certificate authorities of the system, or those in the file that ` + "`SSL_CERT_FILE`" + ` names.
 
 Special characters of users, passwords and parameters are percent-encoded: ` + "`@` is `%40`, `/` is `%2F`" + `, a space is ` + "`%20`" + `; a
-` + "`+`" + ` is a plus sign. A parameter that is not known is refused. The URL of Postgres knows:
+` + "`+`" + ` is a plus sign. Unknown parameters are refused. The URL of Postgres takes:
 
 `
 
 const markdownRest = `
 ## The root secret
 ` + "`1:base64(32 bytes),2:base64…`" + `: up to 16 entries with ids from 1 to 255. The first signs and seals,
-all of them verify and open; ` + "`1!:`" + ` marks one that somebody else may know. Make one with:
+all of them verify and open; ` + "`1!:`" + ` marks one that may be compromised. Make one with:
 
 ` + "```sh\necho \"1:$(openssl rand -base64 32)\"\n```" + `
 
@@ -122,13 +121,13 @@ To replace it:
 1. Append the new entry on every replica: ` + "`1:OLD,2:NEW`" + `. Restart them one by one.
 2. Move it to the front on every replica: ` + "`2:NEW,1:OLD`" + `. Restart them one by one. The new one signs and seals
    from now on; the old one still verifies and opens.
-3. Run ` + "`mintmark keys reseal`" + `: the signing keys that the old one sealed are sealed with the new one.
+3. Run ` + "`mintmark keys reseal`" + `, which seals with the new one the signing keys that the old one sealed.
 4. Drop the old one when ` + "`MINTMARK_REFRESH_IDLE_TTL`" + ` has passed since step 2 and ` + "`mintmark keys list`" + ` shows no
-   key that is sealed by it. Dropped earlier, replicas that restart cannot sign, or refuse refresh tokens that are
+   key that is sealed by it. If you drop it earlier, replicas that restart can't sign, or refuse refresh tokens that are
    still good.
 
 ## Tracing
-The standard ` + "`OTEL_*`" + ` variables are read by the OpenTelemetry SDK. Tracing is off unless
+The standard ` + "`OTEL_*`" + ` variables configure the OpenTelemetry SDK. Tracing is off unless
 ` + "`OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`" + ` is set, and stays off with
 ` + "`OTEL_SDK_DISABLED=true` or `OTEL_TRACES_EXPORTER=none`" + `.
 `

@@ -57,6 +57,10 @@ func systemUser() audit.Actor {
 // user finds the user that an argument names.
 func (o operation) user(ctx context.Context, word string) (user.User, error) {
 	u, err := o.FindUser(ctx, word)
+	if two, ok := errors.AsType[*operator.AmbiguousUser](err); ok {
+		return user.User{}, usagef("user %q is ambiguous; use the id: `mintmark users show %s` shows the user of that name, `mintmark users show %s` the one with that address",
+			word, two.ByName, two.ByEmail)
+	}
 	if err != nil {
 		return user.User{}, about("user", word, err)
 	}

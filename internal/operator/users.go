@@ -12,16 +12,33 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
-// FindUser finds a user by id, tombstones included, by name or by e-mail address, each
-// in any spelling. user.ErrNotFound.
+// AmbiguousUser is the error for a word that is the name of one user and the e-mail
+// address of another. It holds the ids of both.
+type AmbiguousUser struct{ ByName, ByEmail string }
+
+func (e *AmbiguousUser) Error() string {
+	return "it is the name of the user " + e.ByName + " and the e-mail address of the user " + e.ByEmail
+}
+
+// FindUser finds a user by id, tombstones included, or else by name or e-mail address, each
+// in any spelling. user.ErrNotFound, [*AmbiguousUser].
 func (o *Operator) FindUser(ctx context.Context, word string) (user.User, error) {
-	for _, find := range []func(context.Context, string) (user.User, error){o.userByID, o.userByName, o.userByEmail} {
-		u, err := find(ctx, word)
-		if !errors.Is(err, user.ErrNotFound) {
-			return u, err
-		}
+	if u, err := o.userByID(ctx, word); !errors.Is(err, user.ErrNotFound) {
+		return u, err
 	}
-	return user.User{}, user.ErrNotFound
+	named, nameErr := o.userByName(ctx, word)
+	addressed, emailErr := o.userByEmail(ctx, word)
+	switch {
+	case errors.Is(nameErr, user.ErrNotFound):
+		return addressed, emailErr
+	case errors.Is(emailErr, user.ErrNotFound):
+		return named, nameErr
+	case nameErr != nil || emailErr != nil:
+		return user.User{}, errors.Join(nameErr, emailErr)
+	case named.ID != addressed.ID:
+		return user.User{}, &AmbiguousUser{ByName: named.ID, ByEmail: addressed.ID}
+	}
+	return named, nil
 }
 
 func (o *Operator) userByID(ctx context.Context, word string) (user.User, error) {

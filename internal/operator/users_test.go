@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
@@ -31,6 +32,27 @@ func TestAUserIsFoundByIDNameOrAddressInAnySpelling(t *testing.T) {
 	for _, word := range []string{"", "nobody", "gone", "gone@example.com", "nobody@example.com", unknown, "two words"} {
 		_, err := b.FindUser(t.Context(), word)
 		wantError(t, word, err, user.ErrNotFound)
+	}
+}
+
+// TestAWordThatNamesTwoUsersFindsNeither: registration refuses such a name today, but the
+// database may hold one.
+func TestAWordThatNamesTwoUsersFindsNeither(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ada := b.user(t, "ada")
+	stranger := user.User{ID: uuid.Must(uuid.NewV7()).String(), Username: ada.Email, Email: "stranger@example.com", PasswordHash: ada.PasswordHash}
+	if _, err := b.store.CreateUser(t.Context(), stranger, audit.New(audit.UserRegistered, audit.ByUser(stranger.ID))); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.FindUser(t.Context(), "ADA@example.com")
+	if got, ok := errors.AsType[*operator.AmbiguousUser](err); !ok || got.ByName != stranger.ID || got.ByEmail != ada.ID {
+		t.Errorf("%v, want one that names both users", err)
+	}
+	for word, want := range map[string]string{"ada": ada.ID, ada.ID: ada.ID, stranger.ID: stranger.ID, "stranger@example.com": stranger.ID} {
+		if u, err := b.FindUser(t.Context(), word); err != nil || u.ID != want {
+			t.Errorf("%s: found %s, %v; want %s", word, u.ID, err, want)
+		}
 	}
 }
 

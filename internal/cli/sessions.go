@@ -46,7 +46,7 @@ the idle lifetime of its client, as configured here.`,
 		}),
 	}
 	wanted.page.register(cmd)
-	cmd.Flags().StringVar(&wanted.user, "user", "", "only those of this `user`, by name or id")
+	cmd.Flags().StringVar(&wanted.user, "user", "", "only those of this `user`, by name, e-mail address or id")
 	cmd.Flags().BoolVar(&wanted.live, "live", false, "only those that can still refresh")
 	return cmd
 }

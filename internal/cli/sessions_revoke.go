@@ -30,7 +30,7 @@ at others they live on until they expire. The user may log in again.`,
 			return s.revokeOne(ctx, cmd, o, args[0])
 		}),
 	}
-	cmd.Flags().StringVar(&whose, "user", "", "every session of this `user`, by name or id")
+	cmd.Flags().StringVar(&whose, "user", "", "every session of this `user`, by name, e-mail address or id")
 	addYes(cmd)
 	return cmd
 }

@@ -12,7 +12,7 @@ import (
 func (s *shell) newUsers() *cobra.Command {
 	return s.group("users", "add, find, disable and delete users",
 		`Users are who logs in. These commands work on the stores that serve uses, safely while
-it runs. USER is a name, in any spelling that logs in, or an id.`,
+it runs. USER is a name, in any spelling that logs in, an e-mail address or an id.`,
 		`  mintmark users create ada --email ada@example.com < password.txt
   mintmark users list
   mintmark users disable ada`,
@@ -90,7 +90,7 @@ func (s *shell) answerUsers(users []user.User) error {
 func (s *shell) newUsersShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show USER", Short: "show a user",
-		Long:    `Show one user, by name or id. By id a deleted user is found too.`,
+		Long:    `Show one user, by name, e-mail address or id. By id a deleted user is found too.`,
 		Example: `  mintmark users show ada`,
 		Args:    arguments("USER"),
 		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, args []string) error {

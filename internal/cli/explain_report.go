@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -31,7 +32,7 @@ func (s *shell) answerStory(story *operator.Story) error {
 	for _, e := range story.Events {
 		t.rows = append(t.rows, []string{
 			e.At.Format(time.RFC3339), string(e.Kind), e.Detail["verdict"], e.Detail["generation"], e.Detail["current"],
-			string(e.Actor.Kind), e.Address, e.UserAgent, e.RequestID,
+			actor(e.Actor), e.Address, e.UserAgent, e.RequestID,
 		})
 	}
 	return s.answer(nil, t)
@@ -184,9 +185,14 @@ func sentenceOf(e audit.Event, always bool) string {
 		return fmt.Sprintf("%s: the user ended it from the session %s, from %s with %q.", at, by, e.Address, e.UserAgent)
 	}
 	if always || e.Kind != audit.SessionStarted {
-		return fmt.Sprintf("%s: %s, by %s.", at, e.Kind, e.Actor.Kind)
+		return fmt.Sprintf("%s: %s, by %s.", at, e.Kind, actor(e.Actor))
 	}
 	return ""
+}
+
+// actor names the kind of an actor and which one it is, where that is on record.
+func actor(a audit.Actor) string {
+	return strings.TrimSpace(string(a.Kind) + " " + a.ID)
 }
 
 func reasonMeans(reason string) string {

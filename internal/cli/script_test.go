@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,6 +78,11 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("MINTMARK_DATA_DIR", e.WorkDir+"/data")
+			self, err := user.Current()
+			if err != nil {
+				return err
+			}
+			e.Setenv("OPERATOR", self.Username)
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else the race detector waits for a second at the end of each command
 			e.Values[background{}] = new(background)
 			return nil

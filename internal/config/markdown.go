@@ -104,8 +104,8 @@ User, password, ports and parameters may be left out. For a Redis with a passwor
 ` + "`rediss://`, `rediss+sentinel://` and `rediss+cluster://`" + ` use TLS 1.2 or 1.3, also to Sentinels; they trust the
 certificate authorities of the system, or those in the file that ` + "`SSL_CERT_FILE`" + ` names.
 
-Special characters of users, passwords and parameters are percent-encoded: ` + "`@` is `%40`, `/` is `%2F`" + `, a space is ` + "`%20`" + `; a
-` + "`+`" + ` is a plus sign. Unknown parameters are refused. The URL of Postgres takes:
+Special characters of users, passwords and parameters are percent-encoded: ` + "`@` is `%40`, `/` is `%2F`" + `, a space is ` + "`%20`" + `;
+in parameters ` + "`+` is `%2B`" + `. Unknown parameters are refused. The URL of Postgres takes:
 
 `
 

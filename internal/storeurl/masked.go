@@ -36,7 +36,7 @@ func Masked(text string) string {
 			name = q.name
 		}
 		if known(q.name) && !slices.Contains([]string{"password", "sslpassword", "sentinel_password", "options"}, q.name) {
-			value = url.QueryEscape(q.value)
+			value = strings.ReplaceAll(url.QueryEscape(q.value), "+", "%20")
 		}
 		shown.WriteString([]string{"?", "&"}[min(i, 1)] + name + "=" + value)
 	}

@@ -67,7 +67,8 @@ func (h host) withPort(fallback string) string {
 // parameter is one name=value after the question mark, decoded.
 type parameter struct{ name, value string }
 
-// split takes text apart. A plus sign stands for itself, as in RFC 3986.
+// split takes text apart. Before the question mark a plus sign stands for itself, as in
+// RFC 3986; after it some clients read it as a space, so it is refused there.
 func split(text string, schemes []string) (pieces, error) {
 	scheme, rest, found := strings.Cut(text, "://")
 	switch {
@@ -165,6 +166,9 @@ func splitQuery(query string) ([]parameter, error) {
 	for entry := range strings.SplitSeq(query, "&") {
 		if entry == "" {
 			continue
+		}
+		if strings.Contains(entry, "+") {
+			return nil, defectf("write %2B for a plus sign, or %20 for a space", "parameter %d after the ? has a +", len(parameters)+1)
 		}
 		name, value, found := strings.Cut(entry, "=")
 		value, err := decode(value)

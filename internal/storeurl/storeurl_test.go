@@ -40,7 +40,7 @@ func TestEveryFormOfRedisURLIsRead(t *testing.T) {
 		"rediss+cluster://u:p@h":         {Addrs: []string{"h:6379"}, Username: "u", Password: "p", Cluster: true, TLS: true},
 		"unix:///run/redis.sock?db=1":    {Addrs: []string{"/run/redis.sock"}, DB: 1},
 		"unix://u:p@/run/my%20redis":     {Addrs: []string{"/run/my redis"}, Username: "u", Password: "p"},
-		"redis+sentinel://h/m?sentinel_username=s&sentinel_password=t+t": {
+		"redis+sentinel://h/m?sentinel_username=s&sentinel_password=t%2Bt": {
 			Addrs: []string{"h:26379"}, Master: "m", SentinelUser: "s", SentinelPwd: "t+t",
 		},
 	} {
@@ -67,7 +67,7 @@ func TestEveryFormOfPostgresURLIsRead(t *testing.T) {
 		"postgres:///d?host=/run/pg&port=6432":           "dbname='d' host='/run/pg' port='6432'",
 		"postgres://h/d?port=6432":                       "dbname='d' host='h' port='6432'",
 		"postgres://?host=h1,[::1]&port=1,2&dbname=d":    "dbname='d' host='h1,::1' port='1,2'",
-		"postgres://h/d?user=u&password=a+b%26c":         "dbname='d' host='h' password='a+b&c' user='u'",
+		"postgres://h/d?user=u&password=a%2Bb%26c":       "dbname='d' host='h' password='a+b&c' user='u'",
 		"postgres://h?sslmode=verify-full&sslpassword=x": "host='h' sslmode='verify-full' sslpassword='x'",
 		"postgres://h?pool_max_conns=9&search_path=a,b":  "host='h' search_path='a,b'",
 		"postgres://h?&connect_timeout=3&":               "connect_timeout='3' host='h'",
@@ -115,6 +115,7 @@ func TestABadURLIsRefusedWithoutItsPassword(t *testing.T) {
 		{"redis://h/-1", "not the number"}, {"redis://h/65536", "not the number"}, {"redis://h?db=x", "the value of db (parameter 1 after the ?) is not a number from 0 to 65535"},
 		{"redis://u:hunter2@h/0?db=1", "gives db twice"}, {"redis://h?db=1&db=2", "gives db twice"},
 		{"redis://h?foo=1", "parameter 1 after the ? is not known"}, {"redis://h?db=1&hunter2=1", "parameter 2 after the ? is not known"},
+		{"redis+sentinel://h/m?db=1&sentinel_password=hun+ter2", "parameter 2 after the ? has a +"}, {"postgres://h?options=-c+work_mem%3D8MB", "parameter 1 after the ? has a +"},
 		{"redis://h?hunter2", "parameter 1 after the ? is not well-formed"}, {"redis://h?db=%zzhunter2", "parameter 1 after the ? is not well-formed"},
 		{"redis+sentinel://u:hunter2@h", "does not name the master"}, {"redis+sentinel://u:hunter2@h/a/b", "does not name the master"},
 		{"rediss+sentinel://h/m?sentinel_user=hunter2", "parameter 1 after the ? is not known"},
@@ -182,6 +183,7 @@ func TestMaskedHidesWhatMayBeASecret(t *testing.T) {
 		"postgres://u@h1:1,[::1],h2/d?sslmode=disable&connect_timeout=3": "postgres://u@h1:1,[::1],h2/d?connect_timeout=3&sslmode=disable",
 		"postgres://u:hunter2@[::1]:2/d?sslpassword=hunter2":             "postgres://u:***@[::1]:2/d?sslpassword=***",
 		"postgres:///d?options=hunter2&passwd=hunter2":                   "postgres:///d?options=***&***=***",
+		"postgres://h?application_name=my%20app%2B":                      "postgres://h?application_name=my%20app%2B",
 		"postgres://h?hunter2=1":                                         "postgres://h?***=***",
 		"redis://hunter2@h":                                              "redis://***@h",
 		"rediss+sentinel://:hunter2@h/m?db=1&sentinel_password=hunter2":  "rediss+sentinel://:***@h/m?db=1&sentinel_password=***",

@@ -85,7 +85,7 @@ func TestAURLThatDoesNotOpenIsRefusedByTheCheckInTheSameWords(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
 		"mysql://h/d", "postgres:///d", "postgres://u:hunter2/x@h/d", "postgres://h:0/d", "postgres://h/d?sslmode=on", "postgres://h/d?ssl_mode=require",
-		"postgres://h/d?pool_max_conns=0", "postgres://h/d?pool_min_conns=9", "postgres://h/d?default_query_exec_mode=simple_protocol", "postgres://h/d?statement_cache_capacity=0",
+		"postgres://h/d?pool_max_conns=0", "postgres://h/d?pool_max_conns=8&pool_min_conns=9", "postgres://h/d?default_query_exec_mode=simple_protocol", "postgres://h/d?statement_cache_capacity=0",
 	} {
 		sameWords(t, url, checked(url, "redis://h"), openPostgres(t, url))
 		sameWords(t, url, checked(url, "redis://h"), openSchema(t, url))

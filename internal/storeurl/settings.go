@@ -26,9 +26,8 @@ type Pool struct {
 }
 
 const (
-	maxConns        = 1000 // Postgres itself allows 100 unless it is told otherwise
-	defaultMaxConns = 4    // of pgx, at least
-	day             = 24 * time.Hour
+	maxConns = 1000 // Postgres itself allows 100 unless it is told otherwise
+	day      = 24 * time.Hour
 )
 
 // parameters are all that may follow the question mark in the URL of a Postgres database: those of libpq
@@ -104,15 +103,13 @@ func PostgresParameters() []Parameter {
 	return list
 }
 
-// fits holds what must be true of parameters together.
+// fits holds what must be true of parameters together. Without pool_max_conns pgx chooses
+// the most connections by the processors of the machine, so nothing is checked against it.
 func (pg *Postgres) fits() error {
-	most := pg.Pool.MaxConns
-	if most == 0 {
-		most = defaultMaxConns
-	}
+	most := pg.Pool.MaxConns // 0: not given
 	mode := pg.settings["default_query_exec_mode"]
 	switch {
-	case max(pg.Pool.MinConns, pg.Pool.MinIdleConns) > most:
+	case most > 0 && max(pg.Pool.MinConns, pg.Pool.MinIdleConns) > most:
 		return defectf("raise pool_max_conns or lower the other", "pool_min_conns or pool_min_idle_conns is more than pool_max_conns (%d)", most)
 	case (pg.settings["sslcert"] == "") != (pg.settings["sslkey"] == ""):
 		return defectf("give both or neither", "it gives one of sslcert and sslkey without the other")

@@ -83,6 +83,17 @@ func TestEveryFormOfPostgresURLIsRead(t *testing.T) {
 	}
 }
 
+// TestMoreIdleConnectionsThanFourAreTaken where the most are not given: pgx allows as many
+// as the machine has processors.
+func TestMoreIdleConnectionsThanFourAreTaken(t *testing.T) {
+	t.Parallel()
+	for _, parameter := range []string{"pool_min_conns=8", "pool_min_idle_conns=8"} {
+		if err := parsePostgres("postgres://h?" + parameter); err != nil {
+			t.Errorf("%s: %v", parameter, err)
+		}
+	}
+}
+
 func TestThePoolOfAURLIsRead(t *testing.T) {
 	t.Parallel()
 	pg, err := storeurl.ParsePostgres("postgres://h?pool_max_conns=1000&pool_min_conns=2&pool_min_idle_conns=3&pool_max_conn_lifetime=4h" +
@@ -139,7 +150,7 @@ func TestABadURLIsRefusedWithoutItsPassword(t *testing.T) {
 		{"postgres://h?pool_max_conns=0", "a number from 1 to 1000"}, {"postgres://h?pool_max_conns=1001", "a number from 1 to 1000"},
 		{"postgres://h?pool_max_conns=4294967297", "a number from 1 to 1000"},
 		{"postgres://h?pool_max_conns=none", "the value of pool_max_conns"}, {"postgres://h?pool_min_conns=-1", "a number from 0 to 1000"},
-		{"postgres://h?pool_max_conns=2&pool_min_conns=3", "is more than pool_max_conns (2)"}, {"postgres://h?pool_min_idle_conns=5", "is more than pool_max_conns (4)"},
+		{"postgres://h?pool_max_conns=2&pool_min_conns=3", "is more than pool_max_conns (2)"}, {"postgres://h?pool_min_idle_conns=5&pool_max_conns=4", "is more than pool_max_conns (4)"},
 		{"postgres://h?pool_health_check_period=0", "a duration from 1s to 1h"}, {"postgres://h?pool_ping_timeout=61s", "the value of pool_ping_timeout"},
 		{"postgres://h?pool_max_conn_lifetime=5", "the value of pool_max_conn_lifetime"}, {"postgres://h?pool_max_conn_idle_time=999ms", "the value of pool_max_conn_idle_time"},
 	} {

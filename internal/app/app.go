@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -52,6 +53,7 @@ type App struct {
 	public      net.Listener
 	operations  net.Listener
 	ready       readiness
+	deaf        atomic.Bool    // no notice of a change comes from elsewhere; of every heed
 	clockAstray bool           // the clock is known to be wrong; of the task that tends the keys
 	closers     []func() error // in the order of opening
 }

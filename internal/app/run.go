@@ -154,22 +154,19 @@ type task struct {
 	do    func(context.Context) error
 }
 
-// heed passes on that something was changed elsewhere. Hints may get lost; whoever
-// gets them polls as well, so trouble with them is no error.
+// heed passes on that something was changed elsewhere. Hints may get lost; the task that
+// gets them polls as well, so trouble with them is no error. All channels share one
+// connection, so the first that hears nothing warns for the others.
 func (a *App) heed(ctx context.Context, await func(context.Context) error, hint chan<- struct{}) {
-	deaf := false
 	for ctx.Err() == nil {
-		err := await(ctx)
-		if err != nil && ctx.Err() == nil && !deaf {
-			a.log.Warn("changes made elsewhere are seen at the next poll only; asking to be told again", "err", err)
-		}
-		if deaf = err != nil; deaf {
-			select {
-			case <-ctx.Done():
-			case <-time.After(awaitAgain):
+		if err := await(ctx); err != nil {
+			if ctx.Err() == nil && !a.deaf.Swap(true) {
+				a.log.Warn("changes made elsewhere are seen at the next poll only; asking to be told again", "err", err)
 			}
+			pause(ctx, awaitAgain)
 			continue
 		}
+		a.deaf.Store(false)
 		select {
 		case hint <- struct{}{}:
 		default: // one waits already

@@ -192,6 +192,24 @@ func TestAReplicaWithoutNoticesAsksSeldomAndSaysSoOnce(t *testing.T) {
 	})
 }
 
+func TestAnOutageOfNoticesIsWarnedAboutOnceForAllChannels(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var said told
+		a := &App{log: said.logger()}
+		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
+		defer cancel()
+		var channels sync.WaitGroup
+		for range 2 {
+			channels.Go(func() { a.heed(ctx, func(context.Context) error { return errors.New("deaf") }, nil) })
+		}
+		channels.Wait()
+		if log := said.String(); strings.Count(log, "level=WARN") != 1 {
+			t.Errorf("the log says\n%s", log)
+		}
+	})
+}
+
 func TestEveryNoticeIsPassedOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

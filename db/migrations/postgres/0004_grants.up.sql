@@ -28,8 +28,9 @@ CREATE INDEX clients_by_change ON clients (changed_at, id);
 
 -- Changes are committed in the order of their times, as the lock is held to the end of
 -- the transaction: a reader that has seen one has seen all before it. A clock that was
--- set back does not take a time twice.
-CREATE FUNCTION clients_note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+-- set back does not take a time twice. The newest time comes from the index, also where a
+-- plan was made while the table was empty.
+CREATE FUNCTION clients_note_change() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('mintmark clients', 0));
     NEW.changed_at := greatest(clock_timestamp(), (SELECT max(changed_at) FROM clients) + interval '1 microsecond');

@@ -78,7 +78,7 @@ func admit(ctx context.Context, tx pgx.Tx, x session.Session, seen time.Time) (h
 	err = tx.QueryRow(ctx, `SELECT u.sessions_valid_after, (SELECT coalesce(max(status_index), 0) FROM sessions WHERE status_index IS NOT NULL)
 		FROM users u, clients c
 		WHERE u.id = $1 AND u.disabled_at IS NULL AND u.deleted_at IS NULL
-		AND c.id = $2 AND c.disabled_at IS NULL FOR SHARE OF u, c`, x.UserID, x.ClientID).Scan(&valid, &highest)
+		AND c.id = $2 AND c.disabled_at IS NULL AND c.deleted_at IS NULL FOR SHARE OF u, c`, x.UserID, x.ClientID).Scan(&valid, &highest)
 	if errors.Is(err, pgx.ErrNoRows) || (err == nil && !valid.Equal(seen)) {
 		return 0, session.ErrUserChanged
 	}
@@ -97,7 +97,7 @@ func scanStanding(row pgx.CollectableRow) (session.Standing, error) {
 
 // A session without a user is ended by none: no row of users, no time of an end.
 const standings = `SELECT ` + sessionColumns + `, coalesce(u.username, ''),
-	u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL, u.sessions_valid_after, clock_timestamp()
+	u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL AND c.deleted_at IS NULL, u.sessions_valid_after, clock_timestamp()
 	FROM sessions s LEFT JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id`
 
 // StandingByFamily implements [session.Store].

@@ -83,7 +83,7 @@ func (t tx) admit(ctx context.Context, x session.Session, seen time.Time) (highe
 	err = t.QueryRowContext(ctx, `SELECT u.sessions_valid_after, (`+selectHighest+`)
 		FROM users u, clients c
 		WHERE u.id = ? AND u.disabled_at IS NULL AND u.deleted_at IS NULL
-		AND c.id = ? AND c.disabled_at IS NULL`, x.UserID, x.ClientID).Scan(&valid, &highest)
+		AND c.id = ? AND c.disabled_at IS NULL AND c.deleted_at IS NULL`, x.UserID, x.ClientID).Scan(&valid, &highest)
 	if errors.Is(err, sql.ErrNoRows) || (err == nil && !valid.Equal(seen)) {
 		return 0, session.ErrUserChanged
 	}
@@ -93,7 +93,7 @@ func (t tx) admit(ctx context.Context, x session.Session, seen time.Time) (highe
 const (
 	// A session without a user is ended by none: no row of users, no time of an end.
 	standings = `SELECT ` + sessionColumns + `, coalesce(u.username, ''),
-		u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL, u.sessions_valid_after
+		u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL AND c.deleted_at IS NULL, u.sessions_valid_after
 		FROM sessions s LEFT JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id`
 	selectStanding = standings + ` WHERE s.family = ?`
 )

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
 // ClientChanges is the contract of what a directory of clients follows.
@@ -179,10 +180,23 @@ func clientsOfBeforeAreAllSeen(t *testing.T, store Clocked) {
 	wantChanged(t, store, &mark)
 }
 
+// deletedClientIsNotListed, its sessions are over, and none is started.
 func deletedClientIsNotListed(t *testing.T, store Clocked) {
 	addClient(t, store, "gone")
+	owner := createUser(t, store, "alice")
+	own := newSession(owner.ID)
+	own.ClientID = "gone"
+	terms := session.Terms{Lifetime: time.Hour, Seen: owner.SessionsValidAfter}
+	own = startSessionUnder(t, store, own, terms)
 	store.Execute(t, `UPDATE clients SET deleted_at = created_at WHERE id = 'gone'`)
 	firstParty(t, store) // the only one
+	if standing, err := store.StandingByID(t.Context(), own.ID); err != nil || !standing.Ended() {
+		t.Errorf("its session stands as %+v, %v; want it ended", standing, err)
+	}
+	another := newSession(owner.ID)
+	another.ClientID = "gone"
+	_, err := store.StartSession(t.Context(), another, terms, aboutSession(audit.SessionStarted, another.ID))
+	wantError(t, "start a session", err, session.ErrUserChanged)
 }
 
 func changingNothingIsNotSeen(t *testing.T, store Clocked) {

@@ -293,3 +293,40 @@ func TestAnOperationOnSQLiteWaitsForWhoWrites(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAMigrationLocksTablesInTheOrderOfALogin, or each would wait for the other.
+func TestAMigrationLocksTablesInTheOrderOfALogin(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(target) error{
+		"up":   func(d target) error { return d.Up(t.Context()) },
+		"down": func(d target) error { return d.Down(t.Context(), 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := postgres(t).up(t)
+			if name == "up" {
+				d.down(t, 1)
+			}
+			login, err := d.sql.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer login.Rollback() // nothing is left of it once it is committed
+			if _, err := login.ExecContext(t.Context(), `SELECT id FROM clients FOR SHARE`); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- change(d) }()
+			d.waiting(t, ended)
+			if _, err := login.ExecContext(t.Context(), `SELECT id FROM sessions`); err != nil {
+				t.Errorf("the login: %v", err)
+			}
+			if err := login.Commit(); err != nil {
+				t.Error(err)
+			}
+			if err := within(t, func() error { return <-ended }); err != nil {
+				t.Errorf("the migration: %v", err)
+			}
+		})
+	}
+}

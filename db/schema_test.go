@@ -81,6 +81,31 @@ func TestEveryWayDownGivesBackTheSchemaBefore(t *testing.T) {
 	})
 }
 
+// TestTheWayDownEndsSessionsThatWouldGrantMore than they were granted, and no other.
+func TestTheWayDownEndsSessionsThatWouldGrantMore(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, d target) {
+		d.up(t)
+		if err := d.insert(t, "users", good("users", 0)); err != nil {
+			t.Fatal(err)
+		}
+		for n, own := range []row{
+			{}, {"origin": "code", "acr": "1", "auth_time": at(1), "amr": []string{"pwd"}},
+			{"scope": "read"}, {"resources": []string{"https://a.example"}}, {"jkt": make([]byte, 32)}, {"refreshable": false},
+		} {
+			if err := d.insert(t, "sessions", good("sessions", n).with(own)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.down(t, d.latest(t)-3)
+		got := d.lines(t, `SELECT id FROM sessions WHERE revoked_at IS NULL AND revoke_reason IS NULL ORDER BY id`)
+		want := []string{id(0), id(1)}
+		if !slices.Equal(got, want) {
+			t.Errorf("live after the way down: %v, want %v", got, want)
+		}
+	})
+}
+
 func TestTheWholeWayDownIsOneStepToo(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, d target) {

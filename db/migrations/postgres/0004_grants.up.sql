@@ -1,6 +1,11 @@
+-- All three at once, clients first: a login locks clients, then sessions, and would
+-- otherwise wait for this migration while this waits for the login.
+LOCK TABLE clients, sessions, audit_events IN ACCESS EXCLUSIVE MODE;
+
 -- What a session grants, kept from its beginning. The defaults describe the sessions
 -- that there are, and those that earlier versions start: of the JSON API, for the
--- default audience, without a scope.
+-- default audience, without a scope. Earlier versions ignore these columns: the version
+-- that first starts other sessions raises oldest_binary.
 ALTER TABLE sessions
     ADD COLUMN origin             text NOT NULL DEFAULT 'json',  -- the grant that started it
     ADD COLUMN scope              text NOT NULL DEFAULT '',      -- separated by spaces; never changes
@@ -30,7 +35,8 @@ CREATE INDEX clients_by_change ON clients (changed_at, id);
 -- the transaction: a reader that has seen one has seen all before it. A clock that was
 -- set back does not take a time twice. The newest time comes from the index, also where a
 -- plan was made while the table was empty.
-CREATE FUNCTION clients_note_change() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+CREATE FUNCTION clients_note_change() RETURNS trigger LANGUAGE plpgsql
+    SET enable_seqscan = off SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('mintmark clients', 0));
     NEW.changed_at := greatest(clock_timestamp(), (SELECT max(changed_at) FROM clients) + interval '1 microsecond');

@@ -1,6 +1,7 @@
 -- What a session grants, kept from its beginning. The defaults describe the sessions
 -- that there are, and those that earlier versions start: of the JSON API, for the
--- default audience, without a scope. resources and amr are JSON arrays.
+-- default audience, without a scope. Earlier versions ignore these columns: the version
+-- that first starts other sessions raises oldest_binary. resources and amr are JSON arrays.
 ALTER TABLE sessions ADD COLUMN origin TEXT NOT NULL DEFAULT 'json' -- the grant that started it
     CHECK (origin IN ('json', 'code', 'device', 'password', 'machine'));
 ALTER TABLE sessions ADD COLUMN scope TEXT NOT NULL DEFAULT '';     -- separated by spaces; never changes

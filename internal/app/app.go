@@ -281,6 +281,15 @@ func (a *App) openProductionStores(ctx context.Context) error {
 	return nil
 }
 
+// capabilities are what this binary offers.
+func capabilities() oauth.Capabilities {
+	c := oauth.Capabilities{GrantTypes: httpapi.GrantTypes()}
+	for _, m := range client.Methods() {
+		c.AuthMethods = append(c.AuthMethods, string(m))
+	}
+	return c
+}
+
 func (a *App) buildAPI(roots secret.Roots) error {
 	a.metrics = telemetry.NewMetrics(verdictNames()...)
 	a.metrics.Gauge("mintmark_audit_events_dropped", "Audit events that did not fit into the queue since the start.",
@@ -312,10 +321,8 @@ func (a *App) buildAPI(roots secret.Roots) error {
 	})
 	a.api, err = httpapi.New(httpapi.Config{
 		Issuer: a.cfg.Issuer,
-		Capabilities: oauth.Capabilities{
-			GrantTypes: httpapi.GrantTypes(), AuthMethods: []string{string(client.MethodNone)},
-		},
-		Authority:   auth,
+		Capabilities: capabilities(),
+		Authority:    auth,
 		Keys:        a.keys,
 		Lists:       a.lists,
 		Limits:      a.ephemeral.limits,

@@ -51,7 +51,8 @@ func Rooms() []Room {
 		{Path: "internal/config", Ours: []string{"internal/duration", "internal/secret", "internal/storeurl", "internal/text"}, Never: pure},
 		{Path: "internal/config/configdoc", Ours: []string{"internal/config"}, Never: pure},
 		{Path: "internal/httpapi", Never: []string{pgx, goRedis, jwx, sqlPkg, sqliteGo}, Ours: []string{
-			"api", "internal/authority", "internal/client", "internal/etag", "internal/keyring", "internal/oauth", "internal/ratelimit", "internal/revocation", "internal/secret", "internal/text", "internal/user"}},
+			"api", "internal/authority", "internal/client", "internal/etag", "internal/httpapi/guard", "internal/keyring", "internal/oauth", "internal/ratelimit", "internal/revocation", "internal/secret", "internal/text", "internal/user"}},
+		{Path: "internal/httpapi/guard", Never: []string{pgx, goRedis, jwx, sqlPkg, sqliteGo}},
 		{Path: "internal/authority", Never: pure, Ours: append([]string{"internal/oauth", "internal/token"}, kept...)},
 		{Path: "internal/oauth", Ours: []string{"internal/text"}, Only: []string{"none"}},
 		{Path: "internal/user", Ours: append([]string{"internal/text"}, nouns...), Never: pure},

@@ -252,7 +252,7 @@ func (b *bench) by(from authority.Origin) authority.Caller {
 
 // as is a client of that id, calling from there.
 func (b *bench) as(c client.Client, from authority.Origin) authority.Caller {
-	by, _ := b.Authenticate(client.Credentials{ClientID: c.ID, Method: client.MethodNone}, from)
+	by, _ := b.Authenticate(context.Background(), client.Credentials{ClientID: c.ID, Method: client.MethodNone}, from)
 	return by
 }
 

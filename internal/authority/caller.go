@@ -1,6 +1,8 @@
 package authority
 
 import (
+	"context"
+
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
 )
@@ -21,8 +23,8 @@ type Caller struct {
 }
 
 // Authenticate returns the caller that the credentials prove. ErrClient.
-func (a *Authority) Authenticate(c client.Credentials, from Origin) (Caller, error) {
-	found, err := a.Clients.Authenticate(c)
+func (a *Authority) Authenticate(ctx context.Context, c client.Credentials, from Origin) (Caller, error) {
+	found, err := a.Clients.Authenticate(ctx, c)
 	if err != nil {
 		return Caller{}, ErrClient
 	}

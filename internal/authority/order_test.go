@@ -149,7 +149,7 @@ func TestTheClientIsLookedAtFirst(t *testing.T) {
 		_, err := off.Login(t.Context(), off.by(home()), "alice", try)
 		wantError(t, err, authority.ErrClient)
 	}
-	_, err := off.Authenticate(client.Credentials{ClientID: client.FirstParty, Method: client.MethodNone}, home())
+	_, err := off.Authenticate(t.Context(), client.Credentials{ClientID: client.FirstParty, Method: client.MethodNone}, home())
 	wantError(t, err, authority.ErrClient)
 	if off.calls.reads+off.calls.changes > 0 {
 		t.Errorf("%d reads and %d changes, want none", off.calls.reads, off.calls.changes)

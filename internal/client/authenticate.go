@@ -1,6 +1,9 @@
 package client
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 // ErrAuthentication says that credentials don't prove a client that may be used
 // (invalid_client, RFC 6749 §5.2). It doesn't say why.
@@ -25,7 +28,7 @@ type Credentials struct {
 // Authenticate returns the client that the credentials prove. It refuses an unknown
 // client, a disabled one and a method that is not the client's, all with
 // ErrAuthentication.
-func (d *Directory) Authenticate(c Credentials) (Client, error) {
+func (d *Directory) Authenticate(_ context.Context, c Credentials) (Client, error) {
 	found, ok := d.Find(c.ClientID)
 	if !ok || !found.Enabled() || !found.authenticatesBy(c.Method) {
 		return Client{}, ErrAuthentication
@@ -33,7 +36,10 @@ func (d *Directory) Authenticate(c Credentials) (Client, error) {
 	return found, nil
 }
 
-// authenticatesBy reports whether the client may use the method. No client has a secret.
+// Methods lists the methods by which a client can authenticate. No client has a secret.
+func Methods() []Method { return []Method{MethodNone} }
+
+// authenticatesBy reports whether the client may use the method.
 func (c Client) authenticatesBy(m Method) bool {
 	return c.Kind == Public && m == MethodNone
 }

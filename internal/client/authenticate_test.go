@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -20,7 +21,10 @@ func TestAClientAuthenticatesByItsOwnMethodOnly(t *testing.T) {
 	refresh(t, directory)
 	for _, id := range []string{"open", "closed", "disabled", "unknown", ""} {
 		for _, method := range []client.Method{client.MethodNone, client.MethodSecretBasic, client.MethodSecretPost, ""} {
-			got, err := directory.Authenticate(client.Credentials{ClientID: id, Method: method})
+			got, err := directory.Authenticate(t.Context(), client.Credentials{ClientID: id, Method: method})
+			if err == nil && !slices.Contains(client.Methods(), method) {
+				t.Errorf("%s authenticates by %s, which no list names", id, method)
+			}
 			if id == "open" && method == client.MethodNone {
 				if err != nil || got.ID != id {
 					t.Errorf("%s by %s: %+v, %v", id, method, got, err)

@@ -86,7 +86,8 @@ func (s *snapshot) take(change Change) {
 	if change.Deleted {
 		s.clients.Delete(change.Client.ID)
 	} else {
-		s.clients.Store(change.Client.ID, &change.Client)
+		c := change.Client // alone, without the change around it
+		s.clients.Store(c.ID, &c)
 	}
 	s.newest = change.Mark
 }

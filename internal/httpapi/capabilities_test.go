@@ -49,7 +49,8 @@ func asText(value any) string {
 // unsupported, though its code is there.
 func TestTheGrantsOfTheTokenEndpointAreThoseOfTheCapabilities(t *testing.T) {
 	t.Parallel()
-	s := &Server{}
+	s := &Server{} // which offers nothing
+	s.granting = s.offered()
 	form, err := oauth.ParseForm("grant_type=" + s.grants()[0].grantType)
 	if err != nil {
 		t.Fatal(err)

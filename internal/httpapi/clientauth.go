@@ -16,7 +16,7 @@ func (s *Server) authenticateClient(c *gin.Context, form oauth.Form) (authority.
 	if err != nil {
 		return authority.Caller{}, err
 	}
-	by, err := s.Authority.Authenticate(credentials, s.origin(c))
+	by, err := s.Authority.Authenticate(c.Request.Context(), credentials, s.origin(c))
 	if errors.Is(err, authority.ErrClient) && credentials.Method == client.MethodSecretBasic {
 		return authority.Caller{}, errBasic // with the challenge of RFC 6749 §5.2
 	}

@@ -44,12 +44,12 @@ const statusHungUp = 499
 type refusal struct {
 	status      int
 	message     string     // first-party envelope
-	switchedOff bool       // first-party envelope: 403, as its only client is disabled
 	code        oauth.Code // RFC 6749 §5.2
 	description string
 	data        any           // first-party: what to mend
 	retryAfter  time.Duration // 0: no Retry-After
 	challenge   string        // WWW-Authenticate, "" for none
+	err         error         // what was refused
 }
 
 // Challenges: the first for clients (RFC 6749 §5.2), the others for bearers of an
@@ -68,6 +68,7 @@ func (s *Server) answerError(c *gin.Context, err error) {
 		return
 	}
 	a := answerTo(err)
+	a.err = err
 	switch {
 	case a.status == http.StatusNotImplemented: // what is not offered is no trouble
 	case errors.Is(err, revocation.ErrStale): // its cause is told once, not by each of thousands that follow a list
@@ -87,9 +88,10 @@ func (s *Server) answerError(c *gin.Context, err error) {
 	surfaceOf(c).refuse(c, a)
 }
 
-// refuseInEnvelope answers in the envelope of the first-party API.
+// refuseInEnvelope answers in the envelope of the first-party API. That its only client is
+// disabled means that the API is switched off.
 func refuseInEnvelope(c *gin.Context, a refusal) {
-	if a.switchedOff {
+	if errors.Is(a.err, authority.ErrClient) {
 		a.status = http.StatusForbidden
 	}
 	writeEnvelope(c, a.status, a.message, a.data)
@@ -160,7 +162,7 @@ func knownAnswers() []knownAnswer {
 
 		{authority.ErrCredentials, refusal{status: http.StatusBadRequest, message: InvalidCredentials}},
 		{authority.ErrGrant, refusal{status: http.StatusBadRequest, message: InvalidTokenPair, code: oauth.InvalidGrant, description: "the refresh token is invalid, expired, revoked or was issued to another client"}},
-		{authority.ErrClient, refusal{status: http.StatusUnauthorized, message: switchedOff, switchedOff: true, code: oauth.InvalidClient, description: "client authentication failed"}},
+		{authority.ErrClient, refusal{status: http.StatusUnauthorized, message: switchedOff, code: oauth.InvalidClient, description: "client authentication failed"}},
 		{authority.ErrBearer, refusal{status: http.StatusUnauthorized, message: invalidBearer, challenge: badTokenChallenge}},
 		{authority.ErrSession, refusal{status: http.StatusNotFound, message: noSuchSession}},
 		{authority.ErrAccessToken, refusal{status: http.StatusBadRequest, code: oauth.UnsupportedTokenType, description: "revoke the refresh token; its access tokens end with it"}},

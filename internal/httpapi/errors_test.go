@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/httpapi/guard"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/oauth"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
@@ -32,8 +33,8 @@ var update = flag.Bool("update", false, "write the golden files of what was got"
 func failing(t *testing.T, log *bytes.Buffer, handle func(c *gin.Context) error) http.Handler {
 	t.Helper()
 	return failingServer(t, log).engine(surfaces{
-		{firstPartyPrefix, apiHeaders, refuseInEnvelope, []route{{"POST", firstPartyPrefix + "fails", noBody, noOrigin, public(handle)}}},
-		{"/oauth/", apiHeaders, refuseInOAuth, []route{{"POST", "/oauth/fails", noBody, noOrigin, public(handle)}}},
+		{firstPartyPrefix, apiHeaders, refuseInEnvelope, []route{{"POST", firstPartyPrefix + "fails", noBody, noOrigin, guard.Public(handle)}}},
+		{"/oauth/", apiHeaders, refuseInOAuth, []route{{"POST", "/oauth/fails", noBody, noOrigin, guard.Public(handle)}}},
 	})
 }
 

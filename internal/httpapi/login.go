@@ -20,12 +20,12 @@ func pairOf(t authority.Tokens) grantedPair {
 }
 
 // login is POST /api/authentication/login.
-func (s *Server) login(c *gin.Context, by authority.Caller) error {
+func (s *Server) login(c *gin.Context, by firstPartyRequest) error {
 	in, err := jsonStrings(c, "username", "password")
 	if err != nil {
 		return err
 	}
-	tokens, err := s.Authority.Login(c.Request.Context(), by, in["username"], in["password"])
+	tokens, err := s.Authority.Login(c.Request.Context(), by.Caller, in["username"], in["password"])
 	if err != nil {
 		return err
 	}

@@ -4,16 +4,19 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/mintmark-auth/mintmark/internal/httpapi/guard"
 )
 
 // operationsSurfaces are for those who run the authority.
 func (s *Server) operationsSurfaces() surfaces {
 	return surfaces{{"/", apiHeaders, refuseInOAuth, []route{
-		{"GET", "/metrics", noBody, noOrigin, public(s.metrics)},
-		{"GET", "/livez", noBody, noOrigin, public(s.livez)},
-		{"GET", "/readyz", noBody, noOrigin, public(s.readyzDetailed)},
+		{"GET", "/metrics", noBody, noOrigin, guard.Public(s.metrics)},
+		{"GET", "/livez", noBody, noOrigin, guard.Public(s.livez)},
+		{"GET", "/readyz", noBody, noOrigin, guard.Public(s.readyzDetailed)},
 	}}}
 }
+
 func (s *Server) metrics(c *gin.Context) error {
 	s.Metrics.ServeHTTP(c.Writer, c.Request)
 	return nil

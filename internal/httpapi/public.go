@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/httpapi/guard"
 	"github.com/mintmark-auth/mintmark/internal/oauth"
 )
 
@@ -9,7 +9,7 @@ import (
 const firstPartyPrefix = "/api/authentication/"
 
 // publicSurfaces are what anybody reaches; api/openapi.yaml describes them. The last one
-// answers for every path that is nobody's.
+// answers for every path without a route.
 func (s *Server) publicSurfaces() surfaces {
 	return surfaces{
 		{firstPartyPrefix, apiHeaders, refuseInEnvelope, s.firstPartyRoutes()},
@@ -19,35 +19,35 @@ func (s *Server) publicSurfaces() surfaces {
 }
 
 func (s *Server) firstPartyRoutes() []route {
-	perClient := perClient[authority.Caller](s)
+	limit := perClient[firstPartyRequest](s)
 	return []route{
-		{"POST", firstPartyPrefix + "register", smallest, listedOrigins, admit(s.firstParty, s.perAddress("register", s.Rates.Register), s.register)},
-		{"POST", firstPartyPrefix + "login", smallest, listedOrigins, admit(s.firstParty, s.perAddress("login", s.Rates.Login), s.login)},
-		{"POST", firstPartyPrefix + "refresh-token", smallest, listedOrigins, admit(s.firstParty, perClient, s.refreshPair)},
-		{"POST", firstPartyPrefix + "logout", smallest, listedOrigins, admit(s.firstParty, perClient, s.logout)},
-		{"GET", firstPartyPrefix + "sessions", noBody, listedOrigins, admit(s.firstParty, perClient, s.listSessions)},
-		{"DELETE", firstPartyPrefix + "sessions", smallest, listedOrigins, admit(s.firstParty, perClient, s.endOtherSessions)},
-		{"DELETE", firstPartyPrefix + "sessions/:sid", smallest, listedOrigins, admit(s.firstParty, perClient, s.endSession)},
+		{"POST", firstPartyPrefix + "register", smallest, listedOrigins, guard.Admit(s.firstParty, s.perAddress("register", s.Rates.Register), s.register)},
+		{"POST", firstPartyPrefix + "login", smallest, listedOrigins, guard.Admit(s.firstParty, s.perAddress("login", s.Rates.Login), s.login)},
+		{"POST", firstPartyPrefix + "refresh-token", smallest, listedOrigins, guard.Admit(s.firstParty, limit, s.refreshPair)},
+		{"POST", firstPartyPrefix + "logout", smallest, listedOrigins, guard.Admit(s.firstParty, limit, s.logout)},
+		{"GET", firstPartyPrefix + "sessions", noBody, listedOrigins, guard.Admit(s.firstParty, limit, s.listSessions)},
+		{"DELETE", firstPartyPrefix + "sessions", smallest, listedOrigins, guard.Admit(s.firstParty, limit, s.endOtherSessions)},
+		{"DELETE", firstPartyPrefix + "sessions/:sid", smallest, listedOrigins, guard.Admit(s.firstParty, limit, s.endSession)},
 	}
 }
 
 func (s *Server) oauthRoutes() []route {
-	perClient := perClient[clientRequest](s)
+	limit := perClient[clientRequest](s)
 	return []route{
-		{"POST", oauth.TokenPath, smallest, listedOrigins, admit(s.oauthClient, perClient, s.token)},
-		{"POST", oauth.RevocationPath, smallest, listedOrigins, admit(s.oauthClient, perClient, s.revoke)},
-		{"GET", oauth.StatusListsPath, noBody, anyOrigin, public(s.statusLists)},
-		{"GET", oauth.StatusListsPath + "/:n", noBody, anyOrigin, public(s.statusList)},
+		{"POST", oauth.TokenPath, smallest, listedOrigins, guard.Admit(s.oauthClient, limit, s.token)},
+		{"POST", oauth.RevocationPath, smallest, listedOrigins, guard.Admit(s.oauthClient, limit, s.revoke)},
+		{"GET", oauth.StatusListsPath, noBody, anyOrigin, guard.Public(s.statusLists)},
+		{"GET", oauth.StatusListsPath + "/:n", noBody, anyOrigin, guard.Public(s.statusList)},
 	}
 }
 
 func (s *Server) documentRoutes() []route {
 	return []route{
-		{"GET", oauth.JWKSPath, noBody, anyOrigin, public(s.jwks)},
-		{"GET", oauth.DiscoveryPath, noBody, anyOrigin, public(s.metadataDocument)},
-		{"GET", oauth.MetadataPath, noBody, anyOrigin, public(s.metadataDocument)},
-		{"GET", oauth.DocumentationPath, noBody, anyOrigin, public(s.openapiDocument)},
-		{"GET", "/livez", noBody, noOrigin, public(s.livez)},
-		{"GET", "/readyz", noBody, noOrigin, public(s.readyz)},
+		{"GET", oauth.JWKSPath, noBody, anyOrigin, guard.Public(s.jwks)},
+		{"GET", oauth.DiscoveryPath, noBody, anyOrigin, guard.Public(s.metadataDocument)},
+		{"GET", oauth.MetadataPath, noBody, anyOrigin, guard.Public(s.metadataDocument)},
+		{"GET", oauth.DocumentationPath, noBody, anyOrigin, guard.Public(s.openapiDocument)},
+		{"GET", "/livez", noBody, noOrigin, guard.Public(s.livez)},
+		{"GET", "/readyz", noBody, noOrigin, guard.Public(s.readyz)},
 	}
 }

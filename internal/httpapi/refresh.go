@@ -9,12 +9,12 @@ import (
 )
 
 // refreshPair is POST /api/authentication/refresh-token.
-func (s *Server) refreshPair(c *gin.Context, by authority.Caller) error {
+func (s *Server) refreshPair(c *gin.Context, by firstPartyRequest) error {
 	pair, err := readPair(c)
 	if err != nil {
 		return err
 	}
-	tokens, err := s.Authority.RefreshPair(c.Request.Context(), by, pair)
+	tokens, err := s.Authority.RefreshPair(c.Request.Context(), by.Caller, pair)
 	if err != nil {
 		return err
 	}

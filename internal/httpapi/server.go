@@ -2,7 +2,7 @@
 // and answers into bytes. Nothing is decided here but what a request may look like.
 //
 // The tables in public.go and operations.go list the surfaces and their routes. A route
-// can't exist without a guard, which finds out for whom its handler works (guard.go),
+// can't exist without a guard, which finds out for whom its handler works (callers.go),
 // and errors.go is the only place that turns an error into an answer. The package
 // protects that bad input costs little, changes nothing and is told why.
 package httpapi
@@ -56,6 +56,7 @@ type Observer interface {
 // Server holds what the two listeners serve.
 type Server struct {
 	Config
+	granting map[string]grant // what the token endpoint offers, by grant type
 	metadata document
 	openapi  document
 	waiters  *places // who waits for a status list
@@ -67,12 +68,14 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{
+	s := &Server{
 		Config:   config,
 		metadata: newDocument(jsonType, metadata),
 		openapi:  newDocument("application/yaml", api.OpenAPI),
 		waiters:  newPlaces(maxWaiters),
-	}, nil
+	}
+	s.granting = s.offered()
+	return s, nil
 }
 
 // Public is the handler of the public listener.

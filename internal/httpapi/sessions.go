@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-
-	"github.com/mintmark-auth/mintmark/internal/authority"
 )
 
 // listedSessions is the data of a listing.
@@ -27,12 +25,12 @@ type listedSession struct {
 
 // listSessions is GET /api/authentication/sessions. It changes nothing, so an
 // access token will do, which every resource service sees.
-func (s *Server) listSessions(c *gin.Context, by authority.Caller) error {
+func (s *Server) listSessions(c *gin.Context, by firstPartyRequest) error {
 	raw, err := bearerToken(c.Request.Header)
 	if err != nil {
 		return err
 	}
-	own, err := s.Authority.OwnSessions(c.Request.Context(), by, raw)
+	own, err := s.Authority.OwnSessions(c.Request.Context(), by.Caller, raw)
 	if err != nil {
 		return err
 	}
@@ -49,12 +47,12 @@ func (s *Server) listSessions(c *gin.Context, by authority.Caller) error {
 }
 
 // endSession is DELETE /api/authentication/sessions/{sid}.
-func (s *Server) endSession(c *gin.Context, by authority.Caller) error {
+func (s *Server) endSession(c *gin.Context, by firstPartyRequest) error {
 	pair, err := readPair(c)
 	if err != nil {
 		return err
 	}
-	if err := s.Authority.EndSession(c.Request.Context(), by, pair, c.Param("sid")); err != nil {
+	if err := s.Authority.EndSession(c.Request.Context(), by.Caller, pair, c.Param("sid")); err != nil {
 		return err
 	}
 	writeEnvelope(c, http.StatusOK, sessionEnded, nil)
@@ -62,12 +60,12 @@ func (s *Server) endSession(c *gin.Context, by authority.Caller) error {
 }
 
 // endOtherSessions is DELETE /api/authentication/sessions.
-func (s *Server) endOtherSessions(c *gin.Context, by authority.Caller) error {
+func (s *Server) endOtherSessions(c *gin.Context, by firstPartyRequest) error {
 	pair, err := readPair(c)
 	if err != nil {
 		return err
 	}
-	if err := s.Authority.EndOtherSessions(c.Request.Context(), by, pair); err != nil {
+	if err := s.Authority.EndOtherSessions(c.Request.Context(), by.Caller, pair); err != nil {
 		return err
 	}
 	writeEnvelope(c, http.StatusOK, othersEnded, nil)

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/mintmark-auth/mintmark/internal/httpapi/guard"
 )
 
 // surface is a group of routes whose answers look alike. A request that no route takes is
@@ -16,13 +18,13 @@ type surface struct {
 	routes  []route
 }
 
-// route is one row of a table: a route can't exist without a guard, which admit asks for.
+// route is one row of a table. Its handler comes from guard.Admit, with a guard and a limit.
 type route struct {
 	method string
 	path   string
 	body   int64 // the largest request body in bytes
 	cors   cors
-	handle guarded
+	handle guard.Handler
 }
 
 // cors says which origins a browser may call from.
@@ -41,10 +43,10 @@ const (
 
 // surfaces are all that one listener serves. Of the surfaces whose prefix a path has, the
 // first one answers.
-type surfaces []surface
+type surfaces []*surface
 
 // of returns the surface that answers for a path.
-func (all surfaces) of(path string) surface {
+func (all surfaces) of(path string) *surface {
 	for _, one := range all {
 		if strings.HasPrefix(path, one.prefix) {
 			return one
@@ -66,8 +68,11 @@ func (s *Server) engine(all surfaces) http.Handler {
 	asked := make(map[string][]route) // of the routes that pages of other origins may call, by path
 	for _, one := range all {
 		for _, r := range one.routes {
+			if r.handle.Zero() || all.of(r.path) != one {
+				panic("httpapi: " + r.method + " " + r.path + " has no guard, or the prefix of another surface")
+			}
 			for _, method := range r.methods() {
-				engine.Handle(method, r.path, s.carry(one, r))
+				engine.Handle(method, r.path, s.handle(r))
 			}
 			if r.cors != noOrigin {
 				asked[r.path] = append(asked[r.path], r)
@@ -82,25 +87,21 @@ func (s *Server) engine(all surfaces) http.Handler {
 
 const surfaceKey = "mintmark.surface"
 
-// choose notes which surface answers, in case that no route is found.
+// choose notes which surface answers.
 func (s *Server) choose(all surfaces) gin.HandlerFunc {
 	return func(c *gin.Context) { c.Set(surfaceKey, all.of(c.Request.URL.Path)) }
 }
 
-func surfaceOf(c *gin.Context) surface {
-	return c.MustGet(surfaceKey).(surface)
+func surfaceOf(c *gin.Context) *surface {
+	return c.MustGet(surfaceKey).(*surface)
 }
 
-// carry carries a request through what its route demands, in one order for all.
-func (s *Server) carry(one surface, r route) gin.HandlerFunc {
-	if r.handle.run == nil {
-		panic("httpapi: " + r.method + " " + r.path + " has no guard")
-	}
+// handle answers the requests of a route: the steps are the same for all routes.
+func (s *Server) handle(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		c.Set(surfaceKey, one)
 		s.allowOrigin(c, r.cors)
 		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, r.body)
-		if err := r.handle.run(c); err != nil {
+		if err := r.handle.Serve(c); err != nil {
 			s.answerError(c, err)
 		}
 	}

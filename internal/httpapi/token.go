@@ -24,6 +24,17 @@ func (s *Server) grants() []grant {
 	}
 }
 
+// offered are the grants of the capabilities, by grant type.
+func (s *Server) offered() map[string]grant {
+	all := make(map[string]grant)
+	for _, g := range s.grants() {
+		if slices.Contains(s.Capabilities.GrantTypes, g.grantType) {
+			all[g.grantType] = g
+		}
+	}
+	return all
+}
+
 // GrantTypes lists the grants that the token endpoint has code for.
 func GrantTypes() []string {
 	var all []string
@@ -66,13 +77,12 @@ func (s *Server) grantOf(by clientRequest) (grant, error) {
 	if grantType == "" {
 		return grant{}, oauth.Refuse(oauth.InvalidRequest, "grant_type is missing")
 	}
-	all := s.grants()
-	i := slices.IndexFunc(all, func(g grant) bool { return g.grantType == grantType })
+	granted, ok := s.granting[grantType]
 	switch {
-	case i < 0 || !slices.Contains(s.Capabilities.GrantTypes, grantType):
+	case !ok:
 		return grant{}, oauth.Refuse(oauth.UnsupportedGrantType, "grant_types_supported of the metadata lists what there is")
 	case !by.Client().Allows(grantType):
 		return grant{}, oauth.Refuse(oauth.UnauthorizedClient, "this client may not use this grant")
 	}
-	return all[i], nil
+	return granted, nil
 }

@@ -16,8 +16,8 @@ const (
 	DocumentationPath = "/openapi.yaml"
 )
 
-// Capabilities are what an authority offers. Routes and metadata are built from the same
-// value, so that nothing is advertised that is not there.
+// Capabilities are what an authority offers. The token endpoint serves the grants of the
+// same value that the metadata lists, so that nothing is advertised that is not there.
 type Capabilities struct {
 	GrantTypes  []string // RFC 7591 §2
 	AuthMethods []string // of clients at the token and the revocation endpoint

@@ -74,7 +74,7 @@ func newHandmade(t testing.TB, postgresURL, redisURL string) *handmade {
 			Observer: deaf{}, Log: slog.New(slog.DiscardHandler),
 		},
 	})
-	if h.client, err = h.Authenticate(client.Credentials{ClientID: client.FirstParty, Method: client.MethodNone}, authority.Origin{Address: "192.0.2.7"}); err != nil {
+	if h.client, err = h.Authenticate(t.Context(), client.Credentials{ClientID: client.FirstParty, Method: client.MethodNone}, authority.Origin{Address: "192.0.2.7"}); err != nil {
 		t.Fatal(err)
 	}
 	return h

@@ -320,13 +320,13 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		},
 	})
 	a.api, err = httpapi.New(httpapi.Config{
-		Issuer: a.cfg.Issuer,
+		Issuer:       a.cfg.Issuer,
 		Capabilities: capabilities(),
 		Authority:    auth,
-		Keys:        a.keys,
-		Lists:       a.lists,
-		Limits:      a.ephemeral.limits,
-		LocalLimits: memory.NewLimits(time.Now, maxLocalLimits),
+		Keys:         a.keys,
+		Lists:        a.lists,
+		Limits:       a.ephemeral.limits,
+		LocalLimits:  memory.NewLimits(time.Now, maxLocalLimits),
 		Rates: httpapi.Rates{
 			Login:    ratelimit.Rate(a.cfg.RateLogin.PerAddress),
 			Register: ratelimit.Rate(a.cfg.RateRegister),

@@ -105,14 +105,23 @@ type Tokens struct {
 	ExpiresIn    time.Duration
 }
 
-// issue signs an access token of a grant and writes the refresh token beside it. now is
-// database time, which the claims are in.
-func (a *Authority) issue(signer *token.Signer, g session.Grant, refresh session.RefreshToken, now time.Time) (Tokens, error) {
+// issuePair signs an access token of a grant and writes the refresh token beside it.
+func (a *Authority) issuePair(signer *token.Signer, g session.Grant, refresh session.RefreshToken, now time.Time) (Tokens, error) {
+	tokens, err := a.issue(signer, g, now)
+	if err != nil {
+		return Tokens{}, err
+	}
+	tokens.RefreshToken = a.Mint.Format(refresh)
+	return tokens, nil
+}
+
+// issue signs an access token of a grant. now is database time, which the claims are in.
+func (a *Authority) issue(signer *token.Signer, g session.Grant, now time.Time) (Tokens, error) {
 	access, err := signer.Sign(a.claims(g, now))
 	if err != nil {
 		return Tokens{}, fmt.Errorf("issue access token: %w", err)
 	}
-	return Tokens{AccessToken: access, RefreshToken: a.Mint.Format(refresh), ExpiresIn: a.AccessTTL}, nil
+	return Tokens{AccessToken: access, ExpiresIn: a.AccessTTL}, nil
 }
 
 // claims returns what an access token of the grant says.

@@ -1,6 +1,9 @@
 package authority_test
 
 import (
+	"context"
+	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -176,7 +179,7 @@ func TestATokenSaysWhatItsSessionGrants(t *testing.T) {
 	family, authenticated := session.NewFamily(), b.clock.Now().Add(-time.Hour)
 	s, err := b.Sessions.StartSession(t.Context(), session.Session{
 		ID: uuid.Must(uuid.NewV7()).String(), Family: family.Hash(), UserID: owner.ID, ClientID: client.FirstParty, AuthTime: authenticated,
-		Scope: "read write", Resources: []string{"https://a.example", "https://b.example"}, ACR: "2", AMR: []string{"pwd"}, JKT: make([]byte, 32),
+		Scope: "read write", Resources: []string{"https://a.example", "https://b.example"}, ACR: "2", AMR: []string{"pwd"},
 	}, session.Terms{Lifetime: 24 * time.Hour, Seen: owner.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.Actor{Kind: audit.User, ID: owner.ID}))
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +193,7 @@ func TestATokenSaysWhatItsSessionGrants(t *testing.T) {
 		got := b.claims(t, tokens)
 		want := token.Claims{
 			Issuer: issuer, Subject: owner.ID, Audiences: s.Resources, ClientID: client.FirstParty, SessionID: s.ID,
-			AuthTime: authenticated.Truncate(time.Second), Scope: s.Scope, ACR: s.ACR, AMR: s.AMR, JKT: s.JKT,
+			AuthTime: authenticated.Truncate(time.Second), Scope: s.Scope, ACR: s.ACR, AMR: s.AMR,
 			ID: got.ID, IssuedAt: got.IssuedAt, Expiry: got.Expiry, Status: b.Lists.Reference(s.StatusIndex),
 		}
 		if diff := cmp.Diff(got, want); diff != "" {
@@ -198,5 +201,75 @@ func TestATokenSaysWhatItsSessionGrants(t *testing.T) {
 		}
 		raw = tokens.RefreshToken
 		b.clock.pass(time.Hour)
+	}
+}
+
+// TestATokenNamesItsKeyAndItsActors, those that act for the subject one behind the other.
+func TestATokenNamesItsKeyAndItsActors(t *testing.T) {
+	t.Parallel()
+	got := newBench(t, nil).Claims(session.Grant{
+		Subject: "orders", ClientID: "billing", JKT: make([]byte, 32),
+		Actor: &session.Actor{Subject: "billing", Before: &session.Actor{Subject: "shop"}},
+	}, begin())
+	want := token.Claims{
+		Issuer: issuer, Subject: "orders", Audiences: []string{audience}, ClientID: "billing", ID: got.ID, IssuedAt: begin(), Expiry: begin().Add(ttl),
+		JKT: make([]byte, 32), Actor: &token.Actor{Subject: "billing", Before: &token.Actor{Subject: "shop"}},
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("claims (-got +want):\n%s", diff)
+	}
+}
+
+// TestASessionOfAKeyIsNotRefreshedWithoutAProof: nothing here can read one yet.
+func TestASessionOfAKeyIsNotRefreshedWithoutAProof(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	owner, err := b.Users.UserByID(t.Context(), b.standing(t, b.login(t, "alice")).UserID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	family := session.NewFamily()
+	s, err := b.Sessions.StartSession(t.Context(), session.Session{
+		ID: uuid.Must(uuid.NewV7()).String(), Family: family.Hash(), UserID: owner.ID, ClientID: client.FirstParty, JKT: make([]byte, 32),
+	}, session.Terms{Lifetime: time.Hour, Seen: owner.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.ByUser(owner.ID)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.Refresh(t.Context(), b.by(home()), b.Mint.Format(session.RefreshToken{Family: family, Generation: 1, IssuedAt: s.CreatedAt.Truncate(time.Second)}))
+	wantError(t, err, authority.ErrGrant)
+}
+
+// TestEveryVerbRefusesACallerThatNothingAuthenticated.
+func TestEveryVerbRefusesACallerThatNothingAuthenticated(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	verbs, caller := reflect.TypeOf(b.Authority), reflect.TypeFor[authority.Caller]()
+	tried := 0
+	for i := range verbs.NumMethod() {
+		verb := verbs.Method(i)
+		var arguments []reflect.Value
+		takesCaller := false
+		for n := range verb.Type.NumIn() {
+			switch in := verb.Type.In(n); {
+			case n == 0:
+				arguments = append(arguments, reflect.ValueOf(b.Authority))
+			case in == reflect.TypeFor[context.Context]():
+				arguments = append(arguments, reflect.ValueOf(t.Context()))
+			default:
+				takesCaller = takesCaller || in == caller
+				arguments = append(arguments, reflect.Zero(in))
+			}
+		}
+		if !takesCaller {
+			continue
+		}
+		tried++
+		results := verb.Func.Call(arguments)
+		if err, _ := results[len(results)-1].Interface().(error); !errors.Is(err, authority.ErrClient) {
+			t.Errorf("%s: %v, want %v", verb.Name, err, authority.ErrClient)
+		}
+	}
+	if tried < 8 {
+		t.Errorf("%d verbs take a caller, want all eight", tried)
 	}
 }

@@ -71,7 +71,7 @@ func (a *Authority) start(ctx context.Context, by Caller, u user.User, s session
 	if err != nil {
 		return Tokens{}, err
 	}
-	return a.issue(signer, s.Grant(), session.RefreshToken{Family: family, Generation: 1, IssuedAt: s.CreatedAt.Truncate(time.Second)}, s.CreatedAt)
+	return a.issuePair(signer, s.Grant(), session.RefreshToken{Family: family, Generation: 1, IssuedAt: s.CreatedAt.Truncate(time.Second)}, s.CreatedAt)
 }
 
 // authenticate finds the user and compares the password, with the same work

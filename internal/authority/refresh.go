@@ -82,6 +82,8 @@ func (a *Authority) locate(ctx context.Context, by Caller, parsed session.Refres
 		return presented{}, err
 	case standing.ClientID != by.client.ID:
 		return presented{}, ErrGrant
+	case standing.JKT != nil: // bound to a key, and no proof of it can be shown (RFC 9449 §5)
+		return presented{}, ErrGrant
 	}
 	return presented{RefreshToken: parsed, by: by, standing: standing}, nil
 }
@@ -142,7 +144,7 @@ func (a *Authority) rotate(ctx context.Context, p presented) (Tokens, error) {
 		p.standing.StatusIndex = a.assignStatusIndex(ctx, p.standing.Session)
 	}
 	successor := session.RefreshToken{Family: p.Family, Generation: found.Issue, IssuedAt: found.Issued}
-	return a.issue(signer, p.standing.Grant(), successor, p.standing.Now)
+	return a.issuePair(signer, p.standing.Grant(), successor, p.standing.Now)
 }
 
 // assignStatusIndex gives a session an index that an older binary started without one,

@@ -75,7 +75,7 @@ func (a *Authority) bearer(ctx context.Context, raw, audience, clientID string) 
 	case err != nil:
 		return session.Standing{}, err
 	case !standing.Now.Before(claims.Expiry), standing.Ended(), !standing.Now.Before(standing.AbsoluteExpiry),
-		standing.UserID != claims.Subject, standing.ClientID != claims.ClientID:
+		standing.UserID == "", standing.UserID != claims.Subject, standing.ClientID != claims.ClientID:
 		return session.Standing{}, ErrBearer
 	}
 	return standing, nil

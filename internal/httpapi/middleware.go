@@ -103,6 +103,10 @@ func panicPlace() string {
 // target or header fields are out of bounds, whatever the route.
 func (s *Server) shield(c *gin.Context) {
 	h := c.Writer.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
 	surfaceOf(c).headers(h)
 	if strings.HasPrefix(s.Issuer, "https://") {
 		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
@@ -119,11 +123,7 @@ func (s *Server) shield(c *gin.Context) {
 
 // apiHeaders are those of answers that no browser shows as a page.
 func apiHeaders(h http.Header) {
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Cache-Control", "no-store")
 }
 
 func outOfBounds(r *http.Request) error {

@@ -13,7 +13,7 @@ import (
 // answered by the surface whose prefix its path has.
 type surface struct {
 	prefix  string
-	headers func(http.Header)               // sets what every answer carries
+	headers func(http.Header)               // adds to what every answer carries, or replaces it
 	refuse  func(c *gin.Context, a refusal) // spells an error
 	routes  []route
 }

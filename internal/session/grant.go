@@ -1,6 +1,9 @@
 package session
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Grant is all that an access token is issued from. What it doesn't have is absent from
 // the token.
@@ -27,7 +30,7 @@ type Actor struct {
 // Grant returns what the session grants.
 func (s Session) Grant() Grant {
 	return Grant{
-		Subject: s.UserID, ClientID: s.ClientID, SessionID: s.ID, Scope: s.Scope, Audiences: s.Resources,
+		Subject: cmp.Or(s.UserID, s.ClientID), ClientID: s.ClientID, SessionID: s.ID, Scope: s.Scope, Audiences: s.Resources,
 		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, JKT: s.JKT, StatusIndex: s.StatusIndex,
 	}
 }

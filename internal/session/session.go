@@ -53,9 +53,12 @@ func (s Session) Lapsed(now time.Time, idle time.Duration) bool {
 }
 
 // Authenticated is when the user authenticated, to the microsecond: at the start of the
-// session, unless AuthTime says otherwise.
+// session, unless AuthTime says otherwise. It is zero where there is no user.
 func (s Session) Authenticated() time.Time {
-	if s.AuthTime.IsZero() {
+	switch {
+	case s.UserID == "":
+		return time.Time{}
+	case s.AuthTime.IsZero():
 		return s.CreatedAt
 	}
 	return s.AuthTime.UTC().Truncate(time.Microsecond)

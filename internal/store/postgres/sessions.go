@@ -15,7 +15,7 @@ import (
 
 const sessionColumns = `s.id, s.family, coalesce(s.user_id::text, ''), s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
 	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent, s.status_index,
-	s.scope, s.resources, coalesce(s.auth_time, s.created_at), coalesce(s.acr, ''), s.amr, s.jkt`
+	s.scope, s.resources, s.auth_time, coalesce(s.acr, ''), s.amr, s.jkt`
 
 func scanSession(row pgx.CollectableRow) (session.Session, error) { return scanSessionAnd(row) }
 
@@ -23,18 +23,19 @@ func scanSession(row pgx.CollectableRow) (session.Session, error) { return scanS
 func scanSessionAnd(row pgx.CollectableRow, more ...any) (session.Session, error) {
 	var x session.Session
 	var family []byte
-	var revoked *time.Time
+	var revoked, authenticated *time.Time
 	columns := []any{
 		&x.ID, &family, &x.UserID, &x.ClientID, &x.CreatedAt, &x.AbsoluteExpiry, &revoked,
 		&x.RevokeReason, &x.Checkpoint, &x.LastSeenAt, &x.Address, &x.UserAgent, &x.StatusIndex,
-		&x.Scope, &x.Resources, &x.AuthTime, &x.ACR, &x.AMR, &x.JKT,
+		&x.Scope, &x.Resources, &authenticated, &x.ACR, &x.AMR, &x.JKT,
 	}
 	if err := row.Scan(append(columns, more...)...); err != nil {
 		return session.Session{}, err
 	}
 	copy(x.Family[:], family)
 	x.CreatedAt, x.AbsoluteExpiry, x.LastSeenAt = x.CreatedAt.UTC(), x.AbsoluteExpiry.UTC(), x.LastSeenAt.UTC()
-	x.AuthTime, x.RevokedAt = x.AuthTime.UTC(), when(revoked)
+	x.RevokedAt, x.AuthTime = when(revoked), when(authenticated)
+	x.AuthTime = x.Authenticated()
 	if len(x.Resources) == 0 {
 		x.Resources = nil
 	}

@@ -14,7 +14,7 @@ import (
 
 const sessionColumns = `s.id, s.family, coalesce(s.user_id, ''), s.client_id, s.created_at, s.absolute_expiry, s.revoked_at,
 	coalesce(s.revoke_reason, ''), s.checkpoint, s.last_seen_at, s.address, s.user_agent, s.status_index,
-	s.scope, s.resources, coalesce(s.auth_time, s.created_at), coalesce(s.acr, ''), s.amr, s.jkt`
+	s.scope, s.resources, s.auth_time, coalesce(s.acr, ''), s.amr, s.jkt`
 
 // scanSession reads sessionColumns and whatever columns follow them.
 func scanSession(r row, more ...any) (session.Session, error) {
@@ -32,6 +32,7 @@ func scanSession(r row, more ...any) (session.Session, error) {
 	copy(x.Family[:], family)
 	x.CreatedAt, x.AbsoluteExpiry, x.RevokedAt, x.LastSeenAt = created.Time, expiry.Time, revoked.Time, seen.Time
 	x.AuthTime = authenticated.Time
+	x.AuthTime = x.Authenticated()
 	return x, nil
 }
 

@@ -72,7 +72,7 @@ func wantUserless(t *testing.T, store Durable, s session.Session) {
 		if err != nil {
 			t.Fatalf("standing by %s: %v", name, err)
 		}
-		if got.UserID != "" || got.Username != "" || !got.SessionsValidAfter.IsZero() || !got.UserActive || !got.ClientEnabled || got.Ended() {
+		if got.UserID != "" || !got.AuthTime.IsZero() || got.Grant().Subject != got.ClientID || got.Username != "" || !got.SessionsValidAfter.IsZero() || !got.UserActive || !got.ClientEnabled || got.Ended() {
 			t.Errorf("standing by %s: %+v, want it live and without a user", name, got)
 		}
 	}

@@ -76,8 +76,8 @@ const (
 
 func newRoot(s *shell) *cobra.Command {
 	root := s.group("mintmark", "a token authority",
-		`mintmark strikes short-lived signed access tokens and keeps the refresh tokens that
-renew them; every other service checks them offline against its public keys.
+		`mintmark issues short-lived signed access tokens and the refresh tokens that renew
+them; your other services check the access tokens offline, against its public keys.
 
 Without any setting it runs embedded: SQLite in ./mintmark-data, on loopback.`,
 		`  mintmark serve
@@ -102,7 +102,7 @@ Without any setting it runs embedded: SQLite in ./mintmark-data, on loopback.`,
 	help.GroupID = groupAbout
 	root.SetHelpCommand(help)
 	registerConfigFlags(root.PersistentFlags())
-	root.PersistentFlags().VarP(&s.output, "output", "o", "what answers look like: table, for people, or json")
+	root.PersistentFlags().VarP(&s.output, "output", "o", "form of the output: table, for people, or json")
 	add(root, groupRun, s.newServe(), s.newDemo(), s.newTorture())
 	add(root, groupOperate, s.newUsers(), s.newClients(), s.newSessions(), s.newExplain(), s.newKeys(), s.newMigrate())
 	add(root, groupConfigure, s.newConfig())
@@ -136,8 +136,8 @@ func (s *shell) group(use, short, long, example string, commands ...*cobra.Comma
 
 func (s *shell) newHelp() *cobra.Command {
 	return &cobra.Command{
-		Use: "help COMMAND", Short: "tell about a command",
-		Long:    "Tell about a command, as `mintmark COMMAND --help` does.",
+		Use: "help COMMAND", Short: "print the help of a command",
+		Long:    "Print the help of a command, as `mintmark COMMAND --help` does.",
 		Example: "  mintmark help users create",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -14,8 +14,8 @@ import (
 
 func (s *shell) newClients() *cobra.Command {
 	return s.group("clients", "list, disable and enable OAuth clients",
-		`Clients are what asks for tokens on behalf of users. first-party is built in: it stands
-behind /api/authentication.`,
+		`Clients request tokens on behalf of users. first-party is built in: /api/authentication
+uses it.`,
 		`  mintmark clients list
   mintmark clients disable first-party`,
 		s.newClientsList(), s.newClientsShow(), s.newClientsDisable(), s.newClientsEnable())
@@ -39,7 +39,7 @@ func (s *shell) newClientsList() *cobra.Command {
 
 func (s *shell) answerClients(clients []client.Client) error {
 	answer := make([]clientAnswer, 0, len(clients))
-	t := table{head: []string{"ID", "NAME", "KIND", "GRANTS", "ROTATION", "STATE", "CREATED"}, empty: "there are no clients; restart `mintmark serve`, which brings first-party"}
+	t := table{head: []string{"ID", "NAME", "KIND", "GRANTS", "ROTATION", "STATE", "CREATED"}, empty: "there are no clients; restart `mintmark serve`, which adds first-party"}
 	for _, c := range clients {
 		answer = append(answer, clientJSON(c))
 		t.rows = append(t.rows, []string{c.ID, c.Name, string(c.Kind), strings.Join(c.GrantTypes, ","), string(c.Rotation), clientState(c), stamp(c.CreatedAt)})
@@ -92,7 +92,7 @@ func (s *shell) newClientsDisable() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "disable CLIENT", Short: "refuse a client, and end its sessions",
 		Long: `Refuse a client from now on, and end every session that was begun through it. Disabling
-first-party switches /api/authentication off.`,
+first-party switches off /api/authentication.`,
 		Example: `  mintmark clients disable first-party`,
 		Args:    arguments("CLIENT"),
 		RunE: s.operate(func(ctx context.Context, cmd *cobra.Command, o operation, args []string) error {
@@ -115,8 +115,8 @@ first-party switches /api/authentication off.`,
 
 func (s *shell) newClientsEnable() *cobra.Command {
 	return &cobra.Command{
-		Use: "enable CLIENT", Short: "let a disabled client back in",
-		Long:    `Let a disabled client back in. Sessions that were ended stay ended.`,
+		Use: "enable CLIENT", Short: "enable a disabled client",
+		Long:    `Enable a disabled client. Its ended sessions stay ended.`,
 		Example: `  mintmark clients enable first-party`,
 		Args:    arguments("CLIENT"),
 		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, args []string) error {

@@ -25,8 +25,8 @@ func (s *shell) newConfigCheck() *cobra.Command {
 	return &cobra.Command{
 		Use: "check", Short: "report every problem of the configuration at once",
 		Long: `Read the configuration as serve would and report every problem that it has: what is
-wrong, where the value came from and how to mend it. Nothing is started and no database is
-opened; of a data directory only the issuer that it remembers is read.`,
+wrong, where the value came from and how to fix it. The command starts nothing and opens no
+database; of a data directory it reads only the stored issuer.`,
 		Example: `  mintmark config check --config mintmark.yaml`,
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -45,8 +45,8 @@ opened; of a data directory only the issuer that it remembers is read.`,
 func (s *shell) newConfigShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show", Short: "show every setting and where it came from",
-		Long: `Show the value in effect of every setting, and where it came from. Secrets are ***. A data
-directory that has been served from keeps its issuer, whatever the port.`,
+		Long: `Show the value of every setting in effect, and where it came from. Secrets are ***. A data
+directory keeps the issuer that it was first served under, even if the port changes.`,
 		Example: `  mintmark config show --output json`,
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -25,16 +25,16 @@ type demoFlags struct {
 func (s *shell) newDemo() *cobra.Command {
 	var f demoFlags
 	cmd := &cobra.Command{
-		Use: "demo", Short: "tell the whole story, from registration to a caught replay",
-		Long: `Tell the whole story against live servers, printing each request and its answer: a user
+		Use: "demo", Short: "show the life of a session, from registration to a caught replay",
+		Long: `Show the life of a session on live servers, and print each request and its answer: a user
 registers, logs in, calls a weather service, whose answer changes when the access token
 expires, refreshes, refreshes again; then a thief replays the first refresh token, and the
-session is dead everywhere. The exit code is 0 if every step went as it should.
+session is dead everywhere. The exit code is 0 if every step went as expected.
 
-Without --issuer it starts an authority of its own in a temporary directory, with access
-tokens that live three seconds. Against another one it waits as long as its access tokens
-live, twice, and leaves the account that it registers there, whose name it prints. Where
-registration is closed name a user by --username; the password is read from
+Without --issuer it starts its own authority in a temporary directory, with access tokens
+that live three seconds. With --issuer it waits twice for the lifetime of that authority's
+access tokens, and leaves the account that it registers there, whose name it prints. If
+registration is closed, name a user with --username; the password is read from
 --password-file or standard input. Tokens are never printed whole.`,
 		Example: `  mintmark demo
   mintmark demo --issuer http://localhost:8080
@@ -48,10 +48,10 @@ registration is closed name a user by --username; the password is read from
 		},
 	}
 	// These two hide the settings of the same name: here they speak of another process.
-	cmd.Flags().StringVar(&f.issuer, "issuer", "", "a live authority at this `url`, instead of one of the demo's own")
+	cmd.Flags().StringVar(&f.issuer, "issuer", "", "use the live authority at this `url`, instead of starting one")
 	cmd.Flags().StringVar(&f.audience, "audience", "", "with --issuer: the `aud` of its first-party tokens (default the issuer)")
 	cmd.Flags().StringVar(&f.username, "username", "", "log in as this `user` instead of registering one")
-	cmd.Flags().StringVar(&f.passwordFile, "password-file", "", "with --username: the `file` that holds the password (default standard input)")
+	cmd.Flags().StringVar(&f.passwordFile, "password-file", "", "with --username: the `file` that contains the password (default standard input)")
 	return cmd
 }
 
@@ -59,9 +59,9 @@ func (f *demoFlags) check(cmd *cobra.Command) error {
 	setting := givenSetting(cmd)
 	switch {
 	case setting != "":
-		return usagef("--%s does not reach the demo, whose authority is its own; start `mintmark serve` with it and use demo --issuer", setting)
+		return usagef("--%s has no effect on the demo's own authority; start `mintmark serve` with it and use demo --issuer", setting)
 	case f.issuer == "" && (f.audience != "" || f.username != ""):
-		return usagef("--audience and --username speak of a live authority; name it by --issuer")
+		return usagef("--audience and --username are for a live authority; name it with --issuer")
 	case f.passwordFile != "" && f.username == "":
 		return usagef("--password-file needs --username; give both, or neither to register a new user")
 	}
@@ -132,7 +132,7 @@ func (s *shell) demoPassword(ctx context.Context, path string) (secret.String, e
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return secret.String{}, usagef("%v; name a file that holds the password by --password-file", err)
+		return secret.String{}, usagef("%v; name a file that contains the password with --password-file", err)
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxInput+1))

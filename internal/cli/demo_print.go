@@ -116,7 +116,7 @@ func (p *textPrinter) end(steps int, differs error) error {
 	if differs != nil {
 		return nil // printed at its step, and by the command as it ends
 	}
-	p.say("\n%s\n", p.ink.green(fmt.Sprintf("All %d steps went as they should: a stolen refresh token costs its thief the session.", steps)))
+	p.say("\n%s\n", p.ink.green(fmt.Sprintf("All %d steps went as expected: the thief of a refresh token loses the session.", steps)))
 	return nil
 }
 

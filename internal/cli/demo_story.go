@@ -59,7 +59,7 @@ func (s *story) chapters() []chapter {
 		{"Refresh", "a new pair; the old refresh token is spent", s.refresh},
 		{"Call the weather service again", "the user noticed nothing", s.callWithSecond},
 		{"Refresh again", "each refresh token works once", s.refreshAgain},
-		{"A thief replays the first refresh token", "refused; and the authority now knows that somebody holds a stolen token", s.replay},
+		{"A thief replays the first refresh token", "refused; and the authority now knows that a token was stolen", s.replay},
 		{"The user refreshes with the newest token", "refused too: the session is dead for thief and owner alike", s.refreshDead},
 		{"The last access token expires, call again", "the session is dead everywhere; the user has to log in again, the thief can't", s.callDead},
 	}
@@ -94,7 +94,7 @@ func (s *story) register(ctx context.Context) error {
 		"username": s.who.username, "email": s.who.email, "password": s.who.password.Reveal(),
 	})
 	if answer, ok := errors.AsType[*wrongStatus](err); ok && answer.got == http.StatusForbidden {
-		return fmt.Errorf("%w: registration is closed; name a user by --username", err)
+		return fmt.Errorf("%w: registration is closed; name a user with --username", err)
 	}
 	return err
 }
@@ -112,10 +112,10 @@ func (s *story) logIn(ctx context.Context) error {
 	}
 	s.out.decoded(c)
 	if c.Issuer != s.issuer {
-		return fmt.Errorf("%w: the token is of the issuer %q, not %q; name that one by --issuer", errDiffers, c.Issuer, s.issuer)
+		return fmt.Errorf("%w: the token is from the issuer %q, not %q; name that one with --issuer", errDiffers, c.Issuer, s.issuer)
 	}
 	if !slices.Contains(c.Audience, s.audience) {
-		return fmt.Errorf("%w: the token is for %q, not for %q; name its audience by --audience", errDiffers, c.Audience, s.audience)
+		return fmt.Errorf("%w: the token is for %q, not for %q; name its audience with --audience", errDiffers, c.Audience, s.audience)
 	}
 	s.first, s.newest = granted, granted
 	return nil
@@ -170,7 +170,7 @@ func (s *story) renew(ctx context.Context, old pair) (pair, error) {
 	case err != nil:
 		return pair{}, err
 	case granted.AccessToken == "" || granted.RefreshToken == "":
-		return pair{}, fmt.Errorf("%w: the answer holds no pair of tokens", errDiffers)
+		return pair{}, fmt.Errorf("%w: the answer contains no pair of tokens", errDiffers)
 	case granted.RefreshToken == old.RefreshToken:
 		return pair{}, fmt.Errorf("%w: the refresh token is the same as before", errDiffers)
 	}

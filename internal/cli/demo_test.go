@@ -90,7 +90,7 @@ func TestDemoFailsWhereAStepDiffers(t *testing.T) {
 	}{
 		"registration is closed": {
 			func(path string, _ int, r *http.Response) { refuse(r, path == "register", http.StatusForbidden) },
-			"Register", "registration is closed; name a user by --username",
+			"Register", "registration is closed; name a user with --username",
 		},
 		"registration is refused for another reason": {
 			func(path string, _ int, r *http.Response) { refuse(r, path == "register", http.StatusBadRequest) },
@@ -157,7 +157,7 @@ func TestDemoNamesAnotherIssuerBeforeAnotherAudience(t *testing.T) {
 	issuer := liveIssuer(t, func(string, int, *http.Response) {})
 	alias := strings.Replace(issuer, "127.0.0.1", "localhost", 1)
 	got := run(t, "", "demo", "--issuer", alias)
-	if want := `of the issuer "` + issuer + `", not "` + alias + `"; name that one by --issuer`; got.code != 1 || !strings.Contains(got.stderr, want) {
+	if want := `from the issuer "` + issuer + `", not "` + alias + `"; name that one with --issuer`; got.code != 1 || !strings.Contains(got.stderr, want) {
 		t.Errorf("exit code %d, %q; want 1 and %q", got.code, got.stderr, want)
 	}
 	if n := strings.Count(got.stdout, "name that one"); n != 1 {
@@ -183,12 +183,12 @@ func TestDemoEndsInAWordWhenItIsInterrupted(t *testing.T) {
 func TestDemoRefusesWhatItCannotHonour(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"--access-token-ttl does not reach": {"--access-token-ttl", "1m"},
-		"name it by --issuer":               {"--username", "ada"},
-		"--password-file needs --username":  {"--issuer", "http://localhost:1", "--password-file", "x"},
-		"holds no password":                 {"--issuer", "http://localhost:1", "--username", "ada"},
-		"name a file":                       {"--issuer", "http://localhost:1", "--username", "ada", "--password-file", "/nowhere"},
-		"https":                             {"--issuer", "http://example.com"},
+		"--access-token-ttl has no effect": {"--access-token-ttl", "1m"},
+		"name it with --issuer":            {"--username", "ada"},
+		"--password-file needs --username": {"--issuer", "http://localhost:1", "--password-file", "x"},
+		"contains no password":             {"--issuer", "http://localhost:1", "--username", "ada"},
+		"name a file":                      {"--issuer", "http://localhost:1", "--username", "ada", "--password-file", "/nowhere"},
+		"https":                            {"--issuer", "http://example.com"},
 	} {
 		if got := run(t, "", append([]string{"demo"}, args...)...); got.code != 2 || !strings.Contains(got.stderr, want) || got.stdout != "" {
 			t.Errorf("%v: exit code %d, %q", args, got.code, got.stderr)

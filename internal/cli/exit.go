@@ -25,11 +25,11 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2 // usage or bad configuration
 	exitNotFound    = 3
-	exitRefused     = 4 // the thing may be done, but not now or not so
+	exitRefused     = 4 // it is allowed, but not now or not in this way
 	exitUnavailable = 5 // a dependency is unavailable
 )
 
-// usageError says that the command line is wrong.
+// usageError reports a wrong command line.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
@@ -38,7 +38,7 @@ func usagef(format string, args ...any) error {
 	return &usageError{fmt.Sprintf(format, args...)}
 }
 
-// errUnconfirmed says that something that can't be undone was not confirmed.
+// errUnconfirmed reports that an irreversible action was not confirmed.
 var errUnconfirmed = errors.New("not confirmed, nothing was changed")
 
 // exitCode is the one mapping from errors to exit codes.
@@ -66,7 +66,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// knownExit is what one sentinel error means to whoever ran the command.
+// knownExit is what one sentinel error means to the caller of the command.
 type knownExit struct {
 	err  error
 	code int
@@ -82,11 +82,11 @@ func knownExits() []knownExit {
 		{torture.ErrUnusable, exitUsage, ""},
 		{app.ErrDataDirInUse, exitRefused, ""},
 
-		{user.ErrNotFound, exitNotFound, "`mintmark users list` shows who there is"},
-		{client.ErrNotFound, exitNotFound, "`mintmark clients list` shows which there are"},
-		{session.ErrNotFound, exitNotFound, "`mintmark sessions list` shows which there are"},
-		{keyring.ErrUnknownKey, exitNotFound, "`mintmark keys list` shows which there are"},
-		{operator.ErrUnexplained, exitNotFound, "give a refresh token (mrt_…), a session's id or the X-Request-Id of an answer (a request that neither changed nor refused a session leaves no event, the log has it)"},
+		{user.ErrNotFound, exitNotFound, "`mintmark users list` shows all users"},
+		{client.ErrNotFound, exitNotFound, "`mintmark clients list` shows all clients"},
+		{session.ErrNotFound, exitNotFound, "`mintmark sessions list` shows all sessions"},
+		{keyring.ErrUnknownKey, exitNotFound, "`mintmark keys list` shows all keys"},
+		{operator.ErrUnexplained, exitNotFound, "give a refresh token (mrt_…), a session's id or the X-Request-Id of an answer (a request that neither changed nor refused a session has no event; look for it in the log)"},
 
 		{db.ErrSchemaBehind, exitRefused, ""},
 		{db.ErrSchemaTooNew, exitRefused, ""},
@@ -101,7 +101,7 @@ func knownExits() []knownExit {
 		{errUnconfirmed, exitRefused, "answer yes, or give --yes"},
 
 		{app.ErrUnavailable, exitUnavailable, ""},
-		{torture.ErrUnreachable, exitUnavailable, "see that it runs, and that the URL is right"},
+		{torture.ErrUnreachable, exitUnavailable, "check that it runs and that the URL is right"},
 		{db.ErrUnusable, exitUsage, ""},
 		{db.ErrUnavailable, exitUnavailable, ""},
 		{context.DeadlineExceeded, exitUnavailable, "try again when the machine or the network is less busy"},
@@ -110,8 +110,8 @@ func knownExits() []knownExit {
 	}
 }
 
-// complaints puts an error into lines: one, or one for each problem where a whole
-// list of them is to be mended at once.
+// complaints returns an error as lines: one, or one for each problem of a list that
+// can be fixed at once.
 func complaints(err error) []string {
 	var lines []string
 	if problems, ok := errors.AsType[config.Problems](err); ok {
@@ -141,8 +141,8 @@ func complaints(err error) []string {
 	return []string{line}
 }
 
-// about names what an error is about. Of an error that scripts know by its exit code
-// only that is left: the layers beneath would say the same in other words.
+// about says what an error is about. It reduces an error with an exit code of its own
+// to its sentinel, because the layers below would repeat it in other words.
 func about(noun, name string, err error) error {
 	for _, known := range []error{user.ErrNotFound, user.ErrUsernameTaken, user.ErrEmailTaken, client.ErrNotFound, session.ErrNotFound} {
 		if errors.Is(err, known) {
@@ -152,7 +152,7 @@ func about(noun, name string, err error) error {
 	return fmt.Errorf("%s %q: %w", noun, name, err)
 }
 
-// oneLine keeps an error on its line, whatever texts of others it quotes.
+// oneLine puts an error on one line, whatever text it quotes.
 func oneLine(text string) string {
 	return clean(strings.ReplaceAll(strings.TrimSpace(text), "\n", "; "))
 }

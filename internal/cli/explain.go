@@ -8,10 +8,10 @@ import (
 
 func (s *shell) newExplain() *cobra.Command {
 	return &cobra.Command{
-		Use: "explain TOKEN|SID|REQUEST-ID", Short: "tell why a refresh was refused, from the audit trail",
-		Long: `Tell the story of a session: who presented which refresh token, when, from where, and what
-it was worth. Of a refresh token it also tells whether it is ours, and what would become of
-it now; of a request, what it caused. Nothing is changed by asking.
+		Use: "explain TOKEN|SID|REQUEST-ID", Short: "explain why a refresh was refused, from the audit trail",
+		Long: `Print the history of a session: when and from where each refresh token was presented, and
+the verdict. For a refresh token, also print whether this authority issued it and what a
+refresh with it would do now; for a request, what it caused. The command changes nothing.
 
 A token is a secret: give - to read it from standard input, or @FILE.`,
 		Example: `  mintmark explain 019a8c3e-7b1f-7c52-9d0e-3f6a5b8c1d42

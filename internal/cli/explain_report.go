@@ -59,16 +59,16 @@ func (r storyReport) prose() []string {
 			r.Verdict.Verdict, verdictMeans(r.Verdict.Verdict), duration.Spell(policy.Grace), duration.Spell(policy.Idle)))
 	}
 	if r.RequestID != "" {
-		lines = append(lines, fmt.Sprintf("Request %s left %d event(s); `mintmark explain SID` tells the whole story of a session.", r.RequestID, len(r.Events)))
+		lines = append(lines, fmt.Sprintf("Request %s left %d event(s); `mintmark explain SID` prints the whole history of a session.", r.RequestID, len(r.Events)))
 	}
 	if r.Cut {
-		lines = append(lines, fmt.Sprintf("Only the newest %d events are told, and those that began or ended a session.", operator.MaxStory))
+		lines = append(lines, fmt.Sprintf("Only the newest %d events are listed, and those that began or ended a session.", operator.MaxStory))
 	}
 	return append(lines, r.sentences()...)
 }
 
-// sentences are about the events. Refusals in a row are one sentence, and where there
-// are too many, what decided nothing is left out, the oldest first.
+// sentences describe the events. Refusals in a row become one sentence. If there are
+// too many events, it leaves out those that decided nothing, the oldest first.
 func (r storyReport) sentences() []string {
 	var events []audit.Event
 	var refusals []int // of each event, how many in a row it ends
@@ -86,7 +86,7 @@ func (r storyReport) sentences() []string {
 	left := max(0, len(events)-maxSentences)
 	var lines []string
 	if left > 0 {
-		lines = append(lines, fmt.Sprintf("Besides what follows, %d more such things happened; the table has them.", left))
+		lines = append(lines, fmt.Sprintf("%d more events of this kind happened; the table has them.", left))
 	}
 	for i, e := range events {
 		if left > 0 && passing(e.Kind) {
@@ -115,17 +115,17 @@ func (r storyReport) aboutToken() []string {
 	t := r.Token
 	switch {
 	case !t.Legible:
-		return []string{"This is no refresh token: " + t.Defect + "."}
+		return []string{"This is not a refresh token: " + t.Defect + "."}
 	case t.Defect != "" && r.Session != nil:
-		return []string{fmt.Sprintf("This refresh token is not good, though the session it names is known here: %s.", t.Defect)}
+		return []string{fmt.Sprintf("This refresh token is invalid, although the session that it names is known here: %s.", t.Defect)}
 	case t.Defect != "":
-		return []string{fmt.Sprintf("This refresh token is not ours: %s.", t.Defect)}
+		return []string{fmt.Sprintf("This refresh token is not from this authority: %s.", t.Defect)}
 	}
 	mark := ""
 	if t.Token.Compromised {
 		mark = ", which is marked compromised"
 	}
-	lines := []string{fmt.Sprintf("The refresh token is ours: generation %d, issued %s, under the root secret %d%s.",
+	lines := []string{fmt.Sprintf("The refresh token is from this authority: generation %d, issued %s, under the root secret %d%s.",
 		t.Token.Generation, stampWithAge(t.Token.IssuedAt, r.Now), t.KeyID, mark)}
 	if r.Session == nil {
 		lines = append(lines, "Its session is not in this database: it belongs to another one, or to a time after the backup that this one was restored from.")
@@ -137,7 +137,7 @@ func (r storyReport) aboutSession() []string {
 	s := r.Session
 	user := s.Username
 	if user == "" {
-		user = "a user who was deleted"
+		user = "a deleted user"
 	}
 	lines := []string{fmt.Sprintf("Session %s: %s (%s) logged in through %s %s, from %s with %q.",
 		s.ID, user, s.UserID, s.ClientID, stampWithAge(s.CreatedAt, r.Now), s.Address, s.UserAgent)}
@@ -164,7 +164,7 @@ func (r storyReport) aboutState() string {
 	case r.Rotation == nil:
 		return fmt.Sprintf("Its rotation state could not be read (%v); %s.", r.RotationErr, checkpoint)
 	case r.Rotation.Cur <= s.Checkpoint:
-		return fmt.Sprintf("No rotation is remembered beyond the checkpoint, so generation %d counts as current; %s.", s.Checkpoint, checkpoint)
+		return fmt.Sprintf("No rotation beyond the checkpoint is stored, so generation %d counts as current; %s.", s.Checkpoint, checkpoint)
 	}
 	return fmt.Sprintf("Generation %d is current, issued %s in exchange for %d; %s.",
 		r.Rotation.Cur, stampWithAge(r.Rotation.RotatedAt, r.Now), r.Rotation.Prev, checkpoint)
@@ -214,13 +214,13 @@ func reasonMeans(reason string) string {
 
 func verdictMeans(v session.Verdict) string {
 	return map[session.Verdict]string{
-		session.Revoked:  "the session is over, log in anew",
+		session.Revoked:  "the session is over, log in again",
 		session.Expired:  "the idle lifetime of the token or the absolute one of the session has passed",
-		session.Renewed:  "tokens of this client don't rotate, it would be issued anew",
-		session.Rotated:  "it is the newest, its successor would be issued",
-		session.Repeated: "it is the one before the newest and within the grace, the same successor would be issued again",
-		session.Skipped:  "it is the one before the newest, whose unused successor would be burned",
-		session.Healed:   "it is newer than what is remembered, so the store has lost writes; its successor would be issued",
+		session.Renewed:  "tokens of this client don't rotate, so it would be issued again",
+		session.Rotated:  "it is the newest, so its successor would be issued",
+		session.Repeated: "it is the one before the newest and within the grace, so the same successor would be issued again",
+		session.Skipped:  "it is the one before the newest, and its unused successor would become invalid",
+		session.Healed:   "it is newer than the stored state, so the store has lost writes; its successor would be issued",
 		session.Replayed: "it was used before, and the session would end",
 	}[v]
 }

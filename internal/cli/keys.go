@@ -13,9 +13,8 @@ import (
 func (s *shell) newKeys() *cobra.Command {
 	return s.group("keys", "see, rotate and revoke the signing keys",
 		`A signing key is published before it signs, retires when the next one takes over, and
-is removed from the JWKS a while later. serve does all that by itself; rotate and revoke
-are for when it must be sooner. All work beside a running serve: replicas follow within
-seconds.`,
+is removed from the JWKS a while later. serve does all this by itself; use rotate and revoke
+to do it sooner. All commands work beside a running serve: replicas follow within seconds.`,
 		`  mintmark keys list
   mintmark keys rotate
   mintmark keys rotate --emergency --why "moving to another data centre"
@@ -27,10 +26,10 @@ seconds.`,
 func (s *shell) newKeysList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "list signing keys, their states and the next switch",
-		Long: `List every signing key there ever was, in order of activation. SEALED BY is the id of the
-root secret that its private half is sealed with, "-" once that is destroyed. NEXT is what
-becomes of the key by itself, and when. No private key is opened, so the root secret is
-not needed.`,
+		Long: `List every signing key, past and present, in order of activation. SEALED BY is the id of the
+root secret that its private half is sealed with, or "-" once that is destroyed. NEXT is the
+next change of the key's state, and when it comes. The command opens no private key, so it
+does not need the root secret.`,
 		Example: `  mintmark keys list
   mintmark keys list --output json`,
 		Args: arguments(),

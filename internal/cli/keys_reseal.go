@@ -10,9 +10,9 @@ import (
 func (s *shell) newKeysReseal() *cobra.Command {
 	return &cobra.Command{
 		Use: "reseal", Short: "seal every private key with the first root secret",
-		Long: `Seal with the first root secret every private key that another one sealed, so that the
-other can be dropped from MINTMARK_ROOT_SECRET as far as the keys are concerned (refresh
-tokens may still need it). Broken off and run again it goes on where it was.`,
+		Long: `Seal with the first root secret every private key that another one sealed. The keys then
+no longer need the other secret in MINTMARK_ROOT_SECRET (refresh tokens may still need it).
+If the command was interrupted, run it again: it continues where it stopped.`,
 		Example: `  mintmark keys reseal
   mintmark keys list`,
 		Args: arguments(),
@@ -24,7 +24,7 @@ tokens may still need it). Broken off and run again it goes on where it was.`,
 			if resealed == 0 {
 				return s.done(resealAnswer{Done: "reseal"}, "every private key is sealed with the first root secret already")
 			}
-			return s.done(resealAnswer{Done: "reseal", Resealed: resealed}, "%d private keys are sealed with the first root secret now", resealed)
+			return s.done(resealAnswer{Done: "reseal", Resealed: resealed}, "%d private keys are now sealed with the first root secret", resealed)
 		}),
 	}
 }

@@ -16,16 +16,17 @@ func (s *shell) newKeysRotate() *cobra.Command {
 	var emergency bool
 	var why string
 	cmd := &cobra.Command{
-		Use: "rotate", Short: "let the standby take over before its time",
-		Long: `Let the standby sign, 70 seconds from now, so that all replicas switch at one instant.
-The key that signs now retires and stays in the JWKS for MINTMARK_KEYS_RETAIN, so no token
-is lost. It is refused while the standby is unripe, that is, not yet published for
-MINTMARK_KEYS_PUBLISH_AHEAD: verifiers that cache the JWKS may not know it.
+		Use: "rotate", Short: "make the standby sign before its time",
+		Long: `Make the standby sign, 70 seconds from now, so that all replicas switch at one instant.
+The key that signs now retires and stays in the JWKS for MINTMARK_KEYS_RETAIN, so all its
+tokens stay valid. The command refuses while the standby is unripe, that is, not yet
+published for MINTMARK_KEYS_PUBLISH_AHEAD: verifiers that cache the JWKS may not know it.
 
-With --emergency it happens at once, ripe or not. A standby that was published a moment ago
-is waited for, ten seconds at most, so that every replica serves it before it signs.
+With --emergency the switch happens at once, even if the standby is unripe. If the standby
+has just been published, the command waits, ten seconds at most, so that every replica
+serves it before it signs.
 
-If the key that signs is in wrong hands, revoke it instead: a retired key is still good.`,
+If the key that signs was stolen, revoke it instead: verifiers still accept a retired key.`,
 		Example: `  mintmark keys rotate
   mintmark keys rotate --emergency --why "moving to another data centre" --yes`,
 		Args: arguments(),
@@ -33,8 +34,8 @@ If the key that signs is in wrong hands, revoke it instead: a retired key is sti
 			return s.rotate(ctx, cmd, o, emergency, why)
 		}),
 	}
-	cmd.Flags().BoolVar(&emergency, "emergency", false, "switch at once, ripe or not")
-	cmd.Flags().StringVar(&why, "why", "", "the `reason`, for the audit trail; asked for with --emergency")
+	cmd.Flags().BoolVar(&emergency, "emergency", false, "switch at once, even if the standby is unripe")
+	cmd.Flags().StringVar(&why, "why", "", "the `reason`, for the audit trail; required with --emergency")
 	addYes(cmd)
 	return cmd
 }
@@ -63,14 +64,15 @@ func (s *shell) newKeysRevoke() *cobra.Command {
 	var why string
 	var flushAfter time.Duration
 	cmd := &cobra.Command{
-		Use: "revoke KID", Short: "take a key that is in wrong hands out of the JWKS, for ever",
-		Long: `Take a signing key out of the JWKS for ever: nothing brings it back, and every token it
-signed is refused by whoever reads the JWKS anew. If it is the key that signs now, the standby
-signs at once instead; one that was published a moment ago is waited for, ten seconds at most.
+		Use: "revoke KID", Short: "remove a stolen key from the JWKS, forever",
+		Long: `Remove a signing key from the JWKS forever: nothing brings it back, and verifiers refuse
+every token that it signed once they read the JWKS again. If it is the key that signs now, the
+standby signs instead, at once; if the standby has just been published, the command waits,
+ten seconds at most.
 
-A fresh key follows after --flush-after: verifiers that read the JWKS only when they meet an
-unknown kid drop the revoked key then. With --flush-after 0s that is as soon as every replica
-has published it.
+A fresh key takes over after --flush-after: verifiers that read the JWKS only when they meet
+an unknown kid then drop the revoked key. With --flush-after 0s the fresh key takes over as
+soon as every replica has published it.
 
 Clients refresh and get a token under the new key; no session ends.`,
 		Example: `  mintmark keys revoke NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --why "found in a backup"
@@ -81,7 +83,7 @@ Clients refresh and get a token under the new key; no session ends.`,
 		}),
 	}
 	cmd.Flags().StringVar(&why, "why", "", "the `reason`, for the audit trail")
-	cmd.Flags().DurationVar(&flushAfter, "flush-after", time.Hour, "when a fresh key follows the standby, to flush the caches of verifiers")
+	cmd.Flags().DurationVar(&flushAfter, "flush-after", time.Hour, "when a fresh key takes over from the standby, to flush the caches of verifiers")
 	addYes(cmd)
 	return cmd
 }
@@ -89,9 +91,9 @@ Clients refresh and get a token under the new key; no session ends.`,
 func (s *shell) revokeKey(ctx context.Context, cmd *cobra.Command, o operation, kid string, flushAfter time.Duration, why string) error {
 	done, err := o.RevokeKey(ctx, kid, flushAfter, s.order(o, why, func(to keyring.Switch) error {
 		if to.To.KID == "" {
-			return s.confirm(cmd, irreversible, "Revoke %s for ever? It does not sign now; tokens that it signed are refused from then on.", kid)
+			return s.confirm(cmd, irreversible, "Revoke %s forever? It does not sign now; verifiers will refuse the tokens that it signed.", kid)
 		}
-		return s.confirm(cmd, irreversible, "Revoke %s, which signs now, for ever? %s takes over, and every access token that is out is refused.", kid, to.To.KID)
+		return s.confirm(cmd, irreversible, "Revoke %s, which signs now, forever? %s takes over, and verifiers will refuse every current access token.", kid, to.To.KID)
 	}))
 	if errors.Is(err, operator.ErrFlushAfter) {
 		return usagef("--flush-after is from 0s to MINTMARK_KEYS_PUBLISH_AHEAD (%s), not %s", o.cfg.KeysPublishAhead, flushAfter)
@@ -113,7 +115,7 @@ func inFlags(err error, what string) error {
 	case errors.Is(err, operator.ErrNoWhy):
 		return usagef("--why is missing: say for the audit trail %s", what)
 	case errors.Is(err, operator.ErrLongWhy):
-		return usagef("--why is longer than %d bytes; put the rest where the incident is written down", operator.MaxWhy)
+		return usagef("--why is longer than %d bytes; put the rest into your incident report", operator.MaxWhy)
 	}
 	return err
 }

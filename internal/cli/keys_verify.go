@@ -26,14 +26,14 @@ func (s *shell) newKeysVerify() *cobra.Command {
 	var offline bool
 	cmd := &cobra.Command{
 		Use: "verify", Short: "check every stored key, and the JWKS that is served",
-		Long: `Check of every stored key that its kid is the thumbprint of its public half, that the
-root secret opens its private half, that the two halves belong together, and that the JWKS
-of the issuer holds exactly the keys it should. Exit code 1 if anything is wrong, with the
-kid and what to do.
+		Long: `Check that the kid of every stored key is the thumbprint of its public half, that the root
+secret opens its private half, that the two halves belong together, and that the JWKS of the
+issuer contains exactly the right keys. If anything is wrong, the exit code is 1, and the
+command prints the kid and what to do.
 
-One replica is asked, whichever answers at the issuer's address. If none does, that is told
-and the stored keys alone are checked; with --offline it is not asked, as after restoring a
-backup.`,
+The command asks the replica that answers at the issuer's address. If none answers, it says
+so and checks only the stored keys; with --offline, for example after restoring a backup, it
+does not ask.`,
 		Example: `  mintmark keys verify
   mintmark keys verify --offline --output json`,
 		Args: arguments(),
@@ -65,7 +65,7 @@ func (s *shell) verifyKeys(ctx context.Context, o operation, offline bool) (foun
 			return found, nil
 		}
 		if late == 0 {
-			fmt.Fprintf(s.stderr, "the served JWKS is not what it should be; asking again for %s, as a replica may be late\n", keyring.Settled)
+			fmt.Fprintf(s.stderr, "the served JWKS has the wrong keys; asking again for %s, because a replica may be late\n", keyring.Settled)
 		}
 		select {
 		case <-time.After(time.Second):
@@ -79,10 +79,10 @@ func (s *shell) verifyKeys(ctx context.Context, o operation, offline bool) (foun
 func differences(found operator.KeyReport) []error {
 	var problems []error
 	for _, kid := range found.Missing() {
-		problems = append(problems, fmt.Errorf("key %s is not served though it should be; see that every replica reads this database", kid))
+		problems = append(problems, fmt.Errorf("key %s should be served but is not; check that every replica reads this database", kid))
 	}
 	for _, kid := range found.Unexpected() {
-		problems = append(problems, fmt.Errorf("key %q is served though it should not be; see that every replica reads this database", kid))
+		problems = append(problems, fmt.Errorf("key %q is served but should not be; check that every replica reads this database", kid))
 	}
 	return problems
 }
@@ -107,7 +107,7 @@ func (s *shell) answerVerified(found operator.KeyReport) error {
 		t.rows = append(t.rows, []string{one.KID, one.State, one.Stored, one.Served})
 	}
 	if closed {
-		problems = append(problems, fmt.Errorf("no signing key opens: %w; the root secret or the issuer here is not that of serve", found.Keys[0].Problem))
+		problems = append(problems, fmt.Errorf("no signing key opens: %w; this root secret or issuer is not that of serve", found.Keys[0].Problem))
 	}
 	if found.Asked {
 		problems = append(problems, differences(found)...)

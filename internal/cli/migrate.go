@@ -55,10 +55,11 @@ func (s *shell) numbered(name string, verb func(cmd *cobra.Command, schema *db.D
 
 func (s *shell) newMigrateUp() *cobra.Command {
 	return &cobra.Command{
-		Use: "up", Short: "apply what is missing",
-		Long: `Apply every migration that the database lacks. Several may run at once on Postgres: one
-does the work, the others wait. Through a pooler set MINTMARK_DATABASE_MIGRATE_URL to the
-server itself. In embedded mode stop serve first, unless nothing is missing.`,
+		Use: "up", Short: "apply the missing migrations",
+		Long: `Apply every migration that the database lacks. On Postgres, several of these commands may
+run at once: one does the work, the others wait. If there is a pooler, set
+MINTMARK_DATABASE_MIGRATE_URL to the server itself. In embedded mode stop serve first,
+unless nothing is missing.`,
 		Example: `  mintmark migrate up`,
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -81,13 +82,13 @@ server itself. In embedded mode stop serve first, unless nothing is missing.`,
 
 func (s *shell) newMigrateDown() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "down N", Short: "take back the last N migrations, and what they hold",
-		Long: `Take back the last N migrations. Tables and columns that they brought go, with all that
-is in them. A script has to say --yes. In embedded mode stop serve first.`,
+		Use: "down N", Short: "revert the last N migrations, and delete their data",
+		Long: `Revert the last N migrations. This drops the tables and columns that they added, with all
+their data. A script has to give --yes. In embedded mode stop serve first.`,
 		Example: `  mintmark migrate down 1`,
 		Args:    arguments("N"),
 		RunE: s.numbered("N", func(cmd *cobra.Command, schema *db.Database, n int) error {
-			if err := s.confirm(cmd, irreversible, "Take back %d migrations and drop what they hold?", n); err != nil {
+			if err := s.confirm(cmd, irreversible, "Revert %d migrations and delete their data?", n); err != nil {
 				return fmt.Errorf("migrate down %d: %w", n, err)
 			}
 			return schema.Down(cmd.Context(), n)
@@ -99,8 +100,8 @@ is in them. A script has to say --yes. In embedded mode stop serve first.`,
 
 func (s *shell) newMigrateStatus() *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "tell where the schema stands",
-		Long:    `List the migrations that this binary knows and which of them are applied. Nothing is changed.`,
+		Use: "status", Short: "show the state of the schema",
+		Long:    `List the migrations that this binary knows, and which of them are applied. This changes nothing.`,
 		Example: `  mintmark migrate status`,
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -119,10 +120,10 @@ func (s *shell) newMigrateStatus() *cobra.Command {
 
 func (s *shell) newMigrateForce() *cobra.Command {
 	return &cobra.Command{
-		Use: "force V", Short: "declare the schema whole at version V",
-		Long: `Declare that the schema is whole at version V (0: empty) after a migration broke off and
-somebody has looked at what it left. No migration runs and no table is touched. In
-embedded mode stop serve first.`,
+		Use: "force V", Short: "declare the schema complete at version V",
+		Long: `Declare that the schema is complete at version V (0: empty). Use it after a migration
+failed and you have checked what it left behind. The command runs no migration and touches
+no table. In embedded mode stop serve first.`,
 		Example: `  mintmark migrate force 1 && mintmark migrate up`,
 		Args:    arguments("V"),
 		RunE: s.numbered("V", func(cmd *cobra.Command, schema *db.Database, v int) error {

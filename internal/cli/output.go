@@ -20,7 +20,7 @@ type written struct {
 func (w *written) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
 	if err != nil && w.failed == nil {
-		w.failed = fmt.Errorf("write the answer: %w; see where the output goes", err)
+		w.failed = fmt.Errorf("write the answer: %w; check where the output goes", err)
 	}
 	return n, err
 }

@@ -17,15 +17,15 @@ type page struct {
 }
 
 func (p *page) register(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&p.limit, "limit", 50, "at most so many `rows`, up to 1000")
-	cmd.Flags().StringVar(&p.after, "after", "", "go on behind the row with this `id`")
+	cmd.Flags().IntVar(&p.limit, "limit", 50, "maximum number of `rows`, up to 1000")
+	cmd.Flags().StringVar(&p.after, "after", "", "continue after the row with this `id`")
 }
 
 func (p *page) check() error {
 	if p.limit < 1 || p.limit > maxPage {
 		return usagef("--limit %d is out of range; give a number from 1 to %d", p.limit, maxPage)
 	}
-	if p.after != "" && uuid.Validate(p.after) != nil { // else the database would complain, in its own words
+	if p.after != "" && uuid.Validate(p.after) != nil { // otherwise the database would report it, in its own words
 		return usagef("--after %q is not an id; give one from the listing", p.after)
 	}
 	return nil

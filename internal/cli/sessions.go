@@ -24,8 +24,8 @@ func (s *shell) newSessionsList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "list sessions, newest first",
 		Long: `List sessions, the newest first, a page at a time. The last use is written about once an
-hour, so it may lag behind by that; so does the state lapsed, of one that was not used for
-the idle lifetime of its client, as configured here.`,
+hour, so it may be an hour old. A session is lapsed if it was not used for the idle lifetime
+of its client, as configured here.`,
 		Example: `  mintmark sessions list --live
   mintmark sessions list --user ada --limit 10`,
 		Args: arguments(),
@@ -46,8 +46,8 @@ the idle lifetime of its client, as configured here.`,
 		}),
 	}
 	wanted.page.register(cmd)
-	cmd.Flags().StringVar(&wanted.user, "user", "", "only those of this `user`, by name, e-mail address or id")
-	cmd.Flags().BoolVar(&wanted.live, "live", false, "only those that can still refresh")
+	cmd.Flags().StringVar(&wanted.user, "user", "", "only the sessions of this `user`, by name, e-mail address or id")
+	cmd.Flags().BoolVar(&wanted.live, "live", false, "only sessions that can still refresh")
 	return cmd
 }
 

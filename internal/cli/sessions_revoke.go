@@ -11,9 +11,9 @@ func (s *shell) newSessionsRevoke() *cobra.Command {
 	var whose string
 	cmd := &cobra.Command{
 		Use: "revoke [SID]", Short: "end a session, or all of a user's",
-		Long: `End one session for good, or with --user all of one user's. They can't be refreshed from
-then on. Access tokens that are out die within 5 s at services that follow the status lists;
-at others they live on until they expire. The user may log in again.`,
+		Long: `End one session, or with --user all sessions of one user, permanently. They can no longer
+be refreshed. Services that follow the status lists refuse their access tokens within 5 s;
+other services accept them until they expire. The user may log in again.`,
 		Example: `  mintmark sessions revoke 019a8c3e-7b1f-7c52-9d0e-3f6a5b8c1d42
   mintmark sessions revoke --user ada --yes`,
 		Args: cobra.ArbitraryArgs,

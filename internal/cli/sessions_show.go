@@ -12,7 +12,7 @@ import (
 func (s *shell) newSessionsShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show SID", Short: "show a session",
-		Long:    `Show one session, by id. explain tells its story.`,
+		Long:    `Show one session, by id. explain prints its history.`,
 		Example: `  mintmark sessions show 019a8c3e-7b1f-7c52-9d0e-3f6a5b8c1d42`,
 		Args:    arguments("SID"),
 		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, args []string) error {

@@ -42,7 +42,7 @@ const (
 )
 
 // addYes gives a command the flag that answers its question.
-func addYes(cmd *cobra.Command) { cmd.Flags().BoolP("yes", "y", false, "do it without asking") }
+func addYes(cmd *cobra.Command) { cmd.Flags().BoolP("yes", "y", false, "don't ask for confirmation") }
 
 // confirm asks before harm is done. errUnconfirmed.
 func (s *shell) confirm(cmd *cobra.Command, h harm, format string, args ...any) error {
@@ -85,9 +85,9 @@ func passwordIn(text, place string) (secret.String, error) {
 	password := strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 	switch {
 	case password == "":
-		return secret.String{}, usagef("%s holds no password; write it there, it is not taken from the command line", place)
+		return secret.String{}, usagef("%s contains no password; write it there, it is not taken from the command line", place)
 	case len(text) > maxInput, strings.ContainsAny(password, "\r\n"):
-		return secret.String{}, usagef("%s holds more than one line; write the password and nothing else", place)
+		return secret.String{}, usagef("%s contains more than one line; write only the password", place)
 	}
 	return secret.NewString(password), nil
 }

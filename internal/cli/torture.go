@@ -42,21 +42,21 @@ type tortureFlags struct {
 func (s *shell) newTorture() *cobra.Command {
 	var f tortureFlags
 	cmd := &cobra.Command{
-		Use: "torture URL", Short: "fire forged and damaged tokens at a resource service",
-		Long: `Fire forged and damaged access tokens at an endpoint of a resource service, whoever wrote
-it, and tell what it wrongly accepted and what it wrongly refused. The exit code is 0 if
-nothing went wrong, 1 if anything did, 5 if the service or its issuer can't be reached.
+		Use: "torture URL", Short: "send forged and damaged tokens to a resource service",
+		Long: `Send forged and damaged access tokens to an endpoint of any resource service, and report
+what it wrongly accepted and what it wrongly refused. The exit code is 0 if nothing went
+wrong, 1 if anything did, 5 if the service or its issuer can't be reached.
 
-A good token, by --token or --client, is enough for every case that needs no good
+A good token, from --token or --client, is enough for every case that needs no good
 signature. The others (expired, for another audience, a removed key, a revoked session …)
-need one of these, and are listed as not tried without:
+need one of these, and are otherwise listed as not tried:
 
-  --own-issuer ADDR  the command is an issuer as long as it runs; point the service at it
+  --own-issuer ADDR  the command is an issuer while it runs; point the service at it
   --test-key @FILE   an RSA key in PEM that the service already trusts
 
-Never point a service at --own-issuer that holds anything of worth. One request is in
-flight at a time, a few hundred in all, to the URL and the issuer only. Good requests are
-carried out, some 20 times: name an endpoint where that does no harm. Tokens are never
+Never point a service with real data at --own-issuer. The command sends one request at a
+time, a few hundred in all, to the URL and the issuer only. The service carries out good
+requests, some 20 times: name an endpoint where that does no harm. Tokens are never
 printed. A token or secret may be - for standard input or @FILE.`,
 		Example: `  mintmark torture https://orders.example.com/orders --issuer https://auth.example.com \
     --audience https://orders.example.com --token @token.txt
@@ -92,25 +92,25 @@ func (f *tortureFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.token, "token", "", "a good access `token` of the issuer")
 	flags.StringVar(&f.client, "client", "", "the `id` of a client to which the issuer grants good tokens (client credentials)")
 	flags.StringVar(&f.clientSecret, "client-secret", "", "with --client: its secret, as - or `@file` (default the variable "+clientSecretVariable+")")
-	flags.StringVar(&f.ownIssuer, "own-issuer", "", "be the issuer, at this `address`; --issuer if the service knows it by another URL")
+	flags.StringVar(&f.ownIssuer, "own-issuer", "", "be the issuer, at this `address`; add --issuer if the service uses another URL for it")
 	flags.StringVar(&f.testKey, "test-key", "", "an RSA private key that the service trusts, as `@file`")
 	flags.StringVar(&f.kid, "kid", "", "with --test-key: the `name` the key is published under")
 	flags.StringVar(&f.typ, "typ", "at+jwt", "with --own-issuer or --test-key: the `typ` of good tokens")
 	flags.StringVar(&f.claims, "claims", "", "with --own-issuer or --test-key: more claims that good tokens need, as a `json` object or @file")
 	flags.StringVar(&f.method, "method", http.MethodGet, "the `method` of a good request")
-	flags.StringArrayVar(&f.headers, "header", nil, "a `header` of a good request, as \"Name: value\"; {token} in it is where the token goes")
+	flags.StringArrayVar(&f.headers, "header", nil, "a `header` of a good request, as \"Name: value\"; {token} in it is replaced by the token")
 	flags.StringVar(&f.body, "body", "", "the `body` of a good request, or @file")
-	flags.StringVar(&f.trap, "trap", "127.0.0.1:0", "the `address` that forged key URLs point to, to see whether anybody comes")
-	flags.StringSliceVar(&f.only, "only", nil, "play these cases only, by `id`")
+	flags.StringVar(&f.trap, "trap", "127.0.0.1:0", "the `address` that forged key URLs point to, to detect whether the service fetches them")
+	flags.StringSliceVar(&f.only, "only", nil, "run only these cases, by `id`")
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave these cases out, by `id`")
-	flags.BoolVar(&f.yes, "yes", false, "send a good request by another method than GET and HEAD, some 20 times")
-	flags.DurationVar(&f.within, "within", 10*time.Minute, "end early if it takes longer, and tell what was found out")
-	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "a request without an answer for so long hung")
-	flags.DurationVar(&f.wait, "wait", time.Minute, "with --own-issuer: how long the service has to come to trust it")
-	flags.DurationVar(&f.leeway, "leeway", time.Minute, "how far the service may let clocks differ")
+	flags.BoolVar(&f.yes, "yes", false, "allow a good request with a method other than GET and HEAD, which is sent some 20 times")
+	flags.DurationVar(&f.within, "within", 10*time.Minute, "end early if it takes longer, and print the findings so far")
+	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for an answer before the request counts as hung")
+	flags.DurationVar(&f.wait, "wait", time.Minute, "with --own-issuer: how long to wait until the service trusts it")
+	flags.DurationVar(&f.leeway, "leeway", time.Minute, "the clock difference that the service may tolerate")
 	flags.DurationVar(&f.keysWithin, "keys-within", time.Minute, "with --own-issuer: how long the service may take to notice changed keys")
 	flags.DurationVar(&f.revokedWithin, "revoked-within", 0, "with --own-issuer: how long a service that follows status lists may take to notice a revoked session")
-	flags.BoolVar(&f.list, "list", false, "print the cases and fire nothing")
+	flags.BoolVar(&f.list, "list", false, "print the cases and send nothing")
 }
 
 // check looks for flags that make no sense together or alone.
@@ -191,7 +191,7 @@ func (s *shell) tortureConfig(ctx context.Context, url string, f tortureFlags) (
 	if f.ownIssuer != "" {
 		cfg.Wait = f.wait
 		cfg.Ready = func(issuer string) {
-			fmt.Fprintf(s.stderr, "issuer %s is up: let the service trust it, for the audience %s; waiting up to %v for it to accept a good token\n",
+			fmt.Fprintf(s.stderr, "issuer %s is up: configure the service to trust it, with the audience %s; waiting up to %v until it accepts a good token\n",
 				clean(issuer), clean(f.audience), f.wait)
 		}
 	}

@@ -11,8 +11,8 @@ import (
 
 func (s *shell) newUsers() *cobra.Command {
 	return s.group("users", "add, find, disable and delete users",
-		`Users are who logs in. These commands work on the stores that serve uses, safely while
-it runs. USER is a name, in any spelling that logs in, an e-mail address or an id.`,
+		`Users are the people who log in. These commands work on the stores that serve uses, safely
+while it runs. USER is a name, in any spelling that can log in, an e-mail address or an id.`,
 		`  mintmark users create ada --email ada@example.com < password.txt
   mintmark users list
   mintmark users disable ada`,
@@ -24,8 +24,8 @@ func (s *shell) newUsersCreate() *cobra.Command {
 	var email string
 	cmd := &cobra.Command{
 		Use: "create NAME", Short: "add a user",
-		Long: `Add a user, also where registration is closed. The password is asked for, or read from
-standard input; it is never taken from the command line. The rules are those of
+		Long: `Add a user, even if registration is closed. The command asks for the password, or reads it
+from standard input; it is never taken from the command line. The rules are those of
 registration.`,
 		Example: `  mintmark users create ada --email ada@example.com
   mintmark users create ada --email ada@example.com < password.txt`,
@@ -90,7 +90,7 @@ func (s *shell) answerUsers(users []user.User) error {
 func (s *shell) newUsersShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show USER", Short: "show a user",
-		Long:    `Show one user, by name, e-mail address or id. By id a deleted user is found too.`,
+		Long:    `Show one user, by name, e-mail address or id. An id also finds a deleted user.`,
 		Example: `  mintmark users show ada`,
 		Args:    arguments("USER"),
 		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, args []string) error {

@@ -13,11 +13,11 @@ import (
 func (s *shell) newUsersDisable() *cobra.Command {
 	return s.newUserChange(userChange{
 		verb: "disable", done: "was disabled, and every session ended", harms: true,
-		question: "Disable %s and end every session of theirs?",
+		question: "Disable %s and end all their sessions?",
 		short:    "refuse a user, and end their sessions",
-		long: `Refuse the user from now on: no login, no refresh, and every session is ended. Access
-tokens that are out die within 5 s at services that follow the status lists; at others they
-live on until they expire. enable takes it back, but for the sessions.`,
+		long: `Refuse the user from now on: no login, no refresh, and every session ends. Services that
+follow the status lists refuse the access tokens within 5 s; other services accept them until
+they expire. enable reverses this, except for the sessions.`,
 		change: (*operator.Operator).DisableUser,
 	})
 }
@@ -26,7 +26,7 @@ func (s *shell) newUsersEnable() *cobra.Command {
 	return s.newUserChange(userChange{
 		verb: "enable", done: "may log in again",
 		short:  "let a disabled user log in again",
-		long:   `Let a disabled user log in again. Sessions that were ended stay ended.`,
+		long:   `Let a disabled user log in again. Ended sessions stay ended.`,
 		change: (*operator.Operator).EnableUser,
 	})
 }
@@ -34,16 +34,16 @@ func (s *shell) newUsersEnable() *cobra.Command {
 func (s *shell) newUsersDelete() *cobra.Command {
 	return s.newUserChange(userChange{
 		verb: "delete", done: "was deleted", harms: true, harm: irreversible,
-		question: "Delete %s for good and end every session of theirs?",
-		short:    "delete a user for good",
-		long: `Delete a user for good: the name, the address and the password go, every session ends.
-The id stays as a tombstone, so that the audit trail keeps its sense; name and address
-may be used again. A script has to say --yes.`,
+		question: "Delete %s permanently and end all their sessions?",
+		short:    "delete a user permanently",
+		long: `Delete a user permanently: the name, the address and the password are deleted, and every
+session ends. The id stays as a tombstone for the audit trail; name and address may be used
+again. A script has to give --yes.`,
 		change: (*operator.Operator).DeleteUser,
 	})
 }
 
-// userChange is a verb that takes a user and nothing else.
+// userChange is a verb that takes only a user.
 type userChange struct {
 	verb, done, short, long string
 	harms                   bool
@@ -82,8 +82,8 @@ func (s *shell) newUserChange(c userChange) *cobra.Command {
 func (s *shell) newUsersSetPassword() *cobra.Command {
 	return &cobra.Command{
 		Use: "set-password USER", Short: "give a user a new password, and end their sessions",
-		Long: `Give a user a new password. It is asked for, or read from standard input, never taken
-from the command line. Every session of the user ends.`,
+		Long: `Give a user a new password. The command asks for it, or reads it from standard input; it is
+never taken from the command line. Every session of the user ends.`,
 		Example: `  mintmark users set-password ada
   mintmark users set-password ada < password.txt`,
 		Args: arguments("USER"),

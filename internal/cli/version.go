@@ -10,8 +10,8 @@ import (
 
 func (s *shell) newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "tell which mintmark this is",
-		Long:    `Tell which mintmark this is, what it was built with and for.`,
+		Use: "version", Short: "print the version",
+		Long:    `Print the version of mintmark, what it was built with and for which platform.`,
 		Example: `  mintmark version --output json`,
 		Args:    arguments(),
 		RunE: func(*cobra.Command, []string) error {

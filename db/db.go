@@ -1,12 +1,10 @@
-// Package db holds the schema of the durable store: one timeline of migrations
-// for Postgres and one for SQLite, in lock-step, embedded in the binary and
-// applied by golang-migrate.
+// Package db is the schema of the durable store: one series of migrations for Postgres and one for SQLite, with the
+// same versions, embedded in the binary and applied by golang-migrate.
 //
-// It protects one invariant: a binary never works on a schema that it does not
-// understand. Every migration records the oldest binary that it still serves, so
-// replicas of two neighbouring versions can run over one database while they are
-// being replaced, and one that is too old says so instead of guessing. The
-// package does not read or write the tables; the stores do.
+// It protects one invariant: a binary never works on a schema that it does not understand. Every migration records the
+// oldest binary that still works with it, so replicas of two neighbouring versions can run on one database during an
+// upgrade, and a binary that is too old reports so instead of guessing. The package does not read or write the tables;
+// the stores do.
 package db
 
 import (

@@ -1,5 +1,4 @@
-// Command mintmark is the token authority and everything an operator does with
-// it. What its commands do is in package cli.
+// Command mintmark is the token authority and the tool of its operators. Package cli has its commands.
 package main
 
 import (

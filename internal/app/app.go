@@ -1,6 +1,5 @@
-// Package app builds the authority from a Config and owns the order in which its
-// parts start and stop. It is the only package that knows every store; it holds
-// no rule of its own.
+// Package app builds the authority from a Config, and starts and stops its parts in the right order. It is the only
+// package that knows every store. It contains no rules.
 package app
 
 import (

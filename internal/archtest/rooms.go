@@ -1,6 +1,5 @@
-// Package archtest holds the rules of the house as data: which package may import
-// which. Its tests hold the code against them, so that a request can only walk
-// downwards and a newcomer can trust the folder listing.
+// Package archtest contains, as data, the rules about which package may import which. Its tests check the code against
+// the rules, so that imports only point downwards and a newcomer can trust the folder listing.
 package archtest
 
 import (

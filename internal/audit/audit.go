@@ -1,10 +1,9 @@
-// Package audit records what happened to users, clients, sessions and keys, so
-// that an operator can tell months later who did what, when and from where.
+// Package audit records what happened to users, clients, sessions and keys, so that an operator can find out months
+// later who did what, when and from where.
 //
-// Events that accompany a durable change commit in the same transaction as the
-// change (the store method takes the event); events about things that changed
-// nothing durable go through a bounded [Queue]. An event never holds a token,
-// password or key: fields are identifiers, addresses and short words.
+// An event about a durable change commits in the same transaction as the change (the store method takes the event); an
+// event about anything else goes through a bounded [Queue]. An event never contains a token, password or key: its
+// fields are identifiers, addresses and short words.
 package audit
 
 import (

@@ -1,6 +1,5 @@
-// Package authority is what the token authority does: one file per verb, and in
-// each the order of the steps and nothing else. Rules live in the packages of the
-// nouns, transport above, stores below.
+// Package authority contains the verbs of the token authority, one file per verb. Each file contains the order of the
+// steps and nothing else: the rules are in the domain packages, the transport is above, and the stores are below.
 package authority
 
 import (

@@ -1,11 +1,8 @@
-// Package cli is the command line: a file per command, and in each the words of
-// the command and the order of its steps.
+// Package cli is the command line. There is a file per command, with its texts and the order of its steps.
 //
-// It protects three promises to whoever types or scripts it: every error is one
-// line on stderr that says what and how to mend it, the exit code tells the kind
-// of failure (exit.go is the one place that decides it), and what is asked for on
-// stdout is a table for people or JSON for programs. No secret is taken from the
-// command line or printed.
+// It makes three promises to users and scripts: every error is one line on stderr that says what is wrong and how to
+// fix it; the exit code is the kind of failure (only exit.go decides it); and the output on stdout is a table for
+// people or JSON for programs. It never takes a secret from the command line or prints one.
 //
 // It opens no store and no listener itself; package app does.
 package cli

@@ -1,6 +1,5 @@
-// Package client knows the OAuth clients: which grants each may use, how its
-// sessions rotate, and whether it is enabled. A [Directory] answers from memory
-// so that authenticating a client costs a request no I/O.
+// Package client defines the OAuth clients: which grants each client may use, how its sessions rotate, and whether it
+// is enabled. A [Directory] answers from memory, so that authenticating a client costs no I/O.
 package client
 
 import (

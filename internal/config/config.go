@@ -1,15 +1,13 @@
 // Package config turns flags, environment and a file into one typed Config.
 //
-// It is the only reader of the environment, and it reports every problem it
-// finds at once, each with the name of the key, where the value came from, what
-// is wrong and how to mend it. A Config that Load returned is complete and
-// consistent: nobody validates it again. No secret is ever part of a problem.
+// It is the only package that reads the environment. It reports all problems at once, each with the name of the key,
+// where the value came from, what is wrong and how to fix it. A Config that Load returns is complete and consistent,
+// and need not be validated again. A problem never contains a secret.
 //
-// All keys stand in one table (keys.go); flags, variable names, YAML names,
-// parsing, `config show` and docs/configuration.md are made from it.
+// One table (keys.go) lists all keys; flags, variable names, YAML names, parsing, `config show` and
+// docs/configuration.md are made from it.
 //
-// It opens no database and no listener: that a value is well-formed does not
-// mean that what it names exists.
+// It opens no database and no listener, so a well-formed value may name something that does not exist.
 package config
 
 import (

@@ -1,4 +1,4 @@
-// Package deployment holds the files that operators start from, the Dockerfile, deploy/compose.yaml and
-// deploy/nginx.conf, against the parsers of those who will read them: BuildKit's, Docker Compose's and nginx's. It is
-// a module of its own for the sake of their libraries, and starts no container.
+// Package deployment checks the files that operators start from (the Dockerfile, deploy/compose.yaml and
+// deploy/nginx.conf) with the parsers of BuildKit, Docker Compose and nginx. It is a module of its own because of their
+// libraries. It starts no container.
 package deployment

@@ -1,4 +1,4 @@
-// Package duration spells durations the way people configure them.
+// Package duration formats durations in the form of the configuration.
 package duration
 
 import (

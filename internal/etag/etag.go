@@ -1,5 +1,4 @@
-// Package etag spells and reads entity tags (RFC 9110 §8.8.3). It does not answer
-// requests.
+// Package etag formats and parses entity tags (RFC 9110 §8.8.3). It does not answer requests.
 package etag
 
 import (

@@ -1,15 +1,13 @@
-// Package grant keeps what is short-lived and good for one use: authorization codes,
-// pushed requests, device codes, the identifiers of assertions and proofs, finished
-// login flows.
+// Package grant keeps short-lived records for one use: authorization codes, pushed requests, device codes, the
+// identifiers of assertions and proofs, and finished login flows.
 //
-// It protects two things. A record is used once, however many replicas are asked at
-// the same moment: every step is a compare-and-swap on the clock of the store. And
-// whoever reads or writes the store learns and forges nothing: a key is a digest of a
-// secret, and a value is sealed under a root secret for its key alone, so that no
-// record can be read as another.
+// It protects two invariants. A record is used only once, even if several replicas are asked at the same moment: every
+// step is a compare-and-swap on the clock of the store. And an attacker who can read or write the store learns no
+// secret and forges no record: a key is the digest of a secret, and a value is sealed under a root secret for its key,
+// so that no record can be read as another.
 //
-// Records may be lost at any moment, with the store that holds them. What must never
-// happen twice is therefore decided by the durable store in the end.
+// Records may be lost at any moment, together with their store. The durable store therefore makes the final decision
+// about anything that must never happen twice.
 package grant
 
 import (

@@ -1,10 +1,9 @@
-// Package httpapi is the transport: it turns requests into calls of the authority
-// and answers into bytes. Nothing is decided here but what a request may look like.
+// Package httpapi is the transport: it turns requests into calls of the authority, and results into answers. It decides
+// only which form a request may have.
 //
-// The tables in public.go and operations.go list the surfaces and their routes. A route
-// can't exist without a guard, which finds out for whom its handler works (callers.go),
-// and errors.go is the only place that turns an error into an answer. The package
-// protects that bad input costs little, changes nothing and is told why.
+// The tables in public.go and operations.go list the surfaces and their routes. A route can't exist without a guard,
+// which finds out for whom its handler works (callers.go), and errors.go is the only place that turns an error into an
+// answer. The package ensures that bad input costs little and changes nothing, and that the answer says what is wrong.
 package httpapi
 
 import (

@@ -1,12 +1,11 @@
 // Package keyring owns the signing keys: when each is published, signs, retires
 // and leaves the JWKS.
 //
-// It protects that exactly one key signs at any database instant, that verifiers
-// have had the chance to learn it before it does, and that no replica signs on a
-// picture of the keys that is too old. plan.go (what happens by itself), switch.go
-// (what operators order) and decide.go (what is to be written for both) are pure;
-// keyring.go holds the live snapshot that signs; change.go carries decisions out;
-// inspect.go tells what is stored; seal.go keeps the private halves secret at rest.
+// It protects three invariants: exactly one key signs at any instant of the database's clock; verifiers can learn a key
+// before it signs; and no replica signs with an outdated snapshot of the keys. plan.go (what happens by itself),
+// switch.go (what operators order) and decide.go (what to write for both) are pure; keyring.go has the live snapshot
+// that signs; change.go carries out decisions; inspect.go reports what is stored; seal.go keeps the private halves
+// secret at rest.
 package keyring
 
 import (

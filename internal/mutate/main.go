@@ -5,13 +5,13 @@
 //	mutate -seed 7 session keyring  # the sample of seed 7 of two packages
 //	mutate -list db                 # the mistakes that could be planted, without running a test
 //
-// The mistakes are those that reviews have met: a dropped call, check, effect, field or header; two
-// steps or arguments in the wrong order; a bound that is off by one; the wrong clock; an error
-// reported as success; a dropped term of a WHERE or SET, a dropped constraint, index or statement.
-// The work tree is never touched: the go command sees the mistake through an overlay.
+// The mistakes are those that reviews have found: a dropped call, check, effect, field or header; two steps or
+// arguments in the wrong order; a bound that is off by one; the wrong clock; an error reported as success; a dropped
+// term of a WHERE or SET, a dropped constraint, index or statement. The work tree is never touched: the go command sees
+// the mistake through an overlay.
 //
-// A mistake that changes nothing anybody could observe belongs into unchanged.tsv with the reason.
-// Such mistakes are listed, and not counted.
+// A mistake without any observable effect belongs in unchanged.tsv, with the reason. Such mistakes are listed but not
+// counted.
 package main
 
 import (

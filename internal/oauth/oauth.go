@@ -1,5 +1,5 @@
-// Package oauth is the vocabulary of the protocol: error codes, grant types and
-// token types as the RFCs spell them. It knows no transport and no store.
+// Package oauth is the vocabulary of the protocol: error codes, grant types and token types as the RFCs spell them. It
+// depends on no transport and no store.
 package oauth
 
 // Grant types (RFC 6749, RFC 7591 §2).

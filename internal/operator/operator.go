@@ -1,10 +1,9 @@
-// Package operator is what operators do to users, clients, sessions and signing keys,
-// and how they find out what happened: a file per noun, and in each its verbs.
+// Package operator contains the verbs with which operators change users, clients, sessions and signing keys, and find
+// out what happened: a file per noun, with its verbs.
 //
-// It protects that every change is on record under the name of whoever ordered it: a
-// verb that changes something takes the [audit.Actor], and the event commits with the
-// change. It serves the command line and an admin surface alike, so it asks nobody for
-// confirmation, prints nothing and knows neither transport nor configuration.
+// It ensures that every change is on record under the name of its operator: a verb that changes something takes the
+// [audit.Actor], and the event commits with the change. It serves both the command line and an admin surface, so it
+// does not ask for confirmation, prints nothing, and depends on neither transport nor configuration.
 package operator
 
 import (

@@ -1,7 +1,7 @@
-// Package private keeps files from other users of the machine, and a folder from other processes, on each
-// system in its own way: by modes and flock on Unix, by access control lists and LockFileEx on Windows. It protects
-// one invariant: what it has written or read, nobody could read but this user and those whom no file is
-// safe from (root; on Windows the system and the administrators). It knows nothing of what is in the files.
+// Package private protects files from other users of the machine, and a folder from other processes: with modes and
+// flock on Unix, with access control lists and LockFileEx on Windows. It protects one invariant: a file that it has
+// written or read can be read only by this user and by those who can read every file (root; on Windows the system and
+// the administrators). It does not interpret the files.
 package private
 
 import (

@@ -1,6 +1,6 @@
-// Package ratelimit bounds how often something may be tried, with the generic
-// cell rate algorithm: one timestamp per key, exact, without windows that could
-// be straddled. [Take] decides and is pure; stores keep the timestamp.
+// Package ratelimit bounds how often something may be tried, with the generic cell rate algorithm: it needs one
+// timestamp per key and is exact, without windows that a caller could straddle. [Take] decides and is pure; stores keep
+// the timestamp.
 package ratelimit
 
 import (

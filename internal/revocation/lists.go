@@ -1,17 +1,15 @@
-// Package revocation tells verifiers which sessions are over, by Token Status Lists
-// (draft-ietf-oauth-status-list): a session has an index, its access tokens name the
-// index and its list, and a signed bit at the index says that the session was revoked.
+// Package revocation publishes which sessions were revoked, as Token Status Lists (draft-ietf-oauth-status-list): a
+// session has an index, its access tokens name the index and its list, and a signed bit at the index says that the
+// session was revoked.
 //
-// It protects that a revocation, once answered, reaches whoever follows the lists
-// within seconds, that it is never taken back while an access token of the session
-// lives, and that an outage of the authority refuses nobody who is not revoked. Lists
-// are derived from the durable store alone, in its time: N replicas that read the
-// same rows make the same bytes, and what Redis forgets is no matter. record.go (what
-// was read, and what is to be read next), window.go (when a list changes) and version.go
-// (which of two is the newer) are pure.
+// It protects three invariants: a confirmed revocation reaches every follower of the lists within seconds; it is never
+// taken back while an access token of the session is valid; and an outage of the authority causes no refusal of other
+// sessions. Lists are derived only from the durable store and its clock, so that replicas that read the same rows make
+// the same bytes, and lost data in Redis has no effect. record.go (what was read, and what to read next), window.go
+// (when a list changes) and version.go (which of two is newer) are pure.
 //
-// Signing happens when a list changes, not when one is asked for: serving and waiting
-// cost no signature and no database.
+// A list is signed when it changes, not when it is requested: serving and waiting cost no signature and no database
+// query.
 package revocation
 
 import (

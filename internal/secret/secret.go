@@ -1,15 +1,12 @@
-// Package secret holds values that must never be printed, and the root
-// secrets everything else secret is derived from.
+// Package secret contains values that must never be printed, and the root secrets from which all other secrets are
+// derived.
 //
-// It protects one invariant: a secret leaves the process only where somebody
-// wrote Reveal. Every other way out (fmt, log/slog, encoding/json, text and
-// YAML encoders) says REDACTED. Values sit behind a pointer to a string, so that
-// even a struct that keeps one in an unexported field, where fmt may call no
-// method, prints an address and not the value. (A pointer to a slice or array
-// would not do: fmt follows it when the verb does not fit.)
+// It protects one invariant: a secret leaves the process only where the code calls Reveal. Every other way out (fmt,
+// log/slog, encoding/json, text and YAML encoders) says REDACTED. Values sit behind a pointer to a string, so that even
+// a struct with one in an unexported field, where fmt can't call methods, prints an address and not the value. (A
+// pointer to a slice or array is not enough: fmt follows it when the verb does not fit.)
 //
-// It does not store, fetch or wipe anything: where secrets come from is the
-// business of package config, and Go offers no dependable wiping.
+// It does not store, fetch or wipe anything: package config reads the secrets, and Go offers no reliable wiping.
 package secret
 
 import (

@@ -1,11 +1,10 @@
-// Package session is one login of one user through one client, and the family
-// of refresh tokens that keeps it alive.
+// Package session defines sessions: a session is one login of one user through one client, with the refresh tokens that
+// keep it alive.
 //
-// The rules that decide what a presented token is worth are in rules.go: pure,
-// and checked exhaustively. token.go is the token itself, store.go what the
-// durable and the ephemeral store promise. The package protects that a session
-// never forks, that an orderly client is never logged out, and that a revoked
-// session never comes back, whatever the ephemeral store lost.
+// rules.go has the rules that decide about a presented token: they are pure, and checked exhaustively. token.go is the
+// token itself, and store.go the contract of the durable and the ephemeral store. The package protects three
+// invariants: a session never forks; an orderly client is never logged out; and a revoked session never comes back,
+// whatever the ephemeral store loses.
 package session
 
 import (

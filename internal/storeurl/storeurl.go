@@ -1,11 +1,9 @@
-// Package storeurl reads the URLs that name a Postgres database and a Redis. It is
-// the one place that knows their forms: `config check` asks it whether a URL is
-// good, and the stores open what it returns, so the two cannot disagree.
+// Package storeurl parses the URLs of Postgres and Redis. It is the only place that knows their forms: `config check`
+// checks a URL with it, and the stores open what it returns, so the two can't disagree.
 //
-// It protects two promises. Every parameter of a URL is either understood or
-// refused; none is ignored. And no error holds any part of a URL but its scheme and
-// the names of known parameters: a password with an unescaped character may stand
-// anywhere in it.
+// It protects two invariants. Every parameter of a URL is either understood or refused; none is ignored. And an error
+// contains no part of a URL except its scheme and the names of known parameters, because a password with an unescaped
+// character may be anywhere in the URL.
 //
 // It is pure: it opens no connection and no file, so a URL that it accepts may name
 // a server or a certificate that does not exist.

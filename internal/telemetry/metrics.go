@@ -1,6 +1,5 @@
-// Package telemetry is what the authority tells those who run it: metrics, traces
-// and the log. Nothing that it emits holds a token, password, key or path that a
-// caller sent.
+// Package telemetry provides the metrics, traces and log for operators. Its output never contains a token, password,
+// key or path that a caller sent.
 package telemetry
 
 import (

@@ -1,13 +1,12 @@
-// Package testserver gives tests the real thing: an empty Postgres database, an empty Redis
-// database, or a server of their own to stop, kill and cut off.
+// Package testserver gives tests real servers: an empty Postgres database, an empty Redis database, or a server of
+// their own to stop, kill and cut off.
 //
-// Postgres and Redis hand out parts of servers that many tests share: those named by
-// MINTMARK_TEST_DATABASE_URL and MINTMARK_TEST_REDIS_URL (`make test` starts a pair for the whole
-// run and sets both), else servers this process starts when the first test asks. It changes nothing
-// on a given server but what it made itself. StartPostgres and StartRedis always start their own,
-// for tests that break them. A machine without the servers fails the test; nothing is skipped.
+// Postgres and Redis hand out parts of servers that many tests share: those named by MINTMARK_TEST_DATABASE_URL and
+// MINTMARK_TEST_REDIS_URL (`make test` starts a pair for the whole run and sets both), else servers this process starts
+// when the first test asks. On a given server it changes only what it made itself. StartPostgres and StartRedis always
+// start their own, for tests that break them. A machine without the servers fails the test; nothing is skipped.
 //
-// For tests only: it reads the environment and ends the test where anything is wrong.
+// It is for tests only: it reads the environment, and fails the test if anything is wrong.
 package testserver
 
 import (

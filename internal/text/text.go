@@ -1,5 +1,5 @@
-// Package text holds what every store takes as text: valid UTF-8 without NUL. Postgres
-// takes nothing else, so the rule is that of SQLite here as well.
+// Package text defines the text that every store accepts: valid UTF-8 without NUL. Postgres accepts nothing else, so
+// the rule applies to SQLite too.
 package text
 
 import (

@@ -1,6 +1,5 @@
-// Package token turns claims into signed access tokens (RFC 9068) and reads our
-// own back, and signs status lists. It decides nothing about who may have one: it sets exactly the
-// claims it is given, never one that a caller of the API sent.
+// Package token turns claims into signed access tokens (RFC 9068) and reads our own back, and signs status lists. It
+// does not decide who gets a token: it sets exactly the given claims, and never one that a caller of the API sent.
 //
 // Verifiers do not use this package; they use pkg/verifier or any JOSE library.
 package token

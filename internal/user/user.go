@@ -1,10 +1,8 @@
-// Package user knows who may log in: what a name, an e-mail address and a
-// password must look like, how a password is hashed and compared, and what a
-// store of users promises.
+// Package user defines the users: the rules for names, e-mail addresses and passwords, how a password is hashed and
+// compared, and the contract of a store of users.
 //
-// It protects two invariants: two users never share a name or an address in any
-// spelling, and checking a password costs the same work and tells the same
-// nothing whether or not the user exists. Sessions are not its business.
+// It protects two invariants: two users never share a name or an address in any spelling, and checking a password costs
+// the same work, and reveals nothing, whether or not the user exists. It does not deal with sessions.
 package user
 
 import "time"

@@ -1,4 +1,4 @@
-// Package version says which mintmark this is.
+// Package version reports the version of mintmark.
 package version
 
 import "runtime/debug"

@@ -1,6 +1,5 @@
-// Package weather is the example resource service: the forecast of the ASP.NET template, for whoever holds an access
-// token. It shows how little a service needs to check tokens offline, and it holds nothing worth stealing: the weather
-// is made up.
+// Package weather is the example resource service: it returns the forecast of the ASP.NET template to callers with an
+// access token. It shows how little a service needs to check tokens offline. The weather is made up.
 package weather
 
 import (

@@ -1,11 +1,9 @@
-// Package postgres keeps the durable tables of N equal replicas.
+// Package postgres is the durable store of N equal replicas.
 //
-// It protects that a change and its audit event commit together before a method
-// returns, that replicas deciding at once are put in order by the rows they lock,
-// and that time is the database's own. Every call is bounded; one that meets a
-// connection the server has dropped is tried once more where that cannot do a
-// thing twice. Errors other than the promised ones mean that the database is
-// unavailable; none holds SQL text, the URL or a password. The package creates no
+// A change and its audit event commit together before a method returns; replicas that decide at the same time are
+// ordered by the rows that they lock; and all times are the database's. Every call is bounded. A call on a connection
+// that the server has dropped is repeated once, if that can't do anything twice. Errors other than the documented ones
+// mean that the database is unavailable; no error contains SQL text, the URL or a password. The package creates no
 // tables (see package db) and logs nothing.
 package postgres
 

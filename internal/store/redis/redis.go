@@ -2,12 +2,10 @@
 // live sessions and the rate counters, in Redis 7 or Valkey, single, behind
 // Sentinel, or as a Cluster.
 //
-// Everything rests on one primitive, compare-and-swap of one key (cell.go), so
-// every script touches one key and works in a Cluster. What is kept here may be
-// lost at any moment, by a flush, a failover or a rollback: the rules of package
-// session and the durable row make that harmless. Nothing of a user or client
-// reaches the key space: keys are session ids of ours and digests. It never
-// lists keys.
+// The store is built on one primitive, compare-and-swap of one key (cell.go), so every script touches one key and works
+// in a Cluster. Its data may be lost at any moment, by a flush, a failover or a rollback: the rules of package session
+// and the durable row make that harmless. No text from a user or client becomes part of a key: keys are our session ids
+// and digests. The package never lists keys.
 package redis
 
 import (

@@ -1,13 +1,10 @@
-// Package sqlite keeps everything of the embedded authority in one file: the
-// durable tables, and in the session's row the rotation state that Redis keeps
-// in production, so that a restart logs nobody out.
+// Package sqlite keeps all data of the embedded authority in one file: the durable tables, and in the session's row the
+// rotation state that Redis keeps in production, so that a restart logs nobody out.
 //
-// It protects that an acknowledged change survives a power cut: users, sessions,
-// revocations, keys and events are flushed to disk before a method returns. A
-// rotation is not, because a lost one heals. One writer at a time: the writers of
-// this process queue here, where waiting honours their context, and only
-// operators' commands in other processes meet SQLite's own lock. The package
-// creates no tables (see package db) and logs nothing.
+// A confirmed change survives a power cut: users, sessions, revocations, keys and events are flushed to disk before a
+// method returns. A rotation is not, because a lost one heals. There is one writer at a time: the writers of this
+// process queue here, where they respect their context, and only operators' commands in other processes wait for
+// SQLite's own lock. The package creates no tables (see package db) and logs nothing.
 package sqlite
 
 import (

@@ -1,8 +1,7 @@
-// Package storetest is the one contract that every backend passes, with no way
-// to opt out: what the durable stores promise of users, clients, sessions, keys
-// and events, and the ephemeral ones of rotation states and rate counters, a
-// hundred goroutines at one record included. It knows no backend; each runs it
-// from its own tests on a store that it opens.
+// Package storetest is the one contract that every backend must pass, without opt-outs: the contract of the durable
+// stores for users, clients, sessions, keys and events, and of the ephemeral stores for rotation states and rate
+// counters, including a hundred goroutines on one record. It depends on no backend; each backend runs it from its own
+// tests, on a store that it opens.
 package storetest
 
 import (

@@ -32,6 +32,8 @@ const MostChanged = 1000
 type Store interface {
 	// Clients returns every client that is not deleted, ordered by id.
 	Clients(ctx context.Context) ([]Client, error)
+	// ClientByID finds a client. ErrNotFound, also for one that is deleted.
+	ClientByID(ctx context.Context, id string) (Client, error)
 	// ClientsChanged returns the clients that were changed after the mark, added and
 	// deleted ones too, in the order of their last changes; no more than the limit, which
 	// is 1 to [MostChanged]. A client that is changed while pages are read comes again

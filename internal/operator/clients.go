@@ -2,7 +2,6 @@ package operator
 
 import (
 	"context"
-	"slices"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
@@ -15,15 +14,7 @@ func (o *Operator) ListClients(ctx context.Context) ([]client.Client, error) {
 
 // FindClient finds a client by id. client.ErrNotFound.
 func (o *Operator) FindClient(ctx context.Context, id string) (client.Client, error) {
-	all, err := o.Clients.Clients(ctx)
-	if err != nil {
-		return client.Client{}, err
-	}
-	i := slices.IndexFunc(all, func(c client.Client) bool { return c.ID == id })
-	if i < 0 {
-		return client.Client{}, client.ErrNotFound
-	}
-	return all[i], nil
+	return o.Clients.ClientByID(ctx, id)
 }
 
 // DisableClient refuses a client from now on and ends every session that was begun

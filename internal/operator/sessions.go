@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
-	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/user"
@@ -37,11 +36,7 @@ func (o *Operator) FindSession(ctx context.Context, id string) (Session, error) 
 	if err != nil {
 		return Session{}, err
 	}
-	policies, err := o.policies(ctx)
-	if err != nil {
-		return Session{}, err
-	}
-	seen, err := o.see(ctx, []session.Session{found}, policies)
+	seen, err := o.see(ctx, []session.Session{found}, o.Now())
 	if err != nil {
 		return Session{}, err
 	}
@@ -51,16 +46,12 @@ func (o *Operator) FindSession(ctx context.Context, id string) (Session, error) 
 // ListSessions lists the sessions that the query selects, newest first. Those that have
 // lapsed are not live.
 func (o *Operator) ListSessions(ctx context.Context, query session.Query) ([]Session, error) {
-	policies, err := o.policies(ctx)
-	if err != nil {
-		return nil, err
-	}
 	query.Idle = o.Lifetimes.IdleTTL
 	found, err := o.Sessions.Sessions(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	return o.see(ctx, found, policies)
+	return o.see(ctx, found, o.Now())
 }
 
 // EndSession ends a session for good; one that is over already stays as it is.
@@ -84,22 +75,39 @@ func (o *Operator) EndSessions(ctx context.Context, by audit.Actor, userID strin
 	return err
 }
 
-// see adds to sessions what operators want to know of them.
-func (o *Operator) see(ctx context.Context, sessions []session.Session, p policies) ([]Session, error) {
-	now := o.Now()
-	names := make(map[string]string) // by id
+// see adds to sessions what operators want to know of them. It reads each user and each
+// client once.
+func (o *Operator) see(ctx context.Context, sessions []session.Session, now time.Time) ([]Session, error) {
+	username := once(func(id string) (string, error) { return o.username(ctx, id) })
+	policy := once(func(id string) (session.Policy, error) { return o.policy(ctx, id) })
 	seen := make([]Session, len(sessions))
 	for i, one := range sessions {
-		if names[one.UserID] == "" {
-			name, err := o.username(ctx, one.UserID)
-			if err != nil {
-				return nil, err
-			}
-			names[one.UserID] = name
+		name, err := username(one.UserID)
+		if err != nil {
+			return nil, err
 		}
-		seen[i] = Session{one, names[one.UserID], p.state(one, now)}
+		p, err := policy(one.ClientID)
+		if err != nil {
+			return nil, err
+		}
+		seen[i] = Session{one, name, stateOf(one, p, now)}
 	}
 	return seen, nil
+}
+
+// once calls find once for each id and remembers what it found.
+func once[T any](find func(id string) (T, error)) func(id string) (T, error) {
+	known := make(map[string]T)
+	return func(id string) (T, error) {
+		if found, ok := known[id]; ok {
+			return found, nil
+		}
+		found, err := find(id)
+		if err == nil {
+			known[id] = found
+		}
+		return found, err
+	}
 }
 
 // username is the name of a user, or the id if there is none any more.
@@ -114,35 +122,24 @@ func (o *Operator) username(ctx context.Context, id string) (string, error) {
 	return u.Username, nil
 }
 
-// policies are the lifetimes of every client's tokens, as configured here.
-type policies struct {
-	defaults authority.Lifetimes
-	clients  map[string]client.Client
+// policy is what the sessions of a client live by, as configured here; the defaults if
+// the client is deleted.
+func (o *Operator) policy(ctx context.Context, clientID string) (session.Policy, error) {
+	c, err := o.Clients.ClientByID(ctx, clientID)
+	if err != nil && !errors.Is(err, client.ErrNotFound) {
+		return session.Policy{}, err
+	}
+	return o.Lifetimes.PolicyOf(c), nil
 }
 
-func (o *Operator) policies(ctx context.Context) (policies, error) {
-	all, err := o.Clients.Clients(ctx)
-	if err != nil {
-		return policies{}, err
-	}
-	p := policies{defaults: o.Lifetimes, clients: make(map[string]client.Client, len(all))}
-	for _, c := range all {
-		p.clients[c.ID] = c
-	}
-	return p, nil
-}
-
-// of is the policy of a client; the defaults where there is none of that id.
-func (p policies) of(clientID string) session.Policy { return p.defaults.PolicyOf(p.clients[clientID]) }
-
-// state is that of a session at now.
-func (p policies) state(one session.Session, now time.Time) SessionState {
+// stateOf is the state of a session under a policy at now.
+func stateOf(one session.Session, policy session.Policy, now time.Time) SessionState {
 	switch {
 	case !one.RevokedAt.IsZero():
 		return Revoked
 	case !now.Before(one.AbsoluteExpiry):
 		return Expired
-	case one.Lapsed(now, p.of(one.ClientID).Idle):
+	case one.Lapsed(now, policy.Idle):
 		return Lapsed
 	default:
 		return Live

@@ -116,11 +116,10 @@ func (o *Operator) explainStanding(ctx context.Context, story *Story, standing s
 		story.Rotation, story.Now = &rotation, now
 	}
 	story.RotationErr = err
-	policies, err := o.policies(ctx)
-	if err != nil {
+	if story.Policy, err = o.policy(ctx, standing.ClientID); err != nil {
 		return err
 	}
-	story.Policy, story.State = policies.of(standing.ClientID), policies.state(standing.Session, story.Now)
+	story.State = stateOf(standing.Session, story.Policy, story.Now)
 	if err := o.gather(ctx, story, audit.Query{SessionID: standing.ID}); err != nil {
 		return err
 	}

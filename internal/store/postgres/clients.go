@@ -52,6 +52,18 @@ func (s *Store) Clients(ctx context.Context) ([]client.Client, error) {
 	return clients, nil
 }
 
+// ClientByID implements [client.Store].
+func (s *Store) ClientByID(ctx context.Context, id string) (client.Client, error) {
+	if !text.Valid(id) {
+		return client.Client{}, fmt.Errorf("read client: %w", client.ErrNotFound)
+	}
+	c, err := one(ctx, s, client.ErrNotFound, scanClient, `SELECT `+clientColumns+` FROM clients WHERE id = $1 AND deleted_at IS NULL`, id)
+	if err != nil {
+		return client.Client{}, fmt.Errorf("read client: %w", err)
+	}
+	return c, nil
+}
+
 func scanChange(row pgx.CollectableRow) (client.Change, error) {
 	var change client.Change
 	var err error

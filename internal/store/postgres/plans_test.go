@@ -92,6 +92,7 @@ var usedBy = map[string]string{
 	"UserByID":                     "users_pkey",
 	"Users":                        "users_pkey",
 	"Clients":                      "",
+	"ClientByID":                   "",
 	"ClientsChanged":               "clients_by_change",
 	"AwaitClients":                 "",
 	"EnableClient":                 "",

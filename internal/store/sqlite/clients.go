@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,6 +56,20 @@ func (s *Store) Clients(ctx context.Context) ([]client.Client, error) {
 		return nil, fmt.Errorf("list clients: %w", err)
 	}
 	return clients, nil
+}
+
+// ClientByID implements [client.Store].
+func (s *Store) ClientByID(ctx context.Context, id string) (client.Client, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	c, err := scanClient(s.reader.QueryRowContext(ctx, `SELECT `+clientColumns+` FROM clients WHERE id = ? AND deleted_at IS NULL`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = client.ErrNotFound
+	}
+	if err != nil {
+		return client.Client{}, fmt.Errorf("read client: %w", err)
+	}
+	return c, nil
 }
 
 func scanChange(r row) (client.Change, error) {

@@ -118,6 +118,9 @@ func clientCalls() []Call {
 		{"Clients", false, onUser(func(ctx context.Context, store Durable, _ user.User) error {
 			return drop(store.Clients(ctx))
 		})},
+		{"ClientByID", false, onUser(func(ctx context.Context, store Durable, _ user.User) error {
+			return drop(store.ClientByID(ctx, client.FirstParty))
+		})},
 		{"ClientsChanged", false, onUser(func(ctx context.Context, store Durable, _ user.User) error {
 			return drop(store.ClientsChanged(ctx, client.Mark{}, client.MostChanged))
 		})},

@@ -20,7 +20,7 @@ func ClientChanges(t *testing.T, open func(testing.TB) Clocked) {
 		"PagesMissNothing":            pagesMissNothing,
 		"NoTwoChangesHaveOneTime":     noTwoChangesHaveOneTime,
 		"ClientsOfBeforeAreAllSeen":   clientsOfBeforeAreAllSeen,
-		"ADeletedClientIsNotListed":   deletedClientIsNotListed,
+		"ADeletedClientIsNotFound":    deletedClientIsNotFound,
 		"WhatChangesNothingIsNotSeen": changingNothingIsNotSeen,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -180,8 +180,8 @@ func clientsOfBeforeAreAllSeen(t *testing.T, store Clocked) {
 	wantChanged(t, store, &mark)
 }
 
-// deletedClientIsNotListed, its sessions are over, and none is started.
-func deletedClientIsNotListed(t *testing.T, store Clocked) {
+// deletedClientIsNotFound, its sessions are over, and none is started.
+func deletedClientIsNotFound(t *testing.T, store Clocked) {
 	addClient(t, store, "gone")
 	owner := createUser(t, store, "alice")
 	own := newSession(owner.ID)
@@ -189,7 +189,8 @@ func deletedClientIsNotListed(t *testing.T, store Clocked) {
 	terms := session.Terms{Lifetime: time.Hour, Seen: owner.SessionsValidAfter}
 	own = startSessionUnder(t, store, own, terms)
 	store.Execute(t, `UPDATE clients SET deleted_at = created_at WHERE id = 'gone'`)
-	firstParty(t, store) // the only one
+	firstParty(t, store) // the only one that is listed
+	wantError(t, "find", drop(store.ClientByID(t.Context(), "gone")), client.ErrNotFound)
 	if standing, err := store.StandingByID(t.Context(), own.ID); err != nil || !standing.Ended() {
 		t.Errorf("its session stands as %+v, %v; want it ended", standing, err)
 	}

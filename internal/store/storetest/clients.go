@@ -42,6 +42,10 @@ func firstPartyIsThere(t *testing.T, store Durable) {
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("client (-got +want):\n%s", diff)
 	}
+	found, err := store.ClientByID(t.Context(), client.FirstParty)
+	if diff := cmp.Diff(found, want); diff != "" || err != nil {
+		t.Errorf("found by id: %v (-got +want):\n%s", err, diff)
+	}
 }
 
 func clientEvent(kind audit.Kind) audit.Event {
@@ -84,6 +88,7 @@ func disablingClientEndsSessions(t *testing.T, store Durable) {
 
 func unknownClientsAreNotFound(t *testing.T, store Durable) {
 	for _, id := range []string{"", "unknown", "First-Party", "nul\x00", "\xff"} {
+		wantError(t, "find "+id, drop(store.ClientByID(t.Context(), id)), client.ErrNotFound)
 		wantError(t, "disable "+id, store.DisableClient(t.Context(), id, clientEvent(audit.ClientDisabled)), client.ErrNotFound)
 		wantError(t, "enable "+id, store.EnableClient(t.Context(), id, clientEvent(audit.ClientEnabled)), client.ErrNotFound)
 	}
@@ -122,7 +127,8 @@ func wantNoLiveSession(tb testing.TB, store Durable, userID string) {
 
 func cancelledClientCalls(t *testing.T, store Durable) {
 	wantCancelled(t, map[string]func(context.Context) error{
-		"Clients": func(ctx context.Context) error { return drop(store.Clients(ctx)) },
+		"Clients":    func(ctx context.Context) error { return drop(store.Clients(ctx)) },
+		"ClientByID": func(ctx context.Context) error { return drop(store.ClientByID(ctx, client.FirstParty)) },
 		"ClientsChanged": func(ctx context.Context) error {
 			return drop(store.ClientsChanged(ctx, client.Mark{}, client.MostChanged))
 		},

@@ -205,8 +205,8 @@ func TestNoConstraintIsWithoutACase(t *testing.T) {
 	}
 }
 
-// TestWhoIsNamedIsNotDeleted: a session keeps its user and its client.
-func TestWhoIsNamedIsNotDeleted(t *testing.T) {
+// TestAReferencedUserOrClientIsNotDeleted: a session keeps its user and its client.
+func TestAReferencedUserOrClientIsNotDeleted(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, d target) {
 		d.constrained(t)

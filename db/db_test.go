@@ -54,9 +54,9 @@ func TestEveryMigrationRecordsTheOldestBinaryItServes(t *testing.T) {
 	})
 }
 
-// TestABinaryOfBeforeStartsSessionsWithoutAStatusIndex, of which there is one for one
+// TestAnEarlierBinaryStartsSessionsWithoutAStatusIndex, of which there is one for one
 // session at most.
-func TestABinaryOfBeforeStartsSessionsWithoutAStatusIndex(t *testing.T) {
+func TestAnEarlierBinaryStartsSessionsWithoutAStatusIndex(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, d target) {
 		now, later := "now()", "now() + interval '1 day'"
@@ -81,7 +81,7 @@ func TestABinaryOfBeforeStartsSessionsWithoutAStatusIndex(t *testing.T) {
 	})
 }
 
-func TestUpLeavesASchemaAloneThatIsDirtyOrTooNew(t *testing.T) {
+func TestUpLeavesADirtyOrTooNewSchemaAlone(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, d target) {
 		d.up(t).exec(t, `UPDATE schema_migrations SET version = 1001`, `INSERT INTO schema_compat VALUES (1001, 1)`)

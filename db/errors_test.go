@@ -197,8 +197,8 @@ func TestAPostgresThatSaysNothingIsUnavailable(t *testing.T) {
 	}
 }
 
-// TestWhoeverHasLeftIsToldWhereItStopped: nothing is begun.
-func TestWhoeverHasLeftIsToldWhereItStopped(t *testing.T) {
+// TestACancelledOperationReportsWhereItStopped: nothing is begun.
+func TestACancelledOperationReportsWhereItStopped(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, d target) {
 		d.upOne(t)
@@ -252,7 +252,7 @@ func TestAPostgresThatMayNotBeChangedSaysSo(t *testing.T) {
 	}
 }
 
-func TestASQLiteFileThatIsNoneIsSaidToBe(t *testing.T) {
+func TestAFileThatIsNotSQLiteIsReportedAsSuch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	garbage, torn := filepath.Join(dir, "garbage.db"), filepath.Join(dir, "torn.db")

@@ -143,8 +143,8 @@ func (d target) holdTurn(t *testing.T) (release func()) {
 	return d.ending(t, other)
 }
 
-// TestAnOperationWaitsItsTurnForSoLong, and then says why it did not begin.
-func TestAnOperationWaitsItsTurnForSoLong(t *testing.T) {
+// TestAnOperationWaitsForItsTurnForABoundedTime, and then says why it did not begin.
+func TestAnOperationWaitsForItsTurnForABoundedTime(t *testing.T) {
 	t.Parallel()
 	d := postgres(t).up(t)
 	if got := d.Turn(); got != time.Minute {
@@ -207,8 +207,8 @@ func (d target) waiting(t *testing.T, ended <-chan error) {
 	}
 }
 
-// TestWhoeverLeavesFinishesTheMigrationUnderWay, and begins no other.
-func TestWhoeverLeavesFinishesTheMigrationUnderWay(t *testing.T) {
+// TestAnInterruptFinishesTheMigrationUnderWay, and begins no other.
+func TestAnInterruptFinishesTheMigrationUnderWay(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
@@ -247,8 +247,8 @@ func TestWhoeverLeavesFinishesTheMigrationUnderWay(t *testing.T) {
 	}
 }
 
-// TestWhoeverLeavesWhatBreaksOffIsToldHowToMendIt: there is nobody else to tell.
-func TestWhoeverLeavesWhatBreaksOffIsToldHowToMendIt(t *testing.T) {
+// TestAnInterruptedFailureSaysHowToRepairIt: there is nobody else to tell.
+func TestAnInterruptedFailureSaysHowToRepairIt(t *testing.T) {
 	t.Parallel()
 	d := postgres(t).up(t)
 	d.down(t, d.latest(t)-2)
@@ -267,8 +267,8 @@ func TestWhoeverLeavesWhatBreaksOffIsToldHowToMendIt(t *testing.T) {
 	d.up(t)
 }
 
-// TestAnOperationOnSQLiteWaitsForWhoWrites, for five seconds, and then gives up and has changed nothing.
-func TestAnOperationOnSQLiteWaitsForWhoWrites(t *testing.T) {
+// TestAnOperationOnSQLiteWaitsForTheWriter, for five seconds, and then gives up and has changed nothing.
+func TestAnOperationOnSQLiteWaitsForTheWriter(t *testing.T) {
 	t.Parallel()
 	d := sqlite(t).up(t)
 	latest := d.latest(t)

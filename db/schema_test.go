@@ -106,7 +106,7 @@ func TestTheWayDownEndsSessionsThatWouldGrantMore(t *testing.T) {
 	})
 }
 
-func TestTheWholeWayDownIsOneStepToo(t *testing.T) {
+func TestOneStepCanMigrateAllTheWayDown(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, d target) {
 		d.upOne(t)

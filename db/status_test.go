@@ -82,7 +82,7 @@ func newer(statements ...string) func(*testing.T, target) {
 	return after(append([]string{`UPDATE schema_migrations SET version = 1001`}, statements...)...)
 }
 
-func TestStatusTellsWhichMigrationsAreApplied(t *testing.T) {
+func TestStatusShowsWhichMigrationsAreApplied(t *testing.T) {
 	t.Parallel()
 	list := func(applied ...bool) []db.Migration {
 		return []db.Migration{{1, "foundation", applied[0]}, {2, "keys_stay_revoked", applied[1]}, {3, "status_lists", applied[2]}, {4, "grants", applied[3]}}

@@ -47,7 +47,7 @@ func TestALostDatabaseIsNotReplacedByAnEmptyOne(t *testing.T) {
 	}
 }
 
-func TestADamagedDatabaseIsToldAsSuch(t *testing.T) {
+func TestADamagedDatabaseIsReportedAsDamaged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	data := "MINTMARK_DATA_DIR=" + dir
@@ -62,7 +62,7 @@ func TestADamagedDatabaseIsToldAsSuch(t *testing.T) {
 	}
 }
 
-func TestAListenerThatCannotOpenIsToldWithItsRemedy(t *testing.T) {
+func TestAListenerThatCannotOpenIsReportedWithItsRemedy(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

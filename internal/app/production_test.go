@@ -101,7 +101,7 @@ func TestServeChecksTheSchemaAndChangesNone(t *testing.T) {
 	}
 }
 
-func TestWhatRedisWouldForgetIsToldAtTheStart(t *testing.T) {
+func TestAnEvictingRedisIsReportedAtTheStart(t *testing.T) {
 	t.Parallel()
 	server := testserver.StartRedis(t)
 	options, err := redis.ParseURL(server.URL())

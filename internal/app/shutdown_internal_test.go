@@ -313,7 +313,7 @@ func TestALastFlushThatHangsTakesNoTimeFromTheOther(t *testing.T) {
 	}
 }
 
-func TestWhoWaitsForAListDoesNotHoldUpTheShutdown(t *testing.T) {
+func TestRequestsThatWaitForAListDoNotDelayTheShutdown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
@@ -364,7 +364,7 @@ func TestAListenerThatFailsEndsTheRun(t *testing.T) {
 	}
 }
 
-func TestCloseClosesAllInReverseOrderAndTellsWhatFails(t *testing.T) {
+func TestCloseClosesAllInReverseOrderAndReportsFailures(t *testing.T) {
 	t.Parallel()
 	first, last := errors.New("first"), errors.New("last")
 	var order []int
@@ -459,8 +459,8 @@ func TestASlowCallerIsCutOff(t *testing.T) {
 	})
 }
 
-// TestWhoNeverReadsItsAnswerIsCutOff: the handler must not be held for ever.
-func TestWhoNeverReadsItsAnswerIsCutOff(t *testing.T) {
+// TestACallerThatNeverReadsItsAnswerIsCutOff: the handler must not be held for ever.
+func TestACallerThatNeverReadsItsAnswerIsCutOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipes()

@@ -47,8 +47,8 @@ func (p *pipes) post(t *testing.T, verb string, body map[string]string) (status 
 	return res.StatusCode, answer.Data
 }
 
-// TestTheWholeStoryIsServedAndTold: registration, logins, refreshes and a replay, in answers, metrics, events and states.
-func TestTheWholeStoryIsServedAndTold(t *testing.T) {
+// TestAWholeSessionIsServedAndExplained: registration, logins, refreshes and a replay, in answers, metrics, events and states.
+func TestAWholeSessionIsServedAndExplained(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t, "MINTMARK_REGISTRATION=open")
@@ -125,7 +125,7 @@ func TestTheWholeStoryIsServedAndTold(t *testing.T) {
 	})
 }
 
-func TestAnAddressThatCannotBeListenedOnIsToldWithItsRemedy(t *testing.T) {
+func TestAnAddressThatCannotBeListenedOnIsReportedWithItsRemedy(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]string{
 		syscall.EADDRINUSE:    "stop what uses it, or set X to another address",
@@ -139,8 +139,8 @@ func TestAnAddressThatCannotBeListenedOnIsToldWithItsRemedy(t *testing.T) {
 	}
 }
 
-// TestWhatAConnectionSuffersIsLoggedForWhoDebugs: strangers cause it, as often as they like.
-func TestWhatAConnectionSuffersIsLoggedForWhoDebugs(t *testing.T) {
+// TestConnectionErrorsAreLoggedAtDebugLevel: strangers cause it, as often as they like.
+func TestConnectionErrorsAreLoggedAtDebugLevel(t *testing.T) {
 	t.Parallel()
 	var said told
 	(&App{log: said.logger()}).server(nil).ErrorLog.Print("reset by peer")

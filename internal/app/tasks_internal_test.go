@@ -216,7 +216,7 @@ func (s skewed) SigningKeys(ctx context.Context) ([]keyring.Stored, time.Time, e
 	return stored, now.Add(s.by()), err
 }
 
-func TestAClockThatIsWrongIsToldOnceAndOnceWhenItIsRightAgain(t *testing.T) {
+func TestAWrongClockIsLoggedOnceAndOnceWhenItIsRightAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)

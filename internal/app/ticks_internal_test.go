@@ -105,7 +105,7 @@ func TestHintsWithinAMomentAreFollowedTogether(t *testing.T) {
 	})
 }
 
-func TestAFailingTaskIsToldOnceAndOnceWhenItIsWellAgain(t *testing.T) {
+func TestAFailingTaskIsLoggedOnceAndOnceWhenItRecovers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
@@ -137,8 +137,8 @@ func TestATaskThatHangsIsTriedAgain(t *testing.T) {
 	})
 }
 
-// TestTheEndOfATaskIsNoFailure: a shutdown that cancels it must wake nobody.
-func TestTheEndOfATaskIsNoFailure(t *testing.T) {
+// TestTheEndOfATaskIsNotAFailure: a shutdown that cancels it must wake nobody.
+func TestTheEndOfATaskIsNotAFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		times, log := ticking(t, time.Second, task{"t", time.Hour, 0, nil, func(ctx context.Context) error {
@@ -181,7 +181,7 @@ func heeding(t *testing.T, run time.Duration, await func(ctx context.Context, n 
 	}
 }
 
-func TestAReplicaWithoutNoticesAsksSeldomAndSaysSoOnce(t *testing.T) {
+func TestAReplicaWithoutNoticesPollsRarelyAndLogsItOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		times, hints, log := heeding(t, 12*time.Second, func(context.Context, int) error { return errors.New("deaf") })
@@ -231,8 +231,8 @@ func TestEveryNoticeIsPassedOn(t *testing.T) {
 	})
 }
 
-// TestAHintThatNobodyTakesHoldsNothingUp, and one that waits is enough.
-func TestAHintThatNobodyTakesHoldsNothingUp(t *testing.T) {
+// TestAnUnreadHintBlocksNothing, and one that waits is enough.
+func TestAnUnreadHintBlocksNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -213,7 +213,7 @@ func TestARequestIsCountedAsItWasAnswered(t *testing.T) {
 	})
 }
 
-func TestInfoTellsWhatANewcomerAsks(t *testing.T) {
+func TestInfoReportsWhatANewcomerNeeds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t, "MINTMARK_AUDIENCE=https://api.example.com")

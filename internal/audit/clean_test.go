@@ -95,8 +95,8 @@ func TestEveryFieldOfAnEventHasABoundOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestAnEventOfManySessionsIsToldOfEach under an id of its own.
-func TestAnEventOfManySessionsIsToldOfEach(t *testing.T) {
+// TestAnEventOfManySessionsIsListedForEach under an id of its own.
+func TestAnEventOfManySessionsIsListedForEach(t *testing.T) {
 	t.Parallel()
 	e := audit.New(audit.UserSessionsEnded, audit.ByOperator("root"))
 	e.UserID, e.Address = "alice", "192.0.2.1"

@@ -115,9 +115,9 @@ func TestAnEventThatDoesNotFitIsCounted(t *testing.T) {
 	}
 }
 
-// TestTwoWhoFlushAtOnceWriteEachEventOnce: the one at the end may come while another is
+// TestConcurrentFlushesWriteEachEventOnce: the one at the end may come while another is
 // at it.
-func TestTwoWhoFlushAtOnceWriteEachEventOnce(t *testing.T) {
+func TestConcurrentFlushesWriteEachEventOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		kept, release := &trail{}, make(chan struct{})

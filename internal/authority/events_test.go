@@ -34,7 +34,7 @@ func (b *bench) told(t *testing.T, tokens authority.Tokens, kind audit.Kind, det
 	}
 }
 
-func TestEventsTellWhoPresentedWhichGenerationFromWhere(t *testing.T) {
+func TestEventsRecordGenerationClientAndAddress(t *testing.T) {
 	t.Parallel()
 	late := func(c *client.Client) { c.AllowSkip = true }
 	for verdict, c := range map[string]struct {
@@ -107,9 +107,9 @@ func TestDailyLifeLeavesNoEvents(t *testing.T) {
 	}
 }
 
-// TestARefusalThatComesAgainAndAgainIsToldSeldom: a client that never gives up must
+// TestARepeatedRefusalIsRecordedRarely: a client that never gives up must
 // not fill the trail.
-func TestARefusalThatComesAgainAndAgainIsToldSeldom(t *testing.T) {
+func TestARepeatedRefusalIsRecordedRarely(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	tokens, other := b.login(t, "alice"), b.login(t, "alice")

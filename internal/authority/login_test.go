@@ -61,9 +61,9 @@ func strangers() map[string]func(t *testing.T, b *bench) (name, password string)
 	}
 }
 
-// TestWhoeverMayNotLogInHearsTheSame, and has the same work done: a caller that leaves
+// TestEveryRefusedLoginGetsTheSameAnswer, and has the same work done: a caller that leaves
 // before the password is hashed hears of that, not of a refusal.
-func TestWhoeverMayNotLogInHearsTheSame(t *testing.T) {
+func TestEveryRefusedLoginGetsTheSameAnswer(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range strangers() {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestTriesAreCountedPerUserAndSubscriber(t *testing.T) {
 	}
 }
 
-func TestALoginIsToldWithAllThatIsKnown(t *testing.T) {
+func TestALoginIsRecordedWithAllThatIsKnown(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	tokens := b.login(t, "alice")
@@ -273,7 +273,7 @@ func registration(name, try string) user.Registration {
 	return user.Registration{Username: name, Email: name + "@example.com", Password: secret.NewString(try)}
 }
 
-func TestARegistrationIsToldAndItsPasswordLogsIn(t *testing.T) {
+func TestARegistrationIsRecordedAndItsPasswordLogsIn(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	wantError(t, b.Register(t.Context(), b.by(thief()), registration("Carol", password)), nil)
@@ -296,7 +296,7 @@ func TestARegistrationIsToldAndItsPasswordLogsIn(t *testing.T) {
 	wantError(t, b.Register(t.Context(), b.by(thief()), registration("carol", password)), user.ErrUsernameTaken)
 }
 
-func TestARegistrationThatBreaksRulesOrIsNotOpenAddsNobody(t *testing.T) {
+func TestARegistrationThatBreaksRulesOrIsClosedAddsNoUser(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	calls := b.callsOf(func() {

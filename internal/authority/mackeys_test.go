@@ -95,7 +95,7 @@ func TestACompromisedKeyWorksOnceWhereTokensDontRotate(t *testing.T) {
 	marked.refused(t, second, session.Revoked)
 }
 
-func TestATokenUnderAKeyThatIsGoneIsNoToken(t *testing.T) {
+func TestATokenUnderARemovedKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	b = b.restart(t, secondRoot+","+firstRoot)

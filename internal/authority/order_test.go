@@ -30,9 +30,9 @@ func (b *bench) signed(t *testing.T, tokens authority.Tokens, change func(*token
 	return raw
 }
 
-// TestABearerMustBeWhoTheTokenSaysInEveryWay: each row is a token that we signed, of a
+// TestABearerMustMatchTheTokenInEveryWay: each row is a token that we signed, of a
 // live session, and wrong in one way only.
-func TestABearerMustBeWhoTheTokenSaysInEveryWay(t *testing.T) {
+func TestABearerMustMatchTheTokenInEveryWay(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *client.Client) { c.MaxTTL = own(time.Hour) })
 	alices, bobs := b.login(t, "alice"), b.login(t, "bob")
@@ -65,8 +65,8 @@ func TestABearerMustBeWhoTheTokenSaysInEveryWay(t *testing.T) {
 	check("a session at its absolute end", authority.ErrBearer)
 }
 
-// TestASessionOfAnotherClientIsNoBearersSession, whatever the token says whose it is.
-func TestASessionOfAnotherClientIsNoBearersSession(t *testing.T) {
+// TestASessionOfAnotherClientIsNotTheBearersSession, whatever the token says whose it is.
+func TestASessionOfAnotherClientIsNotTheBearersSession(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	tokens := b.login(t, "alice")
@@ -174,9 +174,9 @@ func TestTheTokensClientIsLookedAtBeforeTheState(t *testing.T) {
 	}
 }
 
-// TestAPairOfTwoSessionsIsNone: also of two sessions of one user, for every verb, and no
+// TestAPairOfTwoSessionsIsRefused: also of two sessions of one user, for every verb, and no
 // state is read for it.
-func TestAPairOfTwoSessionsIsNone(t *testing.T) {
+func TestAPairOfTwoSessionsIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	mine, other := b.login(t, "alice"), b.login(t, "alice")
@@ -227,8 +227,8 @@ func TestAnAccessTokenIsNotRevoked(t *testing.T) {
 	b.refresh(t, tokens, session.Rotated)
 }
 
-// TestWhatIsLookedAtIsNotLookedAtTwice: the calls of each verb, in their order.
-func TestWhatIsLookedAtIsNotLookedAtTwice(t *testing.T) {
+// TestEachVerbReadsNothingTwice: the calls of each verb, in their order.
+func TestEachVerbReadsNothingTwice(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]string{
 		"log in":       {"Take login:alice@192.0.2.7", "UserByUsername", "StartSession"},

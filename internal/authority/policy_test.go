@@ -11,7 +11,7 @@ import (
 
 func own(d time.Duration) *time.Duration { return &d }
 
-func TestRotationNeverIssuesTheSameGenerationAnew(t *testing.T) {
+func TestRotationNeverIssuesAGenerationTwice(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *client.Client) { c.Rotation = client.RotateNever })
 	first := b.login(t, "alice")
@@ -100,7 +100,7 @@ func TestALateRetryIsSkippedThreeTimes(t *testing.T) {
 	b.refused(t, first, session.Replayed)
 }
 
-func TestAnAnsweredSkipStartsTheCountAnew(t *testing.T) {
+func TestAnAnsweredSkipRestartsTheCount(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *client.Client) { c.AllowSkip = true })
 	tokens := b.login(t, "alice")

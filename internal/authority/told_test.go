@@ -16,8 +16,8 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
-// TestAnEndingIsToldWithAllThatIsKnown, in the story of the session that it ends.
-func TestAnEndingIsToldWithAllThatIsKnown(t *testing.T) {
+// TestAnEndingIsRecordedWithAllThatIsKnown, in the story of the session that it ends.
+func TestAnEndingIsRecordedWithAllThatIsKnown(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		end     func(b *bench, mine, other authority.Pair, id string) error
@@ -64,9 +64,9 @@ func TestAnEndingIsToldWithAllThatIsKnown(t *testing.T) {
 // ctx is for verbs that are told in tables.
 func (*bench) ctx() context.Context { return context.Background() }
 
-// TestTheListsAreToldOfWhatTheyMayShow: an ending, said again or not, while its bit is in
+// TestTheListsLearnOnlyWhatTheyMayShow: an ending, said again or not, while its bit is in
 // them; afterwards, and of a session that has no place, there is nothing to look for.
-func TestTheListsAreToldOfWhatTheyMayShow(t *testing.T) {
+func TestTheListsLearnOnlyWhatTheyMayShow(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	tokens := b.login(t, "alice")
@@ -109,8 +109,8 @@ func TestAnEventHasTheTimeOfItsDecision(t *testing.T) {
 	}
 }
 
-// TestARepeatFromElsewhereIsTold by its address as well as by its user agent, once an hour.
-func TestARepeatFromElsewhereIsTold(t *testing.T) {
+// TestARepeatFromElsewhereIsRecorded by its address as well as by its user agent, once an hour.
+func TestARepeatFromElsewhereIsRecorded(t *testing.T) {
 	t.Parallel()
 	moved, updated := home(), home()
 	moved.Address, updated.UserAgent = "198.51.100.4", "app/2"
@@ -130,8 +130,8 @@ func TestARepeatFromElsewhereIsTold(t *testing.T) {
 	}
 }
 
-// TestEverySkipAndHealIsTold, wherever it comes from.
-func TestEverySkipAndHealIsTold(t *testing.T) {
+// TestEverySkipAndHealIsRecorded, wherever it comes from.
+func TestEverySkipAndHealIsRecorded(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *client.Client) { c.AllowSkip = true })
 	tokens := b.login(t, "alice")
@@ -279,9 +279,9 @@ func TestASessionThatHasJustBeenEndedEndsNoOthers(t *testing.T) {
 	b.refresh(t, other, session.Rotated)
 }
 
-// TestTheListsAreToldOfWhatIsCommitted: told before, they would look too early and find
+// TestTheListsLearnOfCommittedRevocations: told before, they would look too early and find
 // nothing.
-func TestTheListsAreToldOfWhatIsCommitted(t *testing.T) {
+func TestTheListsLearnOfCommittedRevocations(t *testing.T) {
 	t.Parallel()
 	for name, story := range deeds() {
 		b := newBench(t, nil)

@@ -38,7 +38,7 @@ func run(t *testing.T, stdin string, args ...string) ran {
 // whole matches tokens of ours that nobody shortened.
 var whole = regexp.MustCompile(`eyJ[\w-]{20}|mrt_[\w-]{10}`)
 
-func TestDemoTellsItsStory(t *testing.T) {
+func TestDemoPrintsEveryStep(t *testing.T) {
 	t.Parallel()
 	got := run(t, "", "demo")
 	if got.code != 0 || got.stderr != "" {
@@ -134,7 +134,7 @@ func TestDemoFailsWhereAStepDiffers(t *testing.T) {
 	}
 }
 
-func TestDemoLogsInAUserWhoIsThere(t *testing.T) {
+func TestDemoLogsInAnExistingUser(t *testing.T) {
 	t.Parallel()
 	issuer := liveIssuer(t, func(string, int, *http.Response) {})
 	register(t, issuer)

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTheTorturePageShowsWhatIsPrinted runs the command that the page shows, against a service as naive as the page says.
-func TestTheTorturePageShowsWhatIsPrinted(t *testing.T) {
+// TestTheTorturePageShowsTheRealOutput runs the command that the page shows, against a service as naive as the page says.
+func TestTheTorturePageShowsTheRealOutput(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/verify/torture.md")
 	if err != nil {

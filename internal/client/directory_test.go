@@ -83,7 +83,7 @@ func wantUnknown(t *testing.T, directory *client.Directory, id string) {
 	}
 }
 
-func TestADirectoryKnowsNobodyAtFirst(t *testing.T) {
+func TestADirectoryIsEmptyAtFirst(t *testing.T) {
 	t.Parallel()
 	store := &table{}
 	store.set(client.Client{ID: "one"})

@@ -17,7 +17,7 @@ func TestYAMLListsAndScalarsAreRead(t *testing.T) {
 	}
 }
 
-func TestBrokenYAMLIsToldClearly(t *testing.T) {
+func TestBrokenYAMLIsReportedClearly(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ name, yaml, says string }{
 		{"duplicate", "issuer: https://a\nissuer: https://b\n", "issuer stands in line 1 and again in line 2"},

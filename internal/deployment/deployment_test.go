@@ -90,8 +90,8 @@ func wantCaches(t *testing.T, run *instructions.RunCommand, verb string) {
 	}
 }
 
-// TestTheImageRunsAsNobodyAndHoldsNothingElse than the binary, the certificates it trusts and a folder for its data.
-func TestTheImageRunsAsNobodyAndHoldsNothingElse(t *testing.T) {
+// TestTheImageRunsAsNobodyAndContainsNothingElse than the binary, the certificates it trusts and a folder for its data.
+func TestTheImageRunsAsNobodyAndContainsNothingElse(t *testing.T) {
 	t.Parallel()
 	shipped := stages(t)[1]
 	if shipped.BaseName != "scratch" {

@@ -81,7 +81,7 @@ func bounds(p pair) []badRequest {
 	}
 }
 
-func TestBadInputIsToldAndChangesNothing(t *testing.T) {
+func TestBadInputIsReportedAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, a *authority) {
 		a.register(t, testUser)

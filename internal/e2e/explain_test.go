@@ -79,7 +79,7 @@ func eachMode(t *testing.T, test func(*testing.T, *authority, console)) {
 	})
 }
 
-func TestExplainTellsTheStoryOfARefusedRefresh(t *testing.T) {
+func TestExplainPrintsTheHistoryOfARefusedRefresh(t *testing.T) {
 	t.Parallel()
 	eachMode(t, func(t *testing.T, a *authority, operator console) {
 		a.register(t, testUser)
@@ -150,7 +150,7 @@ func (a *authority) refusedAs(t *testing.T, p pair, agent string) string {
 	return id
 }
 
-func TestExplainTellsWhatEndedASession(t *testing.T) {
+func TestExplainPrintsWhatEndedASession(t *testing.T) {
 	t.Parallel()
 	eachMode(t, func(t *testing.T, a *authority, operator console) {
 		a.register(t, testUser)
@@ -184,7 +184,7 @@ func TestExplainTellsWhatEndedASession(t *testing.T) {
 	})
 }
 
-func TestExplainSaysWhatIsNoTokenOfOurs(t *testing.T) {
+func TestExplainReportsForeignTokens(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
 	a, other := startEmbedded(t, "MINTMARK_DATA_DIR="+data), startEmbedded(t)

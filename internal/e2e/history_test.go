@@ -150,8 +150,8 @@ func keepProgram(built, program string) error {
 	return os.Rename(beside.Name(), program)
 }
 
-// TestWithoutHistoryItIsSaidHowToGetIt: a test that can't be made must not pass.
-func TestWithoutHistoryItIsSaidHowToGetIt(t *testing.T) {
+// TestWithoutHistoryTheErrorSaysHowToGetIt: a test that can't be made must not pass.
+func TestWithoutHistoryTheErrorSaysHowToGetIt(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -210,7 +210,7 @@ func TestACheckoutOfAnotherUserHasItsHistory(t *testing.T) {
 	}
 }
 
-func TestWithoutGitItIsSaidToInstallIt(t *testing.T) {
+func TestWithoutGitTheErrorSaysToInstallIt(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	if _, err := commitBefore(t.Context(), "../..", 2); !errors.Is(err, errNoHistory) || !strings.Contains(err.Error(), "install git") {
 		t.Errorf("got %v, want advice to install git", err)

@@ -128,9 +128,9 @@ func (a *authority) logout(t testing.TB, p pair) {
 	}
 }
 
-// TestR1ARevocationWakesWhoeverFollowsTheList asks three replicas to tell, before the
+// TestR1ARevocationWakesEveryFollowerOfTheList asks three replicas to tell, before the
 // session ends at one of them, and none of them may answer with anything else.
-func TestR1ARevocationWakesWhoeverFollowsTheList(t *testing.T) {
+func TestR1ARevocationWakesEveryFollowerOfTheList(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	replicas := []*authority{c.startReplica(t), c.startReplica(t), c.startReplica(t)}
@@ -463,9 +463,9 @@ func TestR4AnOutageRejectsNoValidToken(t *testing.T) {
 	}
 }
 
-// TestR4NobodyIsRefusedInAnOutageUntilTheTokenExpires, by a service that refuses whoever's status it doesn't know: one
+// TestR4AnOutageRefusesNoTokenBeforeItExpires, by a service that refuses whoever's status it doesn't know: one
 // that follows the list since before, and one that begins in the outage.
-func TestR4NobodyIsRefusedInAnOutageUntilTheTokenExpires(t *testing.T) {
+func TestR4AnOutageRefusesNoTokenBeforeItExpires(t *testing.T) {
 	t.Parallel()
 	servers := newOwnServers(t)
 	a := servers.startReplica(t, "MINTMARK_ACCESS_TOKEN_TTL=20s")

@@ -251,7 +251,7 @@ func TestEveryBodyIsBoundedToTheOctet(t *testing.T) {
 	}
 }
 
-func TestOnlyPagesThatMayCallAreToldSo(t *testing.T) {
+func TestOnlyAllowedPagesGetCORSHeaders(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
 	for _, r := range knownRoutes() {
@@ -348,7 +348,7 @@ func TestAPreflightIsAnsweredForPagesThatMayCall(t *testing.T) {
 	}
 }
 
-func TestAMethodThatARouteDoesNotHaveIsTold(t *testing.T) {
+func TestAMethodThatARouteDoesNotHaveIsReported(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
 	for _, r := range knownRoutes() {
@@ -390,7 +390,7 @@ func TestHEADIsTheHeaderOfGET(t *testing.T) {
 	}
 }
 
-func TestAPathThatIsNoneIsSpelledAsItsNeighbours(t *testing.T) {
+func TestAnUnknownPathIsAnsweredInTheFormOfItsNeighbours(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
 	const (

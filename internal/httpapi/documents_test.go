@@ -42,7 +42,7 @@ func TestTheMetadataNameWhatThereIs(t *testing.T) {
 	}
 }
 
-func TestADocumentIsGivenOnceToWhoKeepsIt(t *testing.T) {
+func TestADocumentIsSentOnceToACallerThatKeepsIt(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
 	set, _ := s.keys.JWKS()
@@ -93,8 +93,8 @@ func TestTagsOfDocumentsFollowTheirContent(t *testing.T) {
 	}
 }
 
-// TestOnlyOperatorsAreToldWhyItIsNotReady: the reason may name hosts of ours.
-func TestOnlyOperatorsAreToldWhyItIsNotReady(t *testing.T) {
+// TestOnlyOperatorsLearnWhyItIsNotReady: the reason may name hosts of ours.
+func TestOnlyOperatorsLearnWhyItIsNotReady(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
 	get := func(surface http.Handler, path string) *httptest.ResponseRecorder {

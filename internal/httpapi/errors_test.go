@@ -145,8 +145,8 @@ func spread(t *testing.T, h http.Handler, path, first string) string {
 	return least + " to " + most
 }
 
-// TestTheLogTellsOfTroubleAndNotOfRefusals: an operator is woken by what they can mend.
-func TestTheLogTellsOfTroubleAndNotOfRefusals(t *testing.T) {
+// TestTheLogReportsTroubleAndNotRefusals: an operator is woken by what they can mend.
+func TestTheLogReportsTroubleAndNotRefusals(t *testing.T) {
 	t.Parallel()
 	const at = ` msg="request not served" route=/oauth/fails err="do a thing with secrets: `
 	for err, want := range map[error]string{
@@ -169,8 +169,8 @@ func TestTheLogTellsOfTroubleAndNotOfRefusals(t *testing.T) {
 	}
 }
 
-// TestACallerThatHungUpIsToldNothing, but one that has not is told to try again, whatever was cancelled beneath.
-func TestACallerThatHungUpIsToldNothing(t *testing.T) {
+// TestACallerThatHungUpGetsNoAnswer, but one that has not is told to try again, whatever was cancelled beneath.
+func TestACallerThatHungUpGetsNoAnswer(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	h := failing(t, &log, func(*gin.Context) error { return wrapped(context.Canceled) })
@@ -200,8 +200,8 @@ func TestWhatWasBegunIsNotAnsweredTwice(t *testing.T) {
 	}
 }
 
-// TestAPanicTellsNothing, neither to the caller nor, unless the runtime found it, to the log.
-func TestAPanicTellsNothing(t *testing.T) {
+// TestAPanicRevealsNothing, neither to the caller nor, unless the runtime found it, to the log.
+func TestAPanicRevealsNothing(t *testing.T) {
 	t.Parallel()
 	var nowhere map[string]int
 	for name, c := range map[string]struct {

@@ -218,7 +218,7 @@ func TestParametersBelongIntoTheBody(t *testing.T) {
 	}
 }
 
-func TestABodyThatCannotBeReadIsToldApart(t *testing.T) {
+func TestAnUnreadableBodyIsDistinguished(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
 	for _, r := range knownRoutes() {

@@ -104,8 +104,8 @@ func isSoon(header http.Header) bool {
 	return slices.Contains([]string{"1", "2"}, header.Get("Retry-After"))
 }
 
-// TestWhoIsToldThatAListIsStaleIsSpread: they all asked in the same moment.
-func TestWhoIsToldThatAListIsStaleIsSpread(t *testing.T) {
+// TestCallersWithAStaleListRetryAtSpreadTimes: they all asked in the same moment.
+func TestCallersWithAStaleListRetryAtSpreadTimes(t *testing.T) {
 	t.Parallel()
 	s := newListing(t, revocation.New(revocation.Config{}))
 	said := make(map[string]bool)
@@ -121,8 +121,8 @@ func TestWhoIsToldThatAListIsStaleIsSpread(t *testing.T) {
 	}
 }
 
-// TestWhatIsExpectedOfAListIsNoErrorInTheLog, which thousands could fill in a second; nor does it end a connection.
-func TestWhatIsExpectedOfAListIsNoErrorInTheLog(t *testing.T) {
+// TestExpectedOutcomesOfAListAreNotLoggedAsErrors, which thousands could fill in a second; nor does it end a connection.
+func TestExpectedOutcomesOfAListAreNotLoggedAsErrors(t *testing.T) {
 	t.Parallel()
 	s := newListing(t, revocation.New(revocation.Config{Store: nothingRevoked{}, Signer: newSigner(t)}))
 	var log bytes.Buffer
@@ -186,8 +186,8 @@ func newListing(t *testing.T, lists *revocation.Lists) *Server {
 	return s
 }
 
-// TestWhatIsNotModifiedIsNoLineOfTheLog: followers of lists would fill it.
-func TestWhatIsNotModifiedIsNoLineOfTheLog(t *testing.T) {
+// TestNotModifiedAnswersAreNotLogged: followers of lists would fill it.
+func TestNotModifiedAnswersAreNotLogged(t *testing.T) {
 	t.Parallel()
 	lists := revocation.New(revocation.Config{Issuer: "http://localhost:1", Store: nothingRevoked{}, Signer: newSigner(t)})
 	s := newListing(t, lists)

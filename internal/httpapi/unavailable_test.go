@@ -206,8 +206,8 @@ func TestAnEventKnowsItsRequest(t *testing.T) {
 	}
 }
 
-// TestAClientThatIsDisabledThisMomentIsToldSo, before this replica has read of it.
-func TestAClientThatIsDisabledThisMomentIsToldSo(t *testing.T) {
+// TestAClientDisabledThisMomentIsReportedAsDisabled, before this replica has read of it.
+func TestAClientDisabledThisMomentIsReportedAsDisabled(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
 	mine := s.login(t, "alice")

@@ -128,7 +128,7 @@ func (a *authority) operators(t *testing.T, give func(*keyring.Keyring) error) (
 	return granted, refused
 }
 
-func TestOfOperatorsWhoActAtOnceOneDoes(t *testing.T) {
+func TestOfConcurrentOperatorsOneSucceeds(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		give func(k *keyring.Keyring, signing string) error
@@ -242,9 +242,9 @@ func TestAnEmergencySwitchesAtOnceAndLosesNoToken(t *testing.T) {
 	}
 }
 
-// TestAStandbyThatIsDamagedWhileAnOperatorThinksTakesOverFromNobody: the decision is made
+// TestAStandbyDamagedWhileAnOperatorDecidesDoesNotTakeOver: the decision is made
 // again on what is there by then.
-func TestAStandbyThatIsDamagedWhileAnOperatorThinksTakesOverFromNobody(t *testing.T) {
+func TestAStandbyDamagedWhileAnOperatorDecidesDoesNotTakeOver(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
 	a.now = t0.Add(time.Hour)

@@ -18,8 +18,8 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
 
-// TestListTellsWhenEachKeyTurns, as far as it is known, in order of activation.
-func TestListTellsWhenEachKeyTurns(t *testing.T) {
+// TestListShowsWhenEachKeyChanges, as far as it is known, in order of activation.
+func TestListShowsWhenEachKeyChanges(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest(half(signing, foreign))...)

@@ -192,7 +192,7 @@ func TestStartRefusesAnotherRootSecret(t *testing.T) {
 	}
 }
 
-func TestRemovedKeyLeavesTheJWKSButStillTellsItsTokens(t *testing.T) {
+func TestARemovedKeyLeavesTheJWKSButStillVerifiesItsOwnTokens(t *testing.T) {
 	t.Parallel()
 	now := t0
 	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), quick)
@@ -231,7 +231,7 @@ func TestMaintainWritesAnEventForEachKey(t *testing.T) {
 	}
 }
 
-func TestDamagedStandbyIsToldAndStopsNobody(t *testing.T) {
+func TestADamagedStandbyIsReportedAndStopsNothing(t *testing.T) {
 	t.Parallel()
 	now := t0
 	store := openStore(t, &now)

@@ -74,10 +74,10 @@ type situation struct {
 	err  error
 }
 
-// TestEachOrderChangesWhatItSaysAndTellsIt gives every order in every situation, and
+// TestEachOrderChangesWhatItSaysAndRecordsIt gives every order in every situation, and
 // compares what comes of it with testdata/orders.txt: what the operator was asked and
 // told, the keys that are others afterwards (no other is), and the events.
-func TestEachOrderChangesWhatItSaysAndTellsIt(t *testing.T) {
+func TestEachOrderChangesWhatItSaysAndRecordsIt(t *testing.T) {
 	t.Parallel()
 	outcomes := readOutcomes(t)
 	for _, situations := range []map[string]situation{maintenance(), rotations(), emergencies(), revocations()} {

@@ -51,7 +51,7 @@ func TestAnOrderThatIsNotConfirmedChangesNothing(t *testing.T) {
 	}
 }
 
-func TestAnOrderThatIsBrokenOffWhileItWaitsChangesNothing(t *testing.T) {
+func TestAnOrderInterruptedWhileItWaitsChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"emergency", "revoke"} {
 		t.Run(name, func(t *testing.T) {
@@ -317,8 +317,8 @@ func TestMoreThanWasDrawnIsMadeTheNextTime(t *testing.T) {
 	})
 }
 
-// TestMaintainReadsAnewWhatItChanged, and nothing when it changed nothing.
-func TestMaintainReadsAnewWhatItChanged(t *testing.T) {
+// TestMaintainRereadsWhatItChanged, and nothing when it changed nothing.
+func TestMaintainRereadsWhatItChanged(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		r := newRing(t, atRest(turning(standby, day))...)

@@ -19,10 +19,10 @@ func (r *ring) resealing() *keyring.Keyring {
 	return r.replica()
 }
 
-// TestResealSealsWhatAnotherRootSealedAndTellsIt: destroyed halves are left alone, and
+// TestResealSealsWhatAnotherRootSealedAndRecordsIt: destroyed halves are left alone, and
 // so is what the active root sealed; a key that no root opens is told, and the others
 // are resealed all the same.
-func TestResealSealsWhatAnotherRootSealedAndTellsIt(t *testing.T) {
+func TestResealSealsWhatAnotherRootSealedAndRecordsIt(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		r := newRing(t, retired, signing, half(turning(standby, 20*day), foreign), given{name: "next", signs: 50 * day}, given{name: "done", signs: 80 * day})
@@ -55,8 +55,8 @@ func TestResealSealsWhatAnotherRootSealedAndTellsIt(t *testing.T) {
 	})
 }
 
-// TestResealTellsOfAnotherSecretUnderTheSameID: nothing is due, and yet it does not open.
-func TestResealTellsOfAnotherSecretUnderTheSameID(t *testing.T) {
+// TestResealReportsAnotherSecretUnderTheSameID: nothing is due, and yet it does not open.
+func TestResealReportsAnotherSecretUnderTheSameID(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		r := newRing(t, retired, half(signing, damaged), standby)
@@ -93,8 +93,8 @@ func TestResealLeavesAloneWhatChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestResealCountsWhatIsWrittenAlone, and each error is told.
-func TestResealCountsWhatIsWrittenAlone(t *testing.T) {
+// TestResealCountsOnlyWhatItWrites, and each error is told.
+func TestResealCountsOnlyWhatItWrites(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		r := newRing(t, signing, standby)

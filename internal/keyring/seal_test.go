@@ -196,8 +196,8 @@ func wantUnsealable(t *testing.T, what string, v vector, sealed []byte) {
 	}
 }
 
-// TestWhoLacksTheRootSecretIsToldWhich: it is the operator's to give back.
-func TestWhoLacksTheRootSecretIsToldWhich(t *testing.T) {
+// TestAMissingRootSecretIsNamed: it is the operator's to give back.
+func TestAMissingRootSecretIsNamed(t *testing.T) {
 	t.Parallel()
 	v := readVectors(t)[0]
 	_, err := keyring.NewSealer(v.Issuer, parseRoots(t, rootText(99, strings.Repeat("z", 32)))).Open(v.KID, v.Alg, v.Sealed)

@@ -119,8 +119,8 @@ func TestAReadingThatFailsLeavesTheSnapshot(t *testing.T) {
 	}
 }
 
-// TestStartMakesTheFirstKeyOnlyWhereThereIsNone: no other error is taken for that.
-func TestStartMakesTheFirstKeyOnlyWhereThereIsNone(t *testing.T) {
+// TestStartMakesTheFirstKeyOnlyIfThereIsNone: no other error is taken for that.
+func TestStartMakesTheFirstKeyOnlyIfThereIsNone(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		empty := newRing(t)
@@ -147,8 +147,8 @@ func TestStartMakesTheFirstKeyOnlyWhereThereIsNone(t *testing.T) {
 	})
 }
 
-// TestOfADamagedKeyIsToldAndTheOthersServe: what is whole of it is published.
-func TestOfADamagedKeyIsToldAndTheOthersServe(t *testing.T) {
+// TestADamagedKeyIsReportedAndTheOthersServe: what is whole of it is published.
+func TestADamagedKeyIsReportedAndTheOthersServe(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		next := given{name: "next", published: -time.Hour, signs: 60 * day}

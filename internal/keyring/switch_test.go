@@ -54,8 +54,8 @@ func TestARefusalSaysWhenItMayBeHad(t *testing.T) {
 	}
 }
 
-// TestAFreshTurnIsNoOtherKeys: of two keys with one turn nobody could say which signs.
-func TestAFreshTurnIsNoOtherKeys(t *testing.T) {
+// TestAFreshTurnIsTheTurnOfNoOtherKey: of two keys with one turn nobody could say which signs.
+func TestAFreshTurnIsTheTurnOfNoOtherKey(t *testing.T) {
 	t.Parallel()
 	at := t0.Add(keyring.RotateLead)
 	keys := []keyring.Key{key("now", t0.Add(-day)), key("next", t0.Add(9*day))}

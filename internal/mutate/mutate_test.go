@@ -242,7 +242,7 @@ func TestASampleThatIsNotWholeIsNotGoodEnough(t *testing.T) {
 	}
 }
 
-func TestMistakesThatAreTheSameButForTheirPlaceAreToldApart(t *testing.T) {
+func TestEqualMistakesInDifferentPlacesAreDistinguished(t *testing.T) {
 	found := numbered([]mistake{{was: "err", now: "nil"}, {was: "err", now: "nil"}, {was: "err", now: "nil"}})
 	if found[0].was != "err" || found[1].was != "err (2)" || found[2].was != "err (3)" {
 		t.Errorf("they are %v", found)

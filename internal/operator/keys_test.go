@@ -146,7 +146,7 @@ func TestKeysAreResealedWithTheFirstRootSecretOnce(t *testing.T) {
 	}
 }
 
-func TestAReportOfKeysTellsAWrongSecretFromDamage(t *testing.T) {
+func TestAReportOfKeysDistinguishesAWrongSecretFromDamage(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	report, err := b.VerifyKeys(t.Context())

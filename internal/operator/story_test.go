@@ -80,8 +80,8 @@ func TestARefreshTokenIsExplainedByWhatWouldBecomeOfIt(t *testing.T) {
 	}
 }
 
-// TestAStoryIsToldAtTheTimeOfTheRotationState, which another clock may keep.
-func TestAStoryIsToldAtTheTimeOfTheRotationState(t *testing.T) {
+// TestAStoryUsesTheClockOfTheRotationState, which another clock may keep.
+func TestAStoryUsesTheClockOfTheRotationState(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	s, refresh := b.login(t, b.user(t, "ada").ID)

@@ -30,7 +30,7 @@ func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsNotThereIsToldFromAnExposedOne(t *testing.T) {
+func TestAMissingFileIsDistinguishedFromAnExposedOne(t *testing.T) {
 	t.Parallel()
 	if _, err := private.Read(filepath.Join(t.TempDir(), "secret")); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, private.ErrExposed) {
 		t.Errorf("got %v, want fs.ErrNotExist", err)
@@ -55,7 +55,7 @@ func TestAFailedWriteLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAFileIsNoFolder(t *testing.T) {
+func TestAFileIsNotAFolder(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {

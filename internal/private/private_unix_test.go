@@ -13,7 +13,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/private"
 )
 
-func TestNobodyElseCanReadWhatIsMade(t *testing.T) {
+func TestNoOtherUserCanReadWhatIsMade(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "folder")
 	if err := private.MakeFolder(folder); err != nil {

@@ -38,7 +38,7 @@ func mend(t *testing.T, advice string) {
 	}
 }
 
-func TestNobodyElseCanReadWhatIsMade(t *testing.T) {
+func TestNoOtherUserCanReadWhatIsMade(t *testing.T) {
 	t.Parallel()
 	above := t.TempDir()
 	icacls(t, above, "/grant", "*S-1-1-0:(OI)(CI)R") // everybody, and whatever is made below

@@ -360,9 +360,9 @@ func TestATagOfTheNextEpochIsBelievedBeforeItsTurn(t *testing.T) {
 	}
 }
 
-// TestTheTagOfAListIsTheSameForEver: replicas of two releases serve beside each other,
+// TestTheTagOfAListNeverChanges: replicas of two releases serve beside each other,
 // and whoever has the list of one is not to be sent that of the other.
-func TestTheTagOfAListIsTheSameForEver(t *testing.T) {
+func TestTheTagOfAListNeverChanges(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) { // which begins with the year 2000
 		store := &rows{}

@@ -122,8 +122,8 @@ func TestAListIsSignedWhenItChangesAndOncePerEpochAndNeverForARequest(t *testing
 	})
 }
 
-// TestWhoFollowsAListHoldsOneThatOutlivesEveryToken is what an outage is survived by.
-func TestWhoFollowsAListHoldsOneThatOutlivesEveryToken(t *testing.T) {
+// TestAFollowersListOutlivesEveryToken is what an outage is survived by.
+func TestAFollowersListOutlivesEveryToken(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		lists := newLists(t, &rows{})
@@ -300,7 +300,7 @@ func TestAListThatCannotBeSignedIsNotSaidToBeUnchanged(t *testing.T) {
 	wantIndexes(t, fetch(t, lists, 0), 3)
 }
 
-func TestANewKeySignsTheListsAnew(t *testing.T) {
+func TestANewKeySignsTheListsAgain(t *testing.T) {
 	t.Parallel()
 	kid := "k1"
 	lists := revocation.New(revocation.Config{Issuer: issuer, AccessTTL: ttl, Store: &rows{}, Signer: func(now time.Time) (*token.Signer, error) {

@@ -95,9 +95,9 @@ func TestAMassRevocationIsReadOnce(t *testing.T) {
 	})
 }
 
-// TestWhatWasExpectedInVainIsNotExpectedForEver: all is read for it once, also where no
+// TestAnUnmetExpectationExpires: all is read for it once, also where no
 // list has room for it yet.
-func TestWhatWasExpectedInVainIsNotExpectedForEver(t *testing.T) {
+func TestAnUnmetExpectationExpires(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		const many, page = 35_000, 10_000

@@ -10,9 +10,9 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/secret"
 )
 
-// TestWhatIsDerivedOfARootStaysForEver holds the derivations against those of testdata:
+// TestValuesDerivedFromARootNeverChange holds the derivations against those of testdata:
 // what they sealed and signed is stored, and in the hands of clients.
-func TestWhatIsDerivedOfARootStaysForEver(t *testing.T) {
+func TestValuesDerivedFromARootNeverChange(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("testdata/derived.txt")
 	if err != nil {

@@ -75,7 +75,7 @@ func TestASessionLapsesWhenItsLastTokenMust(t *testing.T) {
 	}
 }
 
-func TestTermsAskWhomTheyName(t *testing.T) {
+func TestTermsAskTheirAllowFunction(t *testing.T) {
 	t.Parallel()
 	not := errors.New("not now")
 	var asked time.Time

@@ -13,9 +13,9 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
-// TestARefreshTokenOnceGivenOutIsReadForEver, and written in the same bytes: a repeat gives
+// TestAnIssuedRefreshTokenStaysReadable, and written in the same bytes: a repeat gives
 // the token again that an earlier version gave. So is the hash that finds its session.
-func TestARefreshTokenOnceGivenOutIsReadForEver(t *testing.T) {
+func TestAnIssuedRefreshTokenStaysReadable(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("testdata/refresh_tokens.txt")
 	if err != nil {

@@ -75,9 +75,9 @@ func TestWalkKeepsTheInvariants(t *testing.T) {
 	}
 }
 
-// TestWalkFindsWhatIsNotPromised holds docs/decisions/0009 to the truth: without
+// TestWalkFindsWhatIsNotGuaranteed holds docs/decisions/0009 to the truth: without
 // its two exceptions, S4 and S6 do not hold where skips are allowed.
-func TestWalkFindsWhatIsNotPromised(t *testing.T) {
+func TestWalkFindsWhatIsNotGuaranteed(t *testing.T) {
 	t.Parallel()
 	tests := map[string]limits{
 		"S4: an orderly client was refused":                            {gens: 4, grace: 2, lateTabs: true},

@@ -167,7 +167,7 @@ func TestOnlyLossesInASessionsLifetimeCount(t *testing.T) {
 	}
 }
 
-func TestTheModelTellsGoodHistoriesFromBad(t *testing.T) {
+func TestTheModelDistinguishesGoodHistoriesFromBad(t *testing.T) {
 	t.Parallel()
 	at := func(c call, began, ended int) call {
 		c.began, c.ended = time.Duration(began)*time.Second, time.Duration(ended)*time.Second

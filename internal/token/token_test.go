@@ -125,8 +125,8 @@ func TestTheStatusIsThatOfTheDraft(t *testing.T) {
 	}
 }
 
-// TestAStatusListIsNoAccessToken, though the same key signs it (RFC 8725 §3.11).
-func TestAStatusListIsNoAccessToken(t *testing.T) {
+// TestAStatusListIsNotAnAccessToken, though the same key signs it (RFC 8725 §3.11).
+func TestAStatusListIsNotAnAccessToken(t *testing.T) {
 	t.Parallel()
 	k := newKey(t)
 	raw, err := k.signer.SignStatusList(token.StatusList{URI: issuer, IssuedAt: at, Expiry: at.Add(time.Hour), TTL: 3 * time.Second, Compressed: []byte{1}})

@@ -57,7 +57,7 @@ func TestTheGoodTokenIsTriedAgainAtTheEnd(t *testing.T) {
 	}
 }
 
-func TestWhatTheStandardsLeaveOpenIsARemarkAndNoFailure(t *testing.T) {
+func TestWhatTheStandardsLeaveOpenIsARemarkNotAFailure(t *testing.T) {
 	t.Parallel()
 	report := tortured(t, nil, lenient)
 	for _, one := range report.Results {
@@ -183,8 +183,8 @@ func TestACaseEndsAtItsFirstSilenceAndTheRunAfterThree(t *testing.T) {
 	}
 }
 
-// TestAnInterruptedRunTellsWhatItFoundOut, and one that takes too long is one.
-func TestAnInterruptedRunTellsWhatItFoundOut(t *testing.T) {
+// TestAnInterruptedRunReportsItsFindings, and one that takes too long is one.
+func TestAnInterruptedRunReportsItsFindings(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		within  time.Duration

@@ -270,7 +270,7 @@ func TestTheTokenTravelsWhereTheUserSays(t *testing.T) {
 	}
 }
 
-func TestWhoCanNotBeReachedIsNoFinding(t *testing.T) {
+func TestAnUnreachableServiceIsNotAFinding(t *testing.T) {
 	t.Parallel()
 	a := startAuthority(t)
 	down, err := net.Listen("tcp", "127.0.0.1:0")
@@ -291,7 +291,7 @@ func TestWhoCanNotBeReachedIsNoFinding(t *testing.T) {
 	}
 }
 
-func TestAWrongConfigurationIsToldWhole(t *testing.T) {
+func TestAllProblemsOfAConfigurationAreReported(t *testing.T) {
 	t.Parallel()
 	_, err := run(t, torture.Config{Target: torture.Target{URL: "orders"}, Issuer: "auth", Only: []string{"alg-non"}, RevokedWithin: 1})
 	if err == nil {
@@ -304,7 +304,7 @@ func TestAWrongConfigurationIsToldWhole(t *testing.T) {
 	}
 }
 
-func TestATokenThatIsNoJWTIsRefusedBeforeAnythingIsSent(t *testing.T) {
+func TestATokenThatIsNotAJWTIsRefusedBeforeAnythingIsSent(t *testing.T) {
 	t.Parallel()
 	for _, token := range []string{"opaque", "a.b", "!.!.!", "bnVsbA.bnVsbA.AA"} {
 		if _, err := run(t, torture.Config{Target: torture.Target{URL: "http://localhost:1"}, Issuer: "http://localhost:1", Token: token}); err == nil ||

@@ -159,7 +159,7 @@ func TestAnUnusableStoredHashCostsAWrongPasswordAndAlarms(t *testing.T) {
 	}
 }
 
-func TestNobodyCostsAWrongPasswordAndHasNone(t *testing.T) {
+func TestAnUnknownUserCostsTheWorkOfAWrongPassword(t *testing.T) {
 	t.Parallel()
 	hasher := newHasher(t, cheap)
 	var ran []user.Params

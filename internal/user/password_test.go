@@ -115,7 +115,7 @@ func TestTheLeastLengthIsConfigurable(t *testing.T) {
 	}
 }
 
-func TestARegistrationTellsAllItsProblemsAtOnce(t *testing.T) {
+func TestARegistrationReportsAllItsProblemsAtOnce(t *testing.T) {
 	t.Parallel()
 	rules := user.NewRules(12)
 	for _, c := range []struct {

@@ -160,7 +160,7 @@ func TestACallerWhoLeavesStopsWaiting(t *testing.T) {
 	})
 }
 
-func TestThoseWhoWaitAreServedInOrder(t *testing.T) {
+func TestWaitersAreServedInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		hasher, err := user.NewHasher(cheap, 1, time.Minute)

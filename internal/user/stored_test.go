@@ -15,9 +15,9 @@ import (
 // usual are the costs that mintmark hashes with unless it is told otherwise.
 var usual = user.Params{MemoryKiB: 19456, Time: 2, Threads: 1}
 
-// TestAPasswordHashOnceStoredOpensForEver reads the hashes of testdata, made by earlier
+// TestAStoredPasswordHashVerifiesForever reads the hashes of testdata, made by earlier
 // versions and by others.
-func TestAPasswordHashOnceStoredOpensForEver(t *testing.T) {
+func TestAStoredPasswordHashVerifiesForever(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("testdata/phc.txt")
 	if err != nil {

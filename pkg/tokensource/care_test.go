@@ -37,7 +37,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestARefreshSaysWhoAsksForWhat(t *testing.T) {
+func TestARefreshHasTheHeadersOfItsClient(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAuthority()
 		want(t, a.source(t, dead), "a2")
@@ -170,8 +170,8 @@ func TestTheBoundsOfTheGraceAreExact(t *testing.T) {
 	}
 }
 
-// TestWhoComesTooEarlyIsToldForHowLong, and why.
-func TestWhoComesTooEarlyIsToldForHowLong(t *testing.T) {
+// TestAnEarlyCallerLearnsHowLongToWait, and why.
+func TestAnEarlyCallerLearnsHowLongToWait(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAuthority(says(401, `{"error":"invalid_client"}`, "Retry-After", "40"))
 		source := a.source(t, dead)

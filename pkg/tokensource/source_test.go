@@ -125,7 +125,7 @@ func TestALostAnswerIsRepeatedWithTheSameTokenWithinTheGrace(t *testing.T) {
 	}
 }
 
-func TestAnAnswerIsRepeatedEvenIfNobodyWaitsForIt(t *testing.T) {
+func TestALostAnswerIsRepeatedEvenIfNoCallerWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAuthority(cut, cut)
 		saved := &saving{}

@@ -19,8 +19,8 @@ import (
 	"github.com/mintmark-auth/mintmark/pkg/verifier"
 )
 
-// TestRefusalsAreWholeToTheByte: status, headers and body of each kind.
-func TestRefusalsAreWholeToTheByte(t *testing.T) {
+// TestRefusalsAreExactToTheByte: status, headers and body of each kind.
+func TestRefusalsAreExactToTheByte(t *testing.T) {
 	t.Parallel()
 	v := newIssuer(firstKey()).ready(t, atEpoch(), dpop(verifier.DPoPOptional))
 	h := newHolder(t, newEd25519(t))
@@ -71,7 +71,7 @@ func TestRefusalsAreWholeToTheByte(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatKnowsNothingChallengesNobody(t *testing.T) {
+func TestAnUnavailableAnswerHasNoChallenge(t *testing.T) {
 	t.Parallel()
 	i := newIssuer()
 	i.fail()
@@ -82,7 +82,7 @@ func TestAnAnswerThatKnowsNothingChallengesNobody(t *testing.T) {
 	}
 }
 
-func TestResourceMetadataAreForEverybodyForAnHour(t *testing.T) {
+func TestResourceMetadataArePublicAndCachedForAnHour(t *testing.T) {
 	t.Parallel()
 	v := newIssuer(firstKey()).verifier(t, verifier.WithResourceMetadata(verifier.Resource{}))
 	path, handler := v.ResourceMetadata()
@@ -196,8 +196,8 @@ func TestAListsHostMayBeInAnyCase(t *testing.T) {
 	})
 }
 
-// TestTooManyQuestionsAreToldSoAtOnce has a thousand callers gone, whose questions are still to be asked.
-func TestTooManyQuestionsAreToldSoAtOnce(t *testing.T) {
+// TestTooManyQuestionsFailAtOnce has a thousand callers gone, whose questions are still to be asked.
+func TestTooManyQuestionsFailAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(firstKey())
@@ -224,8 +224,8 @@ func TestTooManyQuestionsAreToldSoAtOnce(t *testing.T) {
 	})
 }
 
-// TestWhatIsSaidOfATokenIsBelievedNoLongerThanItLives, whatever the leeway, and that it was refused not for longer either.
-func TestWhatIsSaidOfATokenIsBelievedNoLongerThanItLives(t *testing.T) {
+// TestAnAnswerAboutATokenIsUsedNoLongerThanTheTokenLives, whatever the leeway, and that it was refused not for longer either.
+func TestAnAnswerAboutATokenIsUsedNoLongerThanTheTokenLives(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(firstKey())
@@ -253,8 +253,8 @@ func TestWhatIsSaidOfATokenIsBelievedNoLongerThanItLives(t *testing.T) {
 	})
 }
 
-// TestAnIssuerWithoutIntrospectionIsNoBadToken: nor is one that leads it to http.
-func TestAnIssuerWithoutIntrospectionIsNoBadToken(t *testing.T) {
+// TestAnIssuerWithoutIntrospectionDoesNotMakeATokenInvalid: nor is one that leads it to http.
+func TestAnIssuerWithoutIntrospectionDoesNotMakeATokenInvalid(t *testing.T) {
 	t.Parallel()
 	for _, endpoint := range []string{"", "http://auth.example.com/oauth/introspect", "/oauth/introspect"} {
 		synctest.Test(t, func(t *testing.T) {

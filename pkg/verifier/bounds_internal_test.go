@@ -110,8 +110,8 @@ func TestTheSizeOfAListIsExact(t *testing.T) {
 	}
 }
 
-// TestAListIsOfItsTime to the second.
-func TestAListIsOfItsTime(t *testing.T) {
+// TestAListIsUsedOnlyInItsTime to the second.
+func TestAListIsUsedOnlyInItsTime(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
 	const ahead = 30 * time.Second

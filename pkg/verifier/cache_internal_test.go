@@ -50,9 +50,9 @@ func TestAnExpiredTokenThatComesAgainIsForgotten(t *testing.T) {
 	}
 }
 
-// TestATokenIsForgottenWhoseListIsFollowedNoMore: a clock that went ahead and came back has such tokens live on, and nobody
+// TestATokenIsDroppedWhenItsListIsNoLongerFollowed: a clock that went ahead and came back has such tokens live on, and nobody
 // would tell of a revocation.
-func TestATokenIsForgottenWhoseListIsFollowedNoMore(t *testing.T) {
+func TestATokenIsDroppedWhenItsListIsNoLongerFollowed(t *testing.T) {
 	t.Parallel()
 	now, known, list := time.Unix(1_800_000_000, 0), new(key), new(statusList)
 	keys := newKeySet(settings{now: time.Now}, newLife(), nil)

@@ -128,7 +128,7 @@ func TestWhatTheIssuerSaysOfAnOpaqueTokenIsChecked(t *testing.T) {
 	})
 }
 
-func TestAnIssuerThatCannotBeAskedIsNoBadToken(t *testing.T) {
+func TestAnUnreachableIssuerDoesNotMakeATokenInvalid(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for name, f := range map[string]http.HandlerFunc{

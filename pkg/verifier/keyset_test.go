@@ -350,7 +350,7 @@ func TestGoodKeysAreKeptThroughFailuresForADay(t *testing.T) {
 	})
 }
 
-func TestAnUnknownKidIsNoBadTokenWhileTheKeysCannotBeRead(t *testing.T) {
+func TestAnUnknownKidIsNotInvalidWhileTheKeysCannotBeRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(firstKey())

@@ -26,7 +26,7 @@ func TestAnIssuerThatComesUpLaterIsFoundWithinASecond(t *testing.T) {
 	})
 }
 
-func TestWaitBringsTheKeysOrSaysThatThereAreNone(t *testing.T) {
+func TestWaitBringsTheKeysOrReportsThatThereAreNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(firstKey())

@@ -68,8 +68,8 @@ func TestReplaysAreForgottenByTheClockOnTheWall(t *testing.T) {
 	}
 }
 
-// TestAFullMemoryOfProofsIsNoBadProof: the client may try again when there is room.
-func TestAFullMemoryOfProofsIsNoBadProof(t *testing.T) {
+// TestAFullMemoryOfProofsIsNotABadProof: the client may try again when there is room.
+func TestAFullMemoryOfProofsIsNotABadProof(t *testing.T) {
 	t.Parallel()
 	refused := new(Verifier).refuse(errProofsFull)
 	if refused.status != 503 || refused.code != "temporarily_unavailable" || refused.retryAfter != time.Second || errors.Is(errProofsFull, ErrInvalidToken) {

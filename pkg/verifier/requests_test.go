@@ -19,8 +19,8 @@ import (
 	"github.com/mintmark-auth/mintmark/pkg/verifier"
 )
 
-// TestRequestsSayWhoAsksForWhat: the headers of each kind, as an issuer and its proxies see them.
-func TestRequestsSayWhoAsksForWhat(t *testing.T) {
+// TestRequestsHaveTheHeadersOfTheirKind: the headers of each kind, as an issuer and its proxies see them.
+func TestRequestsHaveTheHeadersOfTheirKind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

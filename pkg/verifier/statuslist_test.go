@@ -255,8 +255,8 @@ func TestAProxyThatCutsRequestsThatWaitIsLivedWith(t *testing.T) {
 	})
 }
 
-// TestAListIsPolledWhereNobodyMayWait has an authority whose places to wait are all taken.
-func TestAListIsPolledWhereNobodyMayWait(t *testing.T) {
+// TestAListIsPolledIfNoRequestMayWait has an authority whose places to wait are all taken.
+func TestAListIsPolledIfNoRequestMayWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(firstKey())

@@ -80,8 +80,8 @@ func TestClaimsAreNotDecodedWhereTwoDifferInCaseOnly(t *testing.T) {
 	}
 }
 
-// TestAPrintedTokenTellsWhoseItIsAndNoMore: not its claims, however it is printed.
-func TestAPrintedTokenTellsWhoseItIsAndNoMore(t *testing.T) {
+// TestAPrintedTokenRevealsOnlyItsOwner: not its claims, however it is printed.
+func TestAPrintedTokenRevealsOnlyItsOwner(t *testing.T) {
 	t.Parallel()
 	v := newIssuer(firstKey()).ready(t, atEpoch())
 	token, err := v.Verify(t.Context(), sign(firstKey(), goodHeader, claims(epoch, set{"email": "CANARY"})))

@@ -25,7 +25,7 @@ func change(tb testing.TB, store *postgres.Store, change keyring.Change, failure
 	}
 }
 
-func TestEveryChangeOfTheKeysIsTold(t *testing.T) {
+func TestEveryChangeOfTheKeysIsAnnounced(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
 	store := open(t, url)
@@ -141,8 +141,8 @@ func awaitListeners(ctx context.Context, tb testing.TB, url string, want int) {
 	}
 }
 
-// TestEveryChangeOfAClientIsTold, also by plain SQL, and a transaction's once.
-func TestEveryChangeOfAClientIsTold(t *testing.T) {
+// TestEveryChangeOfAClientIsAnnounced, also by plain SQL, and a transaction's once.
+func TestEveryChangeOfAClientIsAnnounced(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
 	store := open(t, url)
@@ -169,9 +169,9 @@ func TestEveryChangeOfAClientIsTold(t *testing.T) {
 	}
 }
 
-// TestWhoAwaitsHearsOfItsOwnOnly, on the one connection that there is: keys are not read
+// TestAWaiterHearsOnlyOfItsOwnChanges, on the one connection that there is: keys are not read
 // because of a client. A notice that nobody awaits yet is kept.
-func TestWhoAwaitsHearsOfItsOwnOnly(t *testing.T) {
+func TestAWaiterHearsOnlyOfItsOwnChanges(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
 	store := open(t, url)

@@ -246,7 +246,7 @@ func TestAWriteThatIsCutIsNeverSuccess(t *testing.T) {
 	}
 }
 
-func TestAStoreThatIsClosedAnswersNothing(t *testing.T) {
+func TestAClosedStoreAnswersNothing(t *testing.T) {
 	t.Parallel()
 	store, err := redis.Open(t.Context(), redis.Config{URL: testserver.Redis(t)})
 	if err != nil {

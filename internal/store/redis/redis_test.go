@@ -130,7 +130,7 @@ func TestARateKeyHoldsNothingOfTheUser(t *testing.T) {
 	}
 }
 
-func TestAnIDThatIsNoUUIDIsRefused(t *testing.T) {
+func TestAnIDThatIsNotAUUIDIsRefused(t *testing.T) {
 	t.Parallel()
 	store := open(t, testserver.Redis(t))
 	for _, id := range []string{"", "x", "a:b", "{}", "*", "a\r\nFLUSHALL", "\x00"} {
@@ -185,7 +185,7 @@ func (h *countHook) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredi
 	return next
 }
 
-func TestTheEvictionPolicyIsTold(t *testing.T) {
+func TestTheEvictionPolicyIsReported(t *testing.T) {
 	t.Parallel()
 	server := testserver.StartRedis(t, "--maxmemory-policy", "allkeys-lru")
 	if got := open(t, server.URL()).EvictionPolicy(t.Context()); got != "allkeys-lru" {

@@ -87,7 +87,7 @@ func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
 	}
 }
 
-func TestOpenSaysHowToMendADatabaseThatIsNotReady(t *testing.T) {
+func TestOpenSaysHowToFixADatabaseThatIsNotReady(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	empty, garbage := filepath.Join(dir, "empty.db"), filepath.Join(dir, "garbage.db")

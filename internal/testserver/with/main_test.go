@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestTheCommandIsToldWhereTheServersAre(t *testing.T) {
+func TestTheCommandGetsTheAddressesOfTheServers(t *testing.T) {
 	t.Setenv("MINTMARK_TEST_DATABASE_URL", "")
 	t.Setenv("MINTMARK_TEST_REDIS_URL", "")
 	told := filepath.Join(t.TempDir(), "told")

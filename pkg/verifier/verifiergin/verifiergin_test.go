@@ -107,7 +107,7 @@ func TestARefusedRequestReachesNoLaterHandler(t *testing.T) {
 	}
 }
 
-func TestTheTokenIsThereForHandlersAndForWhoeverComesAfterThem(t *testing.T) {
+func TestTheTokenIsThereForHandlersAndLaterMiddleware(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)
 	var before, within, beneath, after *verifier.Token

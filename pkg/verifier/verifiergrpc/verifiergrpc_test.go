@@ -287,8 +287,8 @@ func TestUnavailableKeysAreUnavailableWithRetryInfo(t *testing.T) {
 	}
 }
 
-// TestACallerThatHasGoneIsToldSo: nothing was wrong with its token, nor with the issuer.
-func TestACallerThatHasGoneIsToldSo(t *testing.T) {
+// TestACallerThatHasLeftIsReportedAsSuch: nothing was wrong with its token, nor with the issuer.
+func TestACallerThatHasLeftIsReportedAsSuch(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)
 	issuer.Stall()

@@ -30,7 +30,7 @@ func newVerifier(t *testing.T, issuer *verifiertest.Issuer, opts ...verifier.Opt
 	return issuer.Verifier(append([]verifier.Option{verifier.WithLogger(slog.New(slog.DiscardHandler))}, opts...)...)
 }
 
-func TestATokenIsGoodAndSaysWhatItWasTold(t *testing.T) {
+func TestATokenIsValidAndHasTheClaimsItWasGiven(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t, verifiertest.WithAudience("https://orders.example.com"))
 	v := newVerifier(t, issuer)
@@ -192,7 +192,7 @@ func TestManyRotationsInARowAreFollowed(t *testing.T) {
 	}
 }
 
-func TestAWithdrawnKeyIsNobodysAndTheNextSigns(t *testing.T) {
+func TestAWithdrawnKeyIsRemovedAndTheNextSigns(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)
 	withdrawn := issuer.KID()
@@ -217,7 +217,7 @@ func TestAWithdrawnKeyIsNobodysAndTheNextSigns(t *testing.T) {
 	}
 }
 
-func TestDownCutsWhoWaitsForAnotherList(t *testing.T) {
+func TestDownCutsRequestsThatWaitForANewList(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)
 	list := issuer.URL() + "/oauth/status-lists/0"

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mintmark-auth/mintmark/internal/loopback"
 	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
@@ -32,12 +33,7 @@ func addressLike(example string) func(string) (string, error) {
 // machine only. An empty host means every interface.
 func loopbackAddress(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
-	return err == nil && loopbackHost(host)
-}
-
-func loopbackHost(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
+	return err == nil && loopback.Host(host)
 }
 
 // origin is scheme://host[:port] and nothing else, which is what an issuer

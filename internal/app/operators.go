@@ -26,7 +26,7 @@ func (s *Stores) Operator(cfg config.Config) (*operator.Operator, error) {
 	}
 	return operator.New(operator.Config{
 		Users: s.Users, Clients: s.Clients, Sessions: s.Sessions, Keys: s.Keys, Events: s.Events,
-		Password: user.NewRules(cfg.PasswordMinLength), Hasher: hasher, Lifetimes: lifetimes(cfg), KeyPolicy: keyPolicy(cfg), Now: time.Now,
+		Password: user.NewRules(cfg.PasswordMinLength), Hasher: hasher, Lifetimes: lifetimes(cfg), KeyPolicy: keyPolicy(cfg), Now: s.durable.Now,
 		Secrets: func() (operator.Secrets, error) {
 			cfg, roots, err := inForceWithRoots(cfg)
 			return operator.Secrets{Issuer: cfg.Issuer, Roots: roots}, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/mintmark-auth/mintmark/db"
 	"github.com/mintmark-auth/mintmark/internal/audit"
@@ -36,6 +37,7 @@ type durable interface {
 	keyring.Store
 	revocation.Store
 	audit.Store
+	Now(ctx context.Context) (time.Time, error) // the database's clock
 	Close() error
 }
 

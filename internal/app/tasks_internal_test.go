@@ -100,7 +100,7 @@ func TestWhatOthersChangeIsSeenInTime(t *testing.T) {
 // operatorOf is an operator beside the running authority.
 func operatorOf(t *testing.T, h *testApp) *operator.Operator {
 	t.Helper()
-	o, err := (&Stores{Users: h.store, Keys: h.store}).Operator(h.cfg)
+	o, err := (&Stores{Users: h.store, Keys: h.store, durable: h.store}).Operator(h.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

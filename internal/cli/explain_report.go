@@ -142,13 +142,13 @@ func (r storyReport) aboutSession() []string {
 	lines := []string{fmt.Sprintf("Session %s: %s (%s) logged in through %s %s, from %s with %q.",
 		s.ID, user, s.UserID, s.ClientID, stampWithAge(s.CreatedAt, r.Now), s.Address, s.UserAgent)}
 	switch {
-	case !s.RevokedAt.IsZero():
+	case r.State == operator.Revoked:
 		lines = append(lines, fmt.Sprintf("It ended %s: %s.", stampWithAge(s.RevokedAt, r.Now), reasonMeans(s.RevokeReason)))
 	case s.Ended():
 		lines = append(lines, "It is over: its user or client is disabled, or all sessions of the user were ended.")
-	case !r.Now.Before(s.AbsoluteExpiry):
+	case r.State == operator.Expired:
 		lines = append(lines, fmt.Sprintf("It reached the end of its lifetime %s.", stampWithAge(s.AbsoluteExpiry, r.Now)))
-	case s.Lapsed(r.Now, r.Policy.Idle):
+	case r.State == operator.Lapsed:
 		lines = append(lines, fmt.Sprintf("It has lapsed: it was last used %s, and the idle lifetime is %s, as configured here.",
 			stampWithAge(s.LastSeenAt, r.Now), duration.Spell(r.Policy.Idle)))
 	default:

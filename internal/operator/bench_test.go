@@ -50,6 +50,7 @@ type bench struct {
 	*operator.Operator
 	store *sqlite.Store
 	now   time.Time
+	tick  time.Duration // by which the clock goes on at each reading
 	mint  *session.Mint
 }
 
@@ -60,7 +61,10 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{now: begin()}
-	clock := func() time.Time { return b.now }
+	clock := func() time.Time {
+		b.now = b.now.Add(b.tick)
+		return b.now
+	}
 	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: file, Now: clock})
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +81,7 @@ func newBench(t *testing.T) *bench {
 	b.store, b.mint = store, session.NewMint(issuer, parsed(t))
 	b.Operator = operator.New(operator.Config{
 		Users: store, Clients: store, Sessions: store, Keys: store, Events: store,
-		Password: user.NewRules(12), Hasher: hasher, Now: clock, KeyPolicy: keyPolicy(),
+		Password: user.NewRules(12), Hasher: hasher, Now: store.Now, KeyPolicy: keyPolicy(),
 		Lifetimes: authority.Lifetimes{IdleTTL: idle, MaxTTL: life, Grace: 30 * time.Second},
 		Secrets:   func() (operator.Secrets, error) { return operator.Secrets{Issuer: issuer, Roots: parsed(t)}, nil },
 		Rotation:  b.rotation,

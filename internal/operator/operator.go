@@ -26,12 +26,12 @@ type Config struct {
 	Sessions session.Store
 	Keys     keyring.Store
 	Events   audit.Store
+	Now      func(context.Context) (time.Time, error) // the clock of these stores
 
 	Password  *user.Rules
 	Hasher    *user.Hasher
 	Lifetimes authority.Lifetimes
 	KeyPolicy keyring.Policy
-	Now       func() time.Time // tells which sessions have lapsed
 
 	// Secrets gives the root secrets, Rotation the rotation state of a session with the
 	// clock of the store that keeps it. Only the verbs that need them call them: the

@@ -32,11 +32,11 @@ type Session struct {
 
 // FindSession finds a session by id. session.ErrNotFound.
 func (o *Operator) FindSession(ctx context.Context, id string) (Session, error) {
-	found, err := o.Sessions.SessionByID(ctx, id)
+	standing, err := o.Sessions.StandingByID(ctx, id)
 	if err != nil {
 		return Session{}, err
 	}
-	seen, err := o.see(ctx, []session.Session{found}, o.Now())
+	seen, err := o.see(ctx, []session.Session{standing.Session}, standing.Now)
 	if err != nil {
 		return Session{}, err
 	}
@@ -46,12 +46,16 @@ func (o *Operator) FindSession(ctx context.Context, id string) (Session, error) 
 // ListSessions lists the sessions that the query selects, newest first. Those that have
 // lapsed are not live.
 func (o *Operator) ListSessions(ctx context.Context, query session.Query) ([]Session, error) {
+	now, err := o.Now(ctx) // before the query selects what is live by the same clock
+	if err != nil {
+		return nil, err
+	}
 	query.Idle = o.Lifetimes.IdleTTL
 	found, err := o.Sessions.Sessions(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	return o.see(ctx, found, o.Now())
+	return o.see(ctx, found, now)
 }
 
 // EndSession ends a session for good; one that is over already stays as it is.

@@ -2,6 +2,7 @@ package operator_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -68,6 +69,31 @@ func TestAPageOfLiveSessionsIsFullWhileThereAreMore(t *testing.T) {
 		if diff := cmp.Diff(got, c.want); diff != "" {
 			t.Errorf("%s (-got +want):\n%s", name, diff)
 		}
+	}
+}
+
+// TestASessionThatIsListedAsLiveSaysSo, though it lapses while it is listed.
+func TestASessionThatIsListedAsLiveSaysSo(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.login(t, b.user(t, "ada").ID)
+	b.tick = time.Hour
+	listed := 0
+	for early := -6 * time.Hour; early < 2*time.Hour; early += 30 * time.Minute {
+		b.now = begin().Add(idle + session.IdleLag + early)
+		live, err := b.ListSessions(t.Context(), session.Query{Live: session.LiveOnly, Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range live {
+			listed++
+			if s.State != operator.Live {
+				t.Errorf("%s before it lapses, it is listed as live and says %s", -early, s.State)
+			}
+		}
+	}
+	if listed == 0 {
+		t.Error("it was never listed")
 	}
 }
 

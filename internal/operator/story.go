@@ -43,7 +43,11 @@ type Story struct {
 // request, and gathers its story. It changes nothing. ErrUnexplained,
 // session.ErrNotFound.
 func (o *Operator) Explain(ctx context.Context, word string) (*Story, error) {
-	story := &Story{Now: o.Now()}
+	now, err := o.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	story := &Story{Now: now}
 	switch id, err := uuid.Parse(word); {
 	case strings.HasPrefix(word, "mrt_"):
 		return story, o.explainToken(ctx, story, word)

@@ -121,6 +121,7 @@ var usedBy = map[string]string{
 	"SigningKeys":                  "",
 	"ChangeSigningKeys":            "",
 	"AwaitSigningKeys":             "",
+	"Now":                          "",
 	"AppendEvents":                 "",
 }
 

@@ -202,6 +202,15 @@ func one[T any](ctx context.Context, s *Store, missing error, scan pgx.RowToFunc
 	return found, err
 }
 
+// Now returns the database's clock.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	now, err := one(ctx, s, pgx.ErrNoRows, pgx.RowTo[time.Time], `SELECT clock_timestamp()`)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read clock: %w", err)
+	}
+	return now.UTC(), nil
+}
+
 // all reads every row.
 func all[T any](ctx context.Context, s *Store, scan pgx.RowToFunc[T], query string, args ...any) ([]T, error) {
 	var found []T

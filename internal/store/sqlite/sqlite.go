@@ -131,6 +131,9 @@ func (s *Store) Close() error {
 // now is the database's clock in the precision that it stores.
 func (s *Store) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
+// Now returns the database's clock.
+func (s *Store) Now(ctx context.Context) (time.Time, error) { return s.now(), ctx.Err() }
+
 // tx is a write transaction and the database's clock in it.
 type tx struct {
 	*sql.Tx

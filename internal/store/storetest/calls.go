@@ -266,6 +266,9 @@ func otherCalls() []Call {
 		}},
 		{"ChangeSigningKeys", true, callChangeKeys},
 		{"AwaitSigningKeys", false, callAwait(Durable.AwaitSigningKeys)},
+		{"Now", false, func(_ testing.TB, store Durable) func(context.Context) error {
+			return func(ctx context.Context) error { return drop(store.Now(ctx)) }
+		}},
 		{"AppendEvents", true, func(_ testing.TB, store Durable) func(context.Context) error {
 			event := audit.New(audit.SessionHealed, audit.ByClient(client.FirstParty))
 			return func(ctx context.Context) error { return store.AppendEvents(ctx, []audit.Event{event}) }

@@ -165,6 +165,11 @@ func readHasClocksTime(t *testing.T, store Clocked) {
 		t.Fatal(err)
 	}
 	wantTime(t, "Now of a reading", reading.Now, now)
+	clock, err := store.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantTime(t, "Now", clock, now)
 	_, at, err := store.SigningKeys(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,7 @@ type Durable interface {
 	keyring.Store
 	revocation.Store
 	audit.Store
+	Now(ctx context.Context) (time.Time, error) // the database's clock
 }
 
 // OpenDurable opens a durable store of its own, freshly migrated, for one test.

@@ -41,8 +41,8 @@ const (
 	changing               // may create the database file
 )
 
-// SQLite names the SQLite database in a file. Whoever changes its schema holds
-// the lock of the data directory: two migrations at once would leave it dirty.
+// SQLite names the SQLite database in a file. A process that changes its schema holds the lock
+// of the data directory: two concurrent migrations would leave it dirty.
 func SQLite(file string) *Database {
 	return &Database{
 		dialect: "sqlite",

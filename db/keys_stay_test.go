@@ -68,7 +68,7 @@ func (d target) change(t *testing.T, key int, change row) error {
 	return d.try(t, fmt.Sprintf(`UPDATE signing_keys SET %s WHERE kid = '%s'`, set, kid(key)), values...)
 }
 
-// has tells whether a key is as a change made it.
+// has reports whether a key is as a change made it.
 func (d target) has(t *testing.T, key int, change row) bool {
 	t.Helper()
 	var conditions []string

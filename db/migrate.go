@@ -51,9 +51,9 @@ func (d *Database) Down(ctx context.Context, n int) error {
 	return nil
 }
 
-// Force declares that the schema is whole at a version (0: empty), after
-// somebody has looked at what a broken migration left. It runs no migration.
-// ErrUnknownVersion, ErrUnavailable.
+// Force declares that the schema is complete at a version (0: empty), after an operator has
+// checked what a failed migration left behind. It runs no migration. ErrUnknownVersion,
+// ErrUnavailable.
 func (d *Database) Force(ctx context.Context, version int) error {
 	list := known(d.dialect)
 	if version != 0 && !slices.ContainsFunc(list, func(m Migration) bool { return m.Version == version }) {

@@ -65,7 +65,7 @@ func (d *Database) limitWaiting(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// locked says what it means that the lock between migrations was not to be had.
+// locked returns the error of a failure to get the lock between migrations.
 func (d *Database) locked(err error) error {
 	const lockNotAvailable = "55P03"
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == lockNotAvailable {

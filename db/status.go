@@ -76,9 +76,8 @@ func (d *Database) hasTable(ctx context.Context, pool *sql.DB, name string) (boo
 	return n > 0, err
 }
 
-// Check tells whether this binary can work on the database: nil, ErrSchemaBehind,
-// ErrSchemaTooNew, ErrSchemaDirty, ErrUnavailable or ErrUnusable. A newer schema that still
-// serves this binary is good.
+// Check checks that this binary can work with the database. It returns nil, ErrSchemaBehind, ErrSchemaTooNew,
+// ErrSchemaDirty, ErrUnavailable or ErrUnusable. A newer schema that still serves this binary is good.
 func (d *Database) Check(ctx context.Context) error {
 	status, err := d.Status(ctx)
 	if err != nil {

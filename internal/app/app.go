@@ -106,8 +106,8 @@ func (a *App) open(ctx context.Context) error {
 	return a.buildAPI(roots)
 }
 
-// readLists reads what was revoked. After a mass revocation that may take long: then
-// the start goes on, and whoever asks for a list is told to come back.
+// readLists reads what was revoked. After a mass revocation that may take long: then the start
+// goes on, and requests for a list get 503 with Retry-After.
 func (a *App) readLists(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, tickTimeout)
 	defer cancel()
@@ -119,8 +119,8 @@ func (a *App) readLists(ctx context.Context) error {
 	return err
 }
 
-// listen opens both listeners first: a port in use is told before anything is
-// touched, and an issuer may depend on the port that the system chose.
+// listen opens both listeners first: a port in use is reported before anything is touched, and
+// an issuer may depend on the port that the system chose.
 func (a *App) listen(ctx context.Context) error {
 	var err error
 	if a.public, err = listen(ctx, "MINTMARK_HTTP_ADDR", a.cfg.HTTPAddr); err != nil {
@@ -199,8 +199,8 @@ func (a *App) prepareDataDir(ctx context.Context) (secret.Roots, error) {
 	return roots, schema.Up(ctx)
 }
 
-// goOnAsBefore keeps the issuer that the data directory was first served under,
-// unless another one was set: a port that changed must log nobody out.
+// goOnAsBefore keeps the issuer that the data directory was first served under, unless another
+// one was set: a changed port must log nobody out.
 func (a *App) goOnAsBefore(dir *dataDir) error {
 	a.dir = dir
 	cfg, err := InForce(a.cfg)

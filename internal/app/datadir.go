@@ -55,7 +55,8 @@ func claimDataDir(path string) (*dataDir, error) {
 	return &dataDir{path: path, lock: lock}, nil
 }
 
-// issuer is what the directory was first served under, or "" when nobody knows.
+// issuer returns the issuer that the directory was first served under, or "" if it is not
+// known.
 func (d *dataDir) issuer() (string, error) {
 	text, err := os.ReadFile(d.file(issuerFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -116,7 +117,7 @@ func (d *dataDir) refuseLost() error {
 		ErrDataDir, d.path, databaseFile, secretFile, issuerFile)
 }
 
-// hasDatabase tells whether there is a database with anything in it.
+// hasDatabase reports whether there is a database with anything in it.
 func (d *dataDir) hasDatabase() (bool, error) {
 	info, err := os.Stat(databasePath(d.path))
 	switch {

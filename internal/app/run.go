@@ -37,7 +37,7 @@ const (
 
 var errNotReady = errors.New("starting or shutting down")
 
-// readiness says whether the authority wants requests.
+// readiness reports whether the authority wants requests.
 type readiness struct{ serving atomic.Bool }
 
 // isReady is nil from the first snapshot of the keys until shutdown begins, unless
@@ -212,7 +212,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// tendKeys reads the keys anew and makes those that are due, a standby first of all.
+// tendKeys rereads the keys and makes those that are due, a standby first of all.
 func (a *App) tendKeys(ctx context.Context) error {
 	before := a.keys.Outlook()
 	if err := a.keys.Refresh(ctx); err != nil {

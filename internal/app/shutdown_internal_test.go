@@ -459,7 +459,7 @@ func TestASlowCallerIsCutOff(t *testing.T) {
 	})
 }
 
-// TestACallerThatNeverReadsItsAnswerIsCutOff: the handler must not be held for ever.
+// TestACallerThatNeverReadsItsAnswerIsCutOff: the handler must not be held forever.
 func TestACallerThatNeverReadsItsAnswerIsCutOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -156,7 +156,7 @@ func comparisons(t *testing.T, name, text string) []comparison {
 	return found
 }
 
-// compares tells whether that function compares octets, or may in a file with secrets.
+// compares reports whether that function compares octets, or may in a file with secrets.
 func compares(path, function string, inTest, secrets bool) bool {
 	switch path {
 	case "crypto/subtle":

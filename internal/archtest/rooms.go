@@ -109,7 +109,7 @@ func RoomOf(path string) (Room, bool) {
 }
 
 // Forbids says why the room may not import a package, or "" when it may. ours
-// tells whether it is a package of this module.
+// reports whether it is a package of this module.
 func (r Room) Forbids(path string, ours bool) string {
 	if ours {
 		if slices.ContainsFunc(r.Ours, func(allowed string) bool { return matches(allowed, path) }) {

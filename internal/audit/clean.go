@@ -9,8 +9,8 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/text"
 )
 
-// How much of each field is kept, in bytes. Much of an event was written by
-// whoever sent the request.
+// How much of each field is kept, in bytes. Much of an event is text from the sender of the
+// request.
 const (
 	maxWord      = 64
 	maxAddress   = 64

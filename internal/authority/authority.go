@@ -31,7 +31,7 @@ var (
 	ErrAccessToken = errors.New("access tokens are not revoked one by one")
 	// ErrBearer refuses an access token that was to prove who asks (RFC 6750 §3.1).
 	ErrBearer = errors.New("invalid access token")
-	// ErrSession refuses a session that is unknown or somebody else's.
+	// ErrSession refuses a session that is unknown or another user's.
 	ErrSession = errors.New("no such session")
 	// ErrRegistrationClosed refuses a registration where operators add users.
 	ErrRegistrationClosed = errors.New("registration is closed")
@@ -52,7 +52,7 @@ type Rules struct {
 	Lifetimes    Lifetimes
 	Password     *user.Rules
 	LoginRate    ratelimit.Rate // per user and address
-	Registration bool           // may anybody register?
+	Registration bool           // whether registration is open
 }
 
 // Stores are where the authority keeps what it knows.

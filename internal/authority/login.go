@@ -37,8 +37,8 @@ func (a *Authority) login(ctx context.Context, by Caller, username, password str
 
 // checkPassword finds the user of that name and password within the limit of tries.
 func (a *Authority) checkPassword(ctx context.Context, from Origin, username, password string) (user.User, error) {
-	// Text that can be nobody's name becomes the empty name, which no user has: the try
-	// still counts, and still costs.
+	// Text that can't be a name becomes the empty name, which no user has: the attempt still
+	// counts and costs the same work.
 	name, err := user.CanonicalUsername(username)
 	if err != nil {
 		name = ""
@@ -60,7 +60,7 @@ func (a *Authority) start(ctx context.Context, by Caller, u user.User, s session
 	var signer *token.Signer
 	s, err := a.Sessions.StartSession(ctx, s, session.Terms{
 		Lifetime: orDefault(by.client.MaxTTL, a.Lifetimes.MaxTTL), Seen: u.SessionsValidAfter, Idle: a.Lifetimes.IdleTTL,
-		Allow: func(start time.Time) (err error) { // a session without its tokens would be nobody's
+		Allow: func(start time.Time) (err error) { // a session without its tokens would be useless
 			signer, err = a.Keys.Signer(start)
 			return err
 		},
@@ -78,7 +78,7 @@ func (a *Authority) start(ctx context.Context, by Caller, u user.User, s session
 // whether or not there is one.
 func (a *Authority) authenticate(ctx context.Context, name, raw string) (user.User, error) {
 	password, err := user.PreparePassword(raw)
-	if err != nil { // nobody can have such a password, so refusing it at once tells nothing
+	if err != nil { // no user can have such a password, so refusing it at once reveals nothing
 		return user.User{}, ErrCredentials
 	}
 	u, err := a.Users.UserByUsername(ctx, name)

@@ -83,7 +83,7 @@ func lastEvent(t *testing.T, b *bench, tokens authority.Tokens) audit.Event {
 }
 
 // TestACompromisedKeyWorksOnceWhereTokensDontRotate: else whoever holds the key
-// could renew a token that never changes for ever.
+// could renew a token that never changes forever.
 func TestACompromisedKeyWorksOnceWhereTokensDontRotate(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *client.Client) { c.Rotation = client.RotateNever })

@@ -8,8 +8,8 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
-// record notes a success: the checkpoint when one is due, and an event when the
-// verdict tells more than that the client came back.
+// record notes a success: the checkpoint if one is due, and an event if the verdict is more
+// than an ordinary refresh.
 func (a *Authority) record(p presented, f finding) {
 	a.Checkpoints.Note(p.standing, p.Generation)
 	if p.Compromised {
@@ -30,7 +30,7 @@ func (a *Authority) record(p presented, f finding) {
 }
 
 // recordRefusal notes that a token of a session of ours was refused and nothing
-// changed. A client may try it for ever, so it is noted seldom.
+// changed. A client may try it forever, so it is noted seldom.
 func (a *Authority) recordRefusal(p presented, f finding) {
 	a.Events.AddSeldom(p.event(audit.SessionRefused, f))
 }
@@ -40,8 +40,8 @@ func elsewhere(s session.Standing, from Origin) bool {
 	return s.Address != from.Address || s.UserAgent != from.UserAgent
 }
 
-// event tells of a verdict: what was presented, how far that was from the current
-// generation, by whom, and who logged in. Its time is the decision's, since it may
+// event describes a verdict: what was presented, how far that was from the current generation,
+// by which client, and from where the user logged in. Its time is the decision's, since it may
 // be written later.
 func (p presented) event(kind audit.Kind, f finding) audit.Event {
 	e := p.by.event(kind, audit.ByClient(p.standing.ClientID))

@@ -21,10 +21,10 @@ func (a *Authority) Logout(ctx context.Context, by Caller, p Pair) error {
 	return a.end(ctx, found.standing, session.ReasonLogout, by.event(audit.SessionRevoked, audit.ByUser(found.standing.UserID)))
 }
 
-// Revoke ends the session of a refresh token of the caller's (RFC 7009 §2.1). An
-// unknown token, or another client's, is none of its business and no error. An
-// access token is refused with ErrAccessToken: every resource service sees those
-// of a public client, and must not be able to log its users out.
+// Revoke ends the session of one of the caller's refresh tokens (RFC 7009 §2.1). An unknown
+// token, or another client's, is ignored without an error. An access token is refused with
+// ErrAccessToken: every resource service sees those of a public client, and must not be able
+// to log its users out.
 func (a *Authority) Revoke(ctx context.Context, by Caller, raw string) error {
 	if err := by.Refused(); err != nil {
 		return err

@@ -134,9 +134,9 @@ func endedBy(by Caller, own session.Standing) audit.Event {
 	return e
 }
 
-// livePair finds the session of a pair whose refresh token would be granted if it
-// were refreshed now. Nothing is rotated, and a token that is worth nothing ends
-// nothing: whoever holds one must not log others out. ErrGrant.
+// livePair finds the session of a pair whose refresh token would be granted if it were
+// refreshed now. Nothing is rotated, and a worthless token ends nothing: its holder must not
+// be able to log others out. ErrGrant.
 func (a *Authority) livePair(ctx context.Context, by Caller, p Pair) (session.Standing, error) {
 	ctx, cancel := context.WithTimeout(ctx, abandonAfter)
 	defer cancel()

@@ -19,7 +19,7 @@ import (
 )
 
 // deed is one thing that a caller asks for: do asks, want is the right answer, and done
-// tells whether what was asked for has happened.
+// reports whether what was asked for has happened.
 type deed struct {
 	do   func(context.Context) error
 	want error
@@ -146,7 +146,7 @@ func (b *bench) sessionsOf(t *testing.T, name string) []session.Session {
 	return all
 }
 
-// endedBy tells whether the session of the tokens is over for that reason, with an event
+// endedBy reports whether the session of the tokens is over for that reason, with an event
 // of that kind, and whether the lists have been told to look for it.
 func (b *bench) endedBy(t *testing.T, tokens authority.Tokens, reason string, kind audit.Kind) bool {
 	t.Helper()

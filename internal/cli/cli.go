@@ -114,8 +114,8 @@ func add(root *cobra.Command, group string, commands ...*cobra.Command) {
 	}
 }
 
-// group is a command that only holds others. Alone it shows its help; with a word
-// that is none of its commands it names the nearest.
+// group is a command that only contains others. Alone it shows its help; with an unknown word
+// it names the nearest command.
 func (s *shell) group(use, short, long, example string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: long, Example: example,

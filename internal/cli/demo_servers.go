@@ -23,8 +23,8 @@ type server struct {
 	stop     func() error
 }
 
-// startIssuer runs an embedded authority in a temporary directory, set as if
-// nobody had set anything, but for access tokens that die while one watches.
+// startIssuer runs an embedded authority in a temporary directory, with default settings
+// except for access tokens that expire within seconds.
 func startIssuer(ctx context.Context) (*server, error) {
 	dir, err := os.MkdirTemp("", "mintmark-demo-")
 	if err != nil {
@@ -62,7 +62,7 @@ func runIssuer(ctx context.Context, cfg config.Config) (*server, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	// The story ends before its servers, also when somebody presses Ctrl-C.
+	// The demo ends before its servers, even after Ctrl-C.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- a.Run(running, func() { close(ready) }) }()

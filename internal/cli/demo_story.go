@@ -14,7 +14,7 @@ import (
 var (
 	// errDiffers says that a step of the story ended otherwise than it must.
 	errDiffers = errors.New("the story differs")
-	// errInterrupted says that somebody did not want to hear its end.
+	// errInterrupted reports that the user interrupted the demo.
 	errInterrupted = errors.New("interrupted before the end of the story")
 )
 

@@ -48,7 +48,7 @@ func (s *shell) operate(run func(ctx context.Context, cmd *cobra.Command, o oper
 // system knows them by.
 func systemUser() audit.Actor {
 	u, err := osuser.Current()
-	if err != nil { // a container may run under a number that nobody has
+	if err != nil { // a container may run under a user id without a name
 		return audit.ByOperator(strconv.Itoa(os.Getuid()))
 	}
 	return audit.ByOperator(u.Username)

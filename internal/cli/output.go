@@ -10,8 +10,7 @@ import (
 	"unicode"
 )
 
-// written remembers that something could not be written, so that no command ends
-// with 0 whose answer nobody got, whoever wrote it.
+// written remembers a failed write, so that no command ends with 0 if its output was lost.
 type written struct {
 	io.Writer
 	failed error // the first one

@@ -45,7 +45,7 @@ const patience = 50 * time.Second
 // stays is set for a server that a script goes on beside. It ends with its standard input, a pipe from the test.
 const stays = "MINTMARK_TEST_STAYS=1"
 
-// mintmark is the command as main runs it, but not for ever.
+// mintmark is the command as main runs it, but not forever.
 func mintmark() {
 	var stdin io.Reader = os.Stdin
 	if slices.Contains(os.Environ(), stays) {

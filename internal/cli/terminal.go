@@ -27,7 +27,7 @@ func terminal(stream any) (fd int, ok bool) {
 	return int(file.Fd()), true
 }
 
-// interactive reports whether somebody can be asked; questions go to stderr.
+// interactive reports whether there is a user to ask; questions go to stderr.
 func (s *shell) interactive() bool {
 	_, ok := terminal(s.stdin)
 	return ok
@@ -107,8 +107,8 @@ func (s *shell) askPassword(ctx context.Context) (secret.String, error) {
 	return secret.NewString(first), nil
 }
 
-// askUnseen reads a line without showing it. The terminal gets its echo back also
-// when somebody gives up.
+// askUnseen reads a line without showing it. The terminal gets its echo back even if the user
+// gives up.
 func (s *shell) askUnseen(ctx context.Context, prompt string) (string, error) {
 	fd, _ := terminal(s.stdin)
 	before, err := term.GetState(fd)

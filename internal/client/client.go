@@ -10,7 +10,7 @@ import (
 // FirstParty is the id of the built-in public client behind the first-party API.
 const FirstParty = "first-party"
 
-// Kind tells whether a client can keep a secret (RFC 6749 §2.1).
+// Kind reports whether a client can keep a secret (RFC 6749 §2.1).
 type Kind string
 
 // The two kinds of RFC 6749 §2.1.
@@ -19,7 +19,7 @@ const (
 	Confidential Kind = "confidential"
 )
 
-// Rotation tells whether a refresh answers with a new refresh token.
+// Rotation reports whether a refresh answers with a new refresh token.
 type Rotation string
 
 // Rotation policies.

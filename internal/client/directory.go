@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ReloadEvery is how often a [Directory] reads every client anew: rows that were
-// deleted by hand are no change that it could follow.
+// ReloadEvery is how often a [Directory] rereads every client: it can't follow rows that were
+// deleted by hand.
 const ReloadEvery = 5 * time.Minute
 
 // Directory keeps all clients in memory. The owner calls Refresh about once a second,

@@ -39,8 +39,8 @@ type Store interface {
 	// is 1 to [MostChanged]. A client that is changed while pages are read comes again
 	// behind them, so none is missed. A row that is gone altogether is not noticed.
 	ClientsChanged(ctx context.Context, after Mark, limit int) ([]Change, error)
-	// AwaitClients returns nil when a client was probably changed by whomever, or the
-	// error of ctx. It is a hint that may never come: who waits polls as well.
+	// AwaitClients returns nil when a client was probably changed, by any process, or the
+	// error of ctx. It is a hint that may never come: callers must also poll.
 	AwaitClients(ctx context.Context) error
 	// DisableClient refuses the client from now on and ends its sessions. ErrNotFound.
 	DisableClient(ctx context.Context, id string, event audit.Event) error

@@ -109,24 +109,23 @@ func (c Config) Mode() Mode {
 	return Production
 }
 
-// WithListenAddress gives the Config to run with once the public listener is
-// open on addr (host:port). It matters where MINTMARK_HTTP_ADDR has port 0, so
-// that the kernel chose one: an issuer and audience that nobody set then follow
-// the port. Values that were given stay.
+// WithListenAddress returns the Config to run with once the public listener is open on addr
+// (host:port). It matters if MINTMARK_HTTP_ADDR has port 0, so that the kernel chose one: an
+// issuer and audience that are not set then follow the port. Values that are set stay.
 func (c Config) WithListenAddress(addr string) Config {
 	c.HTTPAddr = addr
 	c.deriveIssuer()
 	return c
 }
 
-// IssuerDerived reports whether nobody set the issuer: fine for one process, wrong
-// for replicas, which must share one.
+// IssuerDerived reports whether the issuer is not set: fine for one process, wrong for
+// replicas, which must share one.
 func (c Config) IssuerDerived() bool { return !c.given(keyIssuer) }
 
-// WithRememberedIssuer gives the Config of a data directory that has been served
-// under that issuer before: where nobody set an issuer it stays the same, whatever
-// the port, so that tokens and sealed keys stay good. One that was set stands. The
-// error says what is wrong with the text.
+// WithRememberedIssuer returns the Config of a data directory that has been served under that
+// issuer before: unless an issuer is set, it stays the same for any port, so that tokens and
+// sealed keys stay valid. An issuer that is set takes precedence. The error says what is wrong
+// with the text.
 func (c Config) WithRememberedIssuer(text string) (Config, error) {
 	if c.given(keyIssuer) {
 		return c, nil

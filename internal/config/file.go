@@ -33,8 +33,8 @@ func readFile(path string) (string, error) {
 	return text, nil
 }
 
-// fileDefect says what is wrong with a file. The path is printed as a path only
-// where it looks like one: somebody may have put the secret in its place.
+// fileDefect says what is wrong with a file. The path is printed as a path only where it looks
+// like one: it may be the secret itself, set by mistake.
 func fileDefect(path string, err error) error {
 	if inner, ok := errors.AsType[*fs.PathError](err); ok {
 		err = inner.Err

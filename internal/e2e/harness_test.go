@@ -246,7 +246,7 @@ func (a *authority) login(t testing.TB, name string) pair {
 	return pair{e.Data.AccessToken, e.Data.RefreshToken}
 }
 
-// refresh exchanges a pair; the status tells whether it was granted.
+// refresh exchanges a pair; the status reports whether it was granted.
 func (a *authority) refresh(t testing.TB, p pair) (pair, answer) {
 	t.Helper()
 	got, e := a.firstParty(t, "refresh-token", map[string]string{"accessToken": p.Access, "refreshToken": p.Refresh})

@@ -64,7 +64,7 @@ const (
 // answerError writes the answer to an error, as its surface spells it.
 func (s *Server) answerError(c *gin.Context, err error) {
 	if errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
-		c.Status(statusHungUp) // nobody reads it; the log and metrics tell it from trouble
+		c.Status(statusHungUp) // the caller is gone; the log and metrics distinguish it from trouble
 		return
 	}
 	a := answerTo(err)

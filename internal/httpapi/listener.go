@@ -15,8 +15,8 @@ type Listener struct {
 	trusted []netip.Prefix
 }
 
-// NewListener returns the guarded listener with at most so many connections, half
-// of them for one subscriber.
+// NewListener returns the guarded listener with a bounded number of connections, half of them
+// for one subscriber.
 func NewListener(l net.Listener, most int, trusted []netip.Prefix) *Listener {
 	return &Listener{Listener: l, places: newPlaces(most), trusted: trusted}
 }

@@ -26,7 +26,7 @@ func listen(t *testing.T, most int, trusted []netip.Prefix, h http.HandlerFunc) 
 	return guarded, l.Addr().String()
 }
 
-// served dials and tells whether the connection is answered.
+// served dials and reports whether the connection is answered.
 func served(t *testing.T, addr string) bool {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)

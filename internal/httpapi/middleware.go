@@ -41,7 +41,7 @@ func (s *Server) observe(c *gin.Context) {
 	took := time.Since(begun)
 	s.Observer.Served(route, knownMethod(c.Request.Method), c.Writer.Status(), took)
 	level := slog.LevelInfo
-	if c.Writer.Status() == http.StatusNotModified { // nothing new: whoever follows a list asks every few seconds
+	if c.Writer.Status() == http.StatusNotModified { // not logged: followers of a list ask every few seconds
 		level = slog.LevelDebug
 	}
 	s.Log.Log(c.Request.Context(), level, "served", "method", knownMethod(c.Request.Method), "route", route, "status", c.Writer.Status(),
@@ -59,7 +59,7 @@ func knownMethod(method string) string {
 	return "other"
 }
 
-// recover turns a panic into a 500 that tells nothing, and closes the connection.
+// recover turns a panic into a 500 without details, and closes the connection.
 func (s *Server) recover(c *gin.Context) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -28,7 +28,7 @@ func (s *Server) livez(c *gin.Context) error {
 	return nil
 }
 
-// readyz says whether to send requests here, and nothing in detail.
+// readyz reports whether to send requests here, and nothing in detail.
 func (s *Server) readyz(c *gin.Context) error {
 	if s.Ready() != nil {
 		c.String(http.StatusServiceUnavailable, "not ready\n")

@@ -2,8 +2,8 @@ package httpapi
 
 import "sync"
 
-// places bounds how many callers hold something at once, in all and of one subscriber,
-// so that no single one can take the place of everybody: one has half of them at most.
+// places bounds how many callers hold something at once, in all and per subscriber, so that no
+// single one can exclude all others: one has at most half of the places.
 type places struct {
 	most int
 
@@ -14,7 +14,7 @@ type places struct {
 
 func newPlaces(most int) *places { return &places{most: most, by: make(map[string]int)} }
 
-// take takes a place and tells whether there was one; "" speaks for many subscribers.
+// take takes a place and reports whether there was one; "" speaks for many subscribers.
 func (p *places) take(subscriber string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

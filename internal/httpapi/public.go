@@ -8,8 +8,8 @@ import (
 // firstPartyPrefix is where letter case is ignored, as the API's ASP.NET ancestors did.
 const firstPartyPrefix = "/api/authentication/"
 
-// publicSurfaces are what anybody reaches; api/openapi.yaml describes them. The last one
-// answers for every path without a route.
+// publicSurfaces are the surfaces of the public listener; api/openapi.yaml describes them. The
+// last one answers for every path without a route.
 func (s *Server) publicSurfaces() surfaces {
 	return surfaces{
 		{firstPartyPrefix, apiHeaders, refuseInEnvelope, s.firstPartyRoutes()},

@@ -17,8 +17,8 @@ import (
 
 const (
 	statusListType = "application/statuslist+jwt" // draft-ietf-oauth-status-list §8.2
-	// A cache may keep a list but not answer with it unasked: whoever asks wants to know
-	// what has been revoked this second.
+	// A cache may store a list but must revalidate it: the caller wants to know what has been
+	// revoked by now.
 	statusListCache = "public, no-cache"
 
 	// longestWait is how long a request may wait for a list to change, below what the
@@ -32,9 +32,8 @@ const (
 	maxIfNoneMatch = 1 << 10
 )
 
-// statusList is GET /oauth/status-lists/{n}: the list, or 304 while the caller has it.
-// With ?wait the 304 comes when so many seconds are over, and a list that changes in
-// between at once.
+// statusList is GET /oauth/status-lists/{n}: the list, or 304 while the caller has it. With
+// ?wait the 304 comes after that many seconds, and a list that changes in between at once.
 func (s *Server) statusList(c *gin.Context) error {
 	if c.Request.ContentLength != 0 { // a wait would end with the octets of a body that is not read
 		c.Header("Connection", "close")
@@ -120,7 +119,8 @@ type statusListAggregation struct {
 	StatusLists []string `json:"status_lists"`
 }
 
-// waitOf reads ?wait, whole seconds from 0 to longestWait; without it nobody waits.
+// waitOf reads ?wait, whole seconds from 0 to longestWait; without it the request does not
+// wait.
 func waitOf(query url.Values) (time.Duration, error) {
 	values, ok := query["wait"]
 	if !ok {

@@ -19,7 +19,7 @@ func (k *Keyring) Maintain(ctx context.Context) error {
 	return k.Refresh(ctx)
 }
 
-// tend is Maintain for whoever has no snapshot to refresh.
+// tend is Maintain for callers that have no snapshot to refresh.
 func (k *Keyring) tend(ctx context.Context) (changed bool, err error) {
 	changed, _, err = k.change(ctx, nothing, nil)
 	return changed, err
@@ -31,7 +31,7 @@ type Order struct {
 	Why string // for the audit trail
 	// Confirm is asked before anything is done; its error ends the order.
 	Confirm func(s Switch) error
-	// Waiting is told before a wait for a standby that was published a moment ago.
+	// Waiting is called before a wait for a standby that has just been published.
 	Waiting func(s Switch, wait time.Duration)
 }
 
@@ -48,7 +48,7 @@ func (k *Keyring) RotateNow(ctx context.Context, order Order) (Switch, error) {
 	return k.order(ctx, order, audit.KeyRotatedNow, RotateNow)
 }
 
-// Revoke takes a key out of the JWKS for ever, see [Revoke] and its errors.
+// Revoke takes a key out of the JWKS forever, see [Revoke] and its errors.
 func (k *Keyring) Revoke(ctx context.Context, kid string, flushAfter time.Duration, order Order) (Switch, error) {
 	return k.order(ctx, order, audit.KeyRevoked, func(keys []Key, now time.Time) (Switch, error) {
 		return Revoke(keys, kid, now, flushAfter)

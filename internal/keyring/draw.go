@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// draw makes spare keys until there are so many.
+// draw makes spare keys until there are enough.
 func (k *Keyring) draw(n int) error {
 	for len(k.spare) < n {
 		fresh, err := k.generate()

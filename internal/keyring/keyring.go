@@ -84,8 +84,8 @@ func (k *Keyring) Start(ctx context.Context) error {
 	return err
 }
 
-// Refresh reads the keys anew. When it returns an error the old snapshot stays,
-// and ages. ErrUnsealable when a private key that is still needed can't be opened.
+// Refresh rereads the keys. If it returns an error, the old snapshot stays, and ages.
+// ErrUnsealable when a private key that is still needed can't be opened.
 func (k *Keyring) Refresh(ctx context.Context) error {
 	before := time.Now()
 	stored, now, err := k.store.SigningKeys(ctx)
@@ -101,8 +101,8 @@ func (k *Keyring) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// Damage tells of keys that can't be used though nothing depends on them yet, such as
-// a standby that the root secrets don't open; nil when all is well.
+// Damage reports keys that can't be used although nothing depends on them yet, such as a
+// standby that the root secrets don't open; nil if there are none.
 func (k *Keyring) Damage() error {
 	if s := k.snapshot.Load(); s != nil {
 		return s.damage
@@ -117,7 +117,7 @@ func (k *Keyring) Signer(now time.Time) (*token.Signer, error) {
 	if s == nil || time.Since(s.read) > MaxAge || now.Sub(s.at) > MaxAge {
 		return nil, ErrStale
 	}
-	if now.Before(s.at) { // the keys were read anew since: what has retired by then has no signer
+	if now.Before(s.at) { // the keys were reread since: a key that has retired by then has no signer
 		now = s.at
 	}
 	key, ok := SigningAt(s.keys, now)
@@ -171,7 +171,7 @@ type Outlook struct {
 	Skew       time.Duration // how far this process's clock was ahead of the database's then
 }
 
-// Outlook tells what metrics and the log say of the keys; zero before the first read.
+// Outlook is the state of the keys for metrics and the log; zero before the first read.
 func (k *Keyring) Outlook() Outlook {
 	s := k.snapshot.Load()
 	if s == nil {
@@ -202,8 +202,8 @@ func (k *Keyring) Ready() error {
 	return nil
 }
 
-// picture builds the snapshot of what the store holds at now. The key that signs
-// must be whole; of another, what is damaged is told by Damage and left out.
+// picture builds the snapshot of what the store holds at now. The key that signs must be
+// whole; damaged others are left out, and Damage reports them.
 func (k *Keyring) picture(stored []Stored, now time.Time) (*snapshot, error) {
 	s := &snapshot{
 		at:      now,

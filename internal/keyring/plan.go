@@ -22,7 +22,7 @@ type Policy struct {
 // State is where a key stands in its life.
 type State string
 
-// The states of a key: published → signing → retired → removed; revoked is for ever.
+// The states of a key: published → signing → retired → removed; revoked is forever.
 const (
 	Published State = "published"
 	Signing   State = "signing"
@@ -68,8 +68,8 @@ func Plan(keys []Key, now time.Time, policy Policy) []Step {
 	return []Step{{Alg: RS256, ActivatesAt: freeTurn(keys, at)}}
 }
 
-// freeTurn is the first instant from at on at which no key activates, in the
-// precision of the stores: of two keys with one turn nobody could say which signs.
+// freeTurn is the first instant from at on at which no key activates, in the precision of the
+// stores: if two keys had the same turn, it would be unclear which one signs.
 func freeTurn(keys []Key, at time.Time) time.Time {
 	for taken := true; taken; {
 		taken = false
@@ -106,7 +106,7 @@ func StandbyAt(keys []Key, now time.Time) (Key, bool) {
 	return next, next.KID != ""
 }
 
-// StateAt tells where the key stands among all keys at now.
+// StateAt returns the state of the key among all keys at now.
 func StateAt(key Key, keys []Key, now time.Time, policy Policy) State {
 	if !key.RevokedAt.IsZero() {
 		return Revoked

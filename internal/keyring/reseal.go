@@ -12,7 +12,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/secret"
 )
 
-// Progress is told how many of all keys are done.
+// Progress is called with the number of keys that are done, and of all keys.
 type Progress func(done, all int)
 
 // Reseal seals every private half that another root secret sealed with the active
@@ -51,8 +51,8 @@ func (k *Keyring) Reseal(ctx context.Context, by audit.Actor, progress Progress)
 	return resealed, failed
 }
 
-// reseal writes one key anew, unless it has changed meanwhile: then it is somebody
-// else's, or destroyed.
+// reseal rewrites one key, unless it has changed meanwhile: then another process has resealed
+// or destroyed it.
 func (k *Keyring) reseal(ctx context.Context, by audit.Actor, key Stored, active byte) (done bool, err error) {
 	private, err := k.unseal(key)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // Stored is a signing key as the durable store keeps it. Rows are never deleted:
-// the public half identifies tokens of ours for ever.
+// the public half identifies tokens of ours forever.
 type Stored struct {
 	Key
 	Public []byte // DER, PKIX
@@ -23,7 +23,7 @@ func (s Stored) PublicKey() (*rsa.PublicKey, error) { return parsePublic(s.Publi
 type Change struct {
 	Add    []Stored      // new keys; a zero PublishedAt is set to the database's clock
 	Update []Stored      // keys that are there, with the turn, revocation and sealed half they are to have
-	Events []audit.Event // what is told of it in the audit trail
+	Events []audit.Event // for the audit trail
 }
 
 // Store keeps signing keys. Times are the database's.
@@ -36,7 +36,7 @@ type Store interface {
 	// decide is returned and changes nothing. decide must not block: it runs inside
 	// the lock. ErrUnknownKey for an update of a key that is not there.
 	ChangeSigningKeys(ctx context.Context, decide func(keys []Stored, now time.Time) (Change, error)) error
-	// AwaitSigningKeys returns nil when the keys were probably changed by whomever, or
-	// the error of ctx. It is a hint that may never come: who waits polls as well.
+	// AwaitSigningKeys returns nil when the keys were probably changed, by any process, or the
+	// error of ctx. It is a hint that may never come: callers must also poll.
 	AwaitSigningKeys(ctx context.Context) error
 }

@@ -75,10 +75,10 @@ func RotateNow(keys []Key, now time.Time) (Switch, error) {
 	return settle(Switch{From: from, To: to, At: freeTurn(keys, now), StandbyAge: now.Sub(to.PublishedAt)}, now), nil
 }
 
-// Revoke takes the key out of the JWKS for ever. If it signs now, the standby signs
-// at once instead. Whatever it was, a fresh key follows after flushAfter: verifiers
-// that refetch only on an unknown kid may have cached the revoked one with any of the
-// others, and drop it then. ErrUnknownKey, ErrKeyRevoked, ErrNoStandby.
+// Revoke takes the key out of the JWKS forever. If it signs now, the standby signs at once
+// instead. In any case a fresh key takes over after flushAfter: verifiers that refetch only on
+// an unknown kid may have cached the revoked one with any of the others, and drop it then.
+// ErrUnknownKey, ErrKeyRevoked, ErrNoStandby.
 func Revoke(keys []Key, kid string, now time.Time, flushAfter time.Duration) (Switch, error) {
 	key, ok := find(keys, kid)
 	switch {

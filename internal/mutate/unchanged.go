@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// unchangedText names the mistakes that change nothing anybody could observe, one a
-// line: file, function, kind, what stands there, what would, and why it is the same.
+// unchangedText lists the mistakes without any observable effect, one per line: file,
+// function, kind, what stands there, what would, and why it is the same.
 //
 //go:embed unchanged.tsv
 var unchangedText string
@@ -18,7 +18,7 @@ const noReason = "WHY"
 // unchanged holds why a mistake changes nothing, by what the mistake is.
 type unchanged map[identity]string
 
-// identity tells mistakes apart without the number of a line, which every edit moves.
+// identity distinguishes mistakes without line numbers, which every edit moves.
 type identity struct {
 	file, in string
 	kind     kind

@@ -49,7 +49,7 @@ func (o *Operator) RotateKeysNow(ctx context.Context, order keyring.Order) (keyr
 	return o.carryOut("rotate signing keys", func(keys *keyring.Keyring) (keyring.Switch, error) { return keys.RotateNow(ctx, order) })
 }
 
-// RevokeKey takes a key out of the JWKS for ever; a fresh one follows the standby after
+// RevokeKey takes a key out of the JWKS forever; a fresh one follows the standby after
 // flushAfter. ErrNoWhy, ErrLongWhy, ErrFlushAfter, and the errors of
 // [keyring.Keyring.Revoke].
 func (o *Operator) RevokeKey(ctx context.Context, kid string, flushAfter time.Duration, order keyring.Order) (keyring.Switch, error) {
@@ -122,7 +122,7 @@ type KeyReport struct {
 	Keys   []keyring.Inspected
 	Due    []string // the kids that the JWKS should hold
 	Served []string // those that it holds, if Asked
-	Asked  bool     // somebody fetched the JWKS
+	Asked  bool     // whether the JWKS was fetched
 }
 
 // VerifyKeys looks at every stored key, see [keyring.Keyring.Verify]. Fetching the JWKS
@@ -143,8 +143,8 @@ func (r KeyReport) Missing() []string { return without(r.Due, r.Served) }
 // Unexpected returns the kids that are served and should not be.
 func (r KeyReport) Unexpected() []string { return without(r.Served, r.Due) }
 
-// NoneOpens tells a wrong root secret or issuer from damaged rows: with it no key opens
-// at all.
+// NoneOpens distinguishes a wrong root secret or issuer, with which no key opens at all, from
+// damaged rows.
 func (r KeyReport) NoneOpens() bool {
 	sealed := 0
 	for _, k := range r.Keys {

@@ -12,7 +12,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
-// SessionState says whether a session can still be refreshed, and why not.
+// SessionState reports whether a session can still be refreshed, and why not.
 type SessionState string
 
 // The states of a session.

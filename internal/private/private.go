@@ -35,7 +35,7 @@ func MakeFolder(path string) error {
 	if err := makeFolder(path); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return os.MkdirAll(path, 0o700) // somebody made it meanwhile
+	return os.MkdirAll(path, 0o700) // another process made it meanwhile
 }
 
 // Lock takes the lock that a file stands for, and makes the file if need be. The lock goes

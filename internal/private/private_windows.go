@@ -87,8 +87,8 @@ func guard(path string) error {
 	return nil
 }
 
-// exposed refuses a file that is another user's, or whose access control list lets anybody else in, for whatever:
-// who may only write to it or change the list is as good as a reader.
+// exposed refuses a file that belongs to another user, or whose access control list gives any
+// access to others: a user who may write to it or change the list could also read it.
 func exposed(file *os.File) error {
 	user, err := thisUser()
 	if err != nil {
@@ -107,7 +107,7 @@ func exposed(file *os.File) error {
 	refused := fmt.Errorf("%s %w; run `icacls \"%[1]s\" /reset`, then `icacls \"%[1]s\" /inheritance:r /grant:r \"*%[3]s:F\"`",
 		file.Name(), ErrExposed, user)
 	list, _, err := found.DACL()
-	if err != nil || list == nil { // a file without a list is everybody's
+	if err != nil || list == nil { // a file without a list is open to every user
 		return errors.Join(refused, err)
 	}
 	for i := range uint32(list.AceCount) {

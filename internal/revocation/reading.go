@@ -54,9 +54,8 @@ func (l *Lists) takeExpected() []int64 {
 	return expected
 }
 
-// setBack tells that the database's clock is so far behind what it was that it is
-// believed, and everything read by it: what was sent ahead for a moment must not keep
-// revocations out.
+// setBack reports that the database's clock has gone back so far that the lists follow it: a
+// clock that was ahead for a moment must not keep out revocations.
 func (l *Lists) setBack(databaseNow time.Time) bool {
 	old := l.snapshot.Load()
 	return old != nil && old.now.Sub(databaseNow) > Epoch

@@ -29,7 +29,7 @@ func (b bit) time() time.Time { return time.UnixMicro(b.at).UTC() }
 // walk is how far the older ones were read, behind the first page, where they are too
 // many for it: a page at each Refresh, round and round.
 type walk struct {
-	at    Revoked // read up to it; the zero Revoked begins anew
+	at    Revoked // read up to it; the zero Revoked starts over
 	whole bool    // it must get to the end before anything is said
 }
 
@@ -95,7 +95,7 @@ func (r *record) makeRoom(reading Reading) {
 	}
 }
 
-// possible tells whether a session can hold this index.
+// possible reports whether a session can hold this index.
 func possible(index int64) bool { return index >= 0 && index <= session.MaxStatusIndex }
 
 // note sets the bit of a session and reports whether that was new.

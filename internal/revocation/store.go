@@ -7,8 +7,8 @@ import (
 
 // Store is what the lists are derived from.
 type Store interface {
-	// Revoked reads, in one round trip, a page of the sessions that hold a status index
-	// and were revoked, by whomever and for whatever reason.
+	// Revoked reads, in one round trip, a page of the sessions that hold a status index and
+	// were revoked, for any reason.
 	Revoked(ctx context.Context, page Page) (Reading, error)
 }
 

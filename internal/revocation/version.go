@@ -20,8 +20,8 @@ type version struct {
 	digest string // of everything that is signed, and the key
 }
 
-// maxTag bounds what parseTag looks at; ours are far shorter. maxTags is how many of a
-// request's are looked at: whoever follows a list has one or two.
+// maxTag bounds the tags that parseTag reads; ours are far shorter. maxTags is how many tags
+// of a request are read: a follower of a list has one or two.
 const (
 	maxTag  = 96
 	maxTags = 8
@@ -36,9 +36,8 @@ type Held struct {
 	versions []version
 }
 
-// ParseHeld reads If-None-Match (RFC 9110 §13.1.2), at most eight tags of it. A tag
-// that is none of ours is that of no list, so it is passed over. Held keeps nothing of
-// the text: it may be held for long.
+// ParseHeld reads If-None-Match (RFC 9110 §13.1.2), at most eight tags of it. It skips a tag
+// that is not ours. Held retains no part of the text, because it may live long.
 func ParseHeld(ifNoneMatch string) Held {
 	var held Held
 	seen := 0
@@ -74,9 +73,9 @@ func parseTag(tag string) (version, bool) {
 	return v, v.tag() == tag && epoch >= 0 && count >= 0 && !strings.ContainsAny(digest, `."`)
 }
 
-// follows reports whether v is a version of list n that follows on from w at a time. A
-// tag of the next epoch is believed when that is about to begin: replicas are no
-// further apart, and whoever has one that was made by a wrong clock is to lose it.
+// follows reports whether v is a version of list n that follows on from w at a time. A tag of
+// the next epoch is believed when that is about to begin: replicas are no further apart, and a
+// list that was made by a wrong clock must be replaced.
 func (v version) follows(w version, n int, now time.Time) bool {
 	if v.epoch == w.epoch+1 {
 		return beginOf(n, v.epoch).Sub(now) <= turnSlack
@@ -84,7 +83,7 @@ func (v version) follows(w version, n int, now time.Time) bool {
 	return v.epoch == w.epoch && v.count > w.count
 }
 
-// digestOf tells two contents of a list apart.
+// digestOf distinguishes two contents of a list.
 func digestOf(kid string, issued, expiry time.Time, indexes []int64) string {
 	h := sha256.New()
 	h.Write([]byte(kid)) // of one length

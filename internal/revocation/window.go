@@ -2,16 +2,16 @@ package revocation
 
 import "time"
 
-// Times of the lists. A list is signed anew once per Epoch, and whenever it changes.
+// Times of the lists. A list is signed again once per Epoch, and whenever it changes.
 const (
 	// Window is how long a revoked session stays in its list at least: the longest
 	// lifetime of an access token, and a minute for the transaction that revokes and for
 	// verifiers whose clock is behind. It leaves at the next turn of its list's epoch.
 	Window = time.Hour + time.Minute
-	// Epoch is how often a list is signed anew though nothing changed. Two of them and
-	// the lifetime of access tokens make the lifetime of a list, so that whoever follows
-	// a list holds, at any moment, one that outlives every token it was asked about. That
-	// is never longer than a signing key is kept in the JWKS after its last signature.
+	// Epoch is how often a list is signed again even if nothing changed. The lifetime of a
+	// list is two epochs plus the lifetime of access tokens, so that the list of a follower
+	// always outlives the tokens that it has been checked for. That is never longer than a
+	// signing key is kept in the JWKS after its last signature.
 	Epoch = 3 * time.Minute
 	// PollEvery is how often the owner calls Refresh, and MaxAge the age of a snapshot
 	// at which "nothing has changed" is no longer said.
@@ -20,7 +20,7 @@ const (
 	// Apart is the time between two calls of Refresh at least, and so between two versions
 	// of a list: each is sent to all that follow it.
 	Apart = 250 * time.Millisecond
-	// TTL tells verifiers that poll without waiting how often.
+	// TTL is how often verifiers that poll without waiting should ask.
 	TTL = 3 * time.Second
 )
 

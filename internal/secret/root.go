@@ -22,8 +22,8 @@ type Root struct {
 	redacted
 	// ID is 1–255 and unique among the roots of one authority.
 	ID byte
-	// Compromised marks a root somebody else may know: what hangs on it must
-	// not be trusted any more, but old sealings can still be opened.
+	// Compromised marks a root that an attacker may know: nothing that depends on it must be
+	// trusted any more, but old sealings can still be opened.
 	Compromised bool
 	key         *string // rootSize octets
 }
@@ -82,7 +82,7 @@ func parseRoot(entry string) (Root, error) {
 	return Root{ID: byte(id), Compromised: compromised, key: &key}, nil
 }
 
-// accept says whether root may follow the roots read so far.
+// accept reports whether root may follow the roots read so far.
 func (rs Roots) accept(root Root) error {
 	if len(rs) == 0 && root.Compromised {
 		return fmt.Errorf("(id %d) comes first but is marked compromised: the first one signs, so put a new root before it", root.ID)

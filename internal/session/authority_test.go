@@ -14,7 +14,7 @@ type authority struct {
 	// swap is what becomes of a decision to write that finds another value
 	// stored than the one it was made on; again decides on that.
 	swap func(found session.State, d session.Decision, again func(session.State) session.Decision) session.Decision
-	// revokes tells whether a verdict ends the session.
+	// revokes reports whether a verdict ends the session.
 	revokes func(session.Verdict) bool
 	// checkpoint is the generation to be written down after a success.
 	checkpoint func(noted, presented uint32, d session.Decision) uint32

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Inspection is what an operator may know of a string that somebody presented as
-// a refresh token. Whoever presents it only ever hears [ErrToken].
+// Inspection is what an operator may know about a string that was presented as a refresh
+// token. The client that presents it only ever gets [ErrToken].
 type Inspection struct {
 	Token   RefreshToken
 	KeyID   byte   // of its MAC key
 	Defect  string // why it is no token of ours, or "" if it is one
-	Legible bool   // the fields could be read; under a Defect nobody vouches for them
+	Legible bool   // the fields could be read; with a Defect they are unverified
 }
 
 // Inspect takes a token apart as [Mint.Parse] does, and says what is wrong with one

@@ -84,8 +84,8 @@ type Decision struct {
 	Alarm   bool      // Healed: an older token was used after this one was issued
 }
 
-// Decide tells what a presented token is worth and what becomes of the state.
-// It is pure; the first case that matches wins. now is the ephemeral store's clock.
+// Decide returns the verdict on a presented token and the new state. It is pure; the first
+// case that matches wins. now is the ephemeral store's clock.
 func Decide(row Row, state State, presented Presented, now time.Time, policy Policy) Decision {
 	stay := func(v Verdict) Decision { return Decision{Verdict: v, State: state} }
 	current := state.asOf(row.Checkpoint)

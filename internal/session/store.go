@@ -46,9 +46,9 @@ type Terms struct {
 	// Idle is the idle lifetime of sessions whose client has none of its own: those
 	// past it make room in the status lists. 0: none does before its absolute expiry.
 	Idle time.Duration
-	// Allow is asked before anything is committed, with the time at which the session
-	// starts. What it returns is the error of StartSession, and no session is started.
-	// Nil: nobody is asked.
+	// Allow is asked before anything is committed, with the time at which the session starts.
+	// What it returns is the error of StartSession, and no session is started. Nil allows
+	// every session.
 	Allow func(start time.Time) error
 }
 
@@ -95,8 +95,8 @@ type Store interface {
 	// terms.Allow.
 	StartSession(ctx context.Context, s Session, terms Terms, event audit.Event) (Session, error)
 	// AssignStatusIndex gives a session that has no status index one, as StartSession does,
-	// and returns the one it has. Of the terms, Idle counts. ErrNotFound when it is
-	// revoked, or when somebody else changes it meanwhile; ErrContended.
+	// and returns the one it has. Of the terms, Idle counts. ErrNotFound if it is revoked, or
+	// if another process changes it meanwhile; ErrContended.
 	AssignStatusIndex(ctx context.Context, id string, terms Terms) (int64, error)
 	// StandingByFamily reads all a refresh needs, in one primary-key read. ErrNotFound.
 	StandingByFamily(ctx context.Context, family FamilyHash) (Standing, error)
@@ -131,7 +131,7 @@ type Store interface {
 }
 
 // Decider computes the next state of a session from the stored one; the second
-// value tells whether next must be stored. It is called again on the fresh state
+// value reports whether next must be stored. It is called again on the fresh state
 // when another request won the race, so it must be pure.
 type Decider func(stored State, now time.Time) (next State, write bool)
 

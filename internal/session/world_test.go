@@ -120,7 +120,7 @@ type world struct {
 	burned   uint8          // ghost: skips in a row since the last fault
 }
 
-// used says whether, and how long ago.
+// used reports whether, and how long ago.
 type used struct {
 	yes bool
 	age int8

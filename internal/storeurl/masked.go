@@ -25,7 +25,7 @@ func Masked(text string) string {
 		shown.WriteString(user + ":" + Stars + "@")
 	} else if user != "" && isPostgres {
 		shown.WriteString(user + "@")
-	} else if user != "" { // somebody meant a password
+	} else if user != "" { // this was meant as a password
 		shown.WriteString(Stars + "@")
 	}
 	shown.WriteString(p.writtenHosts() + p.path)

@@ -16,8 +16,8 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/testserver/server"
 )
 
-// Postgres makes an empty database for this test and gives its URL. It is dropped with the test,
-// whoever is still connected.
+// Postgres makes an empty database for this test and gives its URL. It is dropped at the end
+// of the test, even if there are still connections.
 func Postgres(tb testing.TB) (url string) {
 	tb.Helper()
 	return clone(tb, "", nil)

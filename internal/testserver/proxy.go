@@ -29,7 +29,7 @@ type state struct {
 	delay                time.Duration
 }
 
-// refuses tells whether the network lets no connection with that other end be.
+// refuses reports whether the network lets no connection with that other end be.
 func (s state) refuses(conn net.Conn) bool {
 	if s.cut || s.closed || s.cutFrom == "" {
 		return s.cut || s.closed

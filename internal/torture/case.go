@@ -77,13 +77,13 @@ type shot struct {
 	token string
 	first string                      // a good token, sent before: a service may remember it, and must not take this one for it
 	place func(*http.Request, string) // where the token goes; nil: where the user said
-	trap  string                      // the path on our listener that nobody may fetch
-	pad   int                         // so many bytes in a header beside the token
+	trap  string                      // the path on our listener that must not be fetched
+	pad   int                         // number of bytes in a header beside the token
 	want  int                         // the status that RFC 6750 asks of a refusal; 0: 401
 	moot  bool                        // by another method than the user's: an endpoint that knows only that one says nothing
 }
 
-// bulky says whether the token is so large that many a service reads no further and closes the connection, as it may.
+// bulky reports whether the token is so large that many a service reads no further and closes the connection, as it may.
 // All that are in use take a header of 8 KiB.
 func (s shot) bulky() bool { return len(s.token) > 8<<10 }
 

@@ -154,7 +154,7 @@ func expCached(ctx context.Context, r *round) []*Outcome {
 	}
 }
 
-// expired sets the times of a token that expired so long ago.
+// expired sets the times of a token that expired the given time ago.
 func (k *kit) expired(ago time.Duration) set {
 	end := k.now().Add(-ago)
 	return set{"exp": end.Unix(), "iat": end.Add(-lifetime).Unix()}

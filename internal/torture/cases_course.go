@@ -174,7 +174,7 @@ func sessionRevoked(ctx context.Context, r *round) []*Outcome {
 	}
 }
 
-// expired says whether a token that we can't make anew is over.
+// expired reports whether a token that we can't make anew is over.
 func expired(claims set, now time.Time) bool {
 	number, ok := claims["exp"].(json.Number)
 	if !ok {

@@ -107,7 +107,7 @@ func (r *round) obtain(ctx context.Context) (err error) {
 	return err
 }
 
-// names says whether an aud holds an audience (RFC 7519 §4.1.3).
+// names reports whether an aud holds an audience (RFC 7519 §4.1.3).
 func names(aud any, audience string) bool {
 	list, _ := aud.([]any)
 	return aud == audience || slices.Contains(list, any(audience))

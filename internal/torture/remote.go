@@ -24,7 +24,7 @@ var ErrUnreachable = errors.New("can't be reached")
 // ErrUnusable is in the chain of every error that says that what was given can't be used.
 var ErrUnusable = errors.New("unusable")
 
-// ErrListen is in the chain of every error that says that somebody else listens at an address of ours.
+// ErrListen is in the chain of every error that reports another process at an address of ours.
 var ErrListen = errors.New("can't listen")
 
 // maxAnswer bounds what is read of an issuer's answer.

@@ -30,7 +30,7 @@ func (v Verdict) rank() int {
 	return 0
 }
 
-// Failed says whether the verdict speaks against the service, or leaves it unproven though it was tried.
+// Failed reports whether the verdict speaks against the service, or leaves it unproven though it was tried.
 func (v Verdict) Failed() bool { return v != Passed && v != NotTried }
 
 // Outcome is what came of one variant of a case.
@@ -64,7 +64,7 @@ type Report struct {
 	Requests int
 }
 
-// Failed says whether anything went wrong.
+// Failed reports whether anything went wrong.
 func (r *Report) Failed() bool {
 	for _, one := range r.Results {
 		if one.Verdict.Failed() {

@@ -31,7 +31,7 @@ type Target struct {
 	Body   string
 }
 
-// carriesToken says whether the token travels in a header of the user's choice.
+// carriesToken reports whether the token travels in a header of the user's choice.
 func (t Target) carriesToken() bool {
 	for _, values := range t.Header {
 		for _, value := range values {

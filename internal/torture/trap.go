@@ -73,7 +73,7 @@ func (t *trap) path(kind string) string { return "/" + kind + "/" + rand.Text() 
 // certificate is the forger's, as x5c has it.
 func (t *trap) certificate() string { return base64.StdEncoding.EncodeToString(t.cert) }
 
-// fetched says whether somebody came to a path.
+// fetched reports whether a path was requested.
 func (t *trap) fetched(path string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

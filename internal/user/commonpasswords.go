@@ -50,7 +50,7 @@ func parseCommonPasswords(text string) commonPasswords {
 	return c
 }
 
-// contains tells whether the password is a repetition of few characters, or
+// contains reports whether the password is a repetition of few characters, or
 // consists of at most three well-known pieces (words of the list, years, runs
 // along the keyboard or the alphabet, single characters) when case, separators,
 // the usual substitutions of letters and what surrounds it are left out.
@@ -185,14 +185,14 @@ func rows() []row {
 	return all
 }
 
-// isYear tells whether s starts with a year people have in mind.
+// isYear reports whether s starts with a year people have in mind.
 func isYear(s string) bool {
 	return len(s) >= 4 && (s[:2] == "19" || s[:2] == "20") && isDigit(s[2]) && isDigit(s[3])
 }
 
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }
 
-// repeatsShortUnit tells whether s is a unit of few characters again and again;
+// repeatsShortUnit reports whether s is a unit of few characters again and again;
 // the last time may be cut short.
 func repeatsShortUnit(s string) bool {
 	runes := []rune(s)

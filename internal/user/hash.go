@@ -17,9 +17,8 @@ var (
 	// ErrBusy says that too many passwords are being hashed: answer 503 and ask
 	// for another try later. It says nothing about the password.
 	ErrBusy = errors.New("too many passwords are being checked")
-	// ErrHash says that a stored hash can't be used, and in its text why: treat it
-	// as a wrong password and raise an alarm. Setting the user's password anew
-	// mends it.
+	// ErrHash reports that a stored hash can't be used; its text says why. Treat it as a wrong
+	// password and raise an alarm. Setting a new password for the user fixes it.
 	ErrHash = errors.New("stored password hash is unusable, set the password anew")
 )
 

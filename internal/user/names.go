@@ -129,7 +129,7 @@ func foldOnce(name string) (string, error) {
 	return strings.ReplaceAll(enforced, "i\u0307", "i"), nil
 }
 
-// mixesScripts tells whether the letters come from scripts that no language
+// mixesScripts reports whether the letters come from scripts that no language
 // writes together, by the Highly Restrictive level of UTS 39 §5.2.
 func mixesScripts(name string) bool {
 	if isASCII(name) {

@@ -23,7 +23,7 @@ const (
 )
 
 const (
-	maxPasswordBytes = 1024 // before NFC: the most anybody may make us work on
+	maxPasswordBytes = 1024 // before NFC: bounds the work that a caller can cause
 	maxPassword      = 256  // characters after NFC
 	// minTelling is the length from which a name inside a password tells something.
 	minTelling = 3
@@ -86,7 +86,7 @@ func (r *Rules) Check(username, email, password string) (string, []Problem) {
 	return prepared, problems
 }
 
-// Registration is what somebody typed to become a user.
+// Registration is the input of a registration.
 type Registration struct {
 	Username string
 	Email    string
@@ -115,7 +115,7 @@ func (r *Rules) Accept(reg Registration) (Accepted, []Problem) {
 	if err != nil {
 		problems = append(problems, problemOf(err))
 	}
-	// Otherwise a name could be somebody else's address.
+	// Otherwise a name could be another user's address.
 	if strings.Contains(username, "@") && foldedEmail(username) != email {
 		problems = append(problems, ProblemUsernameIsAddress)
 	}
@@ -158,7 +158,7 @@ func containsUsername(password, username string) bool {
 	return false
 }
 
-// madeOfEmail tells whether the password holds the whole address, or is the part
+// madeOfEmail reports whether the password holds the whole address, or is the part
 // before the @ with digits and punctuation at its ends. That part inside a longer
 // phrase is fine: it is often an everyday word.
 func madeOfEmail(password, email string) bool {

@@ -17,8 +17,8 @@ type Params struct {
 	Threads   uint8  // lanes
 }
 
-// The bounds of what we are ready to run, ours or stored: whoever can write to
-// the users' table must not be able to stop the authority with one login.
+// The bounds of the hashes that we compute, for our own and for stored parameters: an attacker
+// who can write to the users' table must not be able to stop the authority with one login.
 const (
 	maxMemoryKiB = 512 << 10
 	maxWork      = 1 << 20 // KiB × passes, about a second of a core

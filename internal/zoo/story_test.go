@@ -296,7 +296,7 @@ func (s *story) emergency(at time.Time, c cause) {
 }
 
 // compromise is a thief with the private key that signs, and its revocation. The thief makes a token that would be good
-// for ever and shows it to all who are busy, more and more seldom.
+// forever and shows it to all who are busy, more and more seldom.
 func (s *story) compromise(at time.Time, c cause) {
 	s.order(at, c, func(k *keyring.Keyring, o keyring.Order) (keyring.Switch, error) {
 		signing, _ := keyring.SigningAt(s.authority.keys(), time.Now())

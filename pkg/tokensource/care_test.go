@@ -49,7 +49,7 @@ func TestARefreshHasTheHeadersOfItsClient(t *testing.T) {
 	})
 }
 
-// TestSaveGetsAPairOfItsOwnAndTenSeconds: what it does to the pair is its own affair, and it is not waited for for ever.
+// TestSaveGetsAPairOfItsOwnAndTenSeconds: what it does to the pair is its own affair, and it is not waited for forever.
 func TestSaveGetsAPairOfItsOwnAndTenSeconds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAuthority()

@@ -9,7 +9,7 @@ import (
 )
 
 // FuzzAnswers: whatever the token endpoint says, a pair is whole, only a plain refusal ends a session, and nobody makes
-// us wait for ever.
+// us wait forever.
 func FuzzAnswers(f *testing.F) {
 	f.Add(200, `{"access_token":"a","token_type":"Bearer","expires_in":300,"refresh_token":"r"}`, "")
 	f.Add(200, `{"access_token":"a","token_type":"Bearer","expires_in":1e400}`, "")

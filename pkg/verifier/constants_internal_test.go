@@ -72,7 +72,7 @@ func TestAKeyIsKeptWhileItsTokensLiveAndItsJWKSIsCached(t *testing.T) {
 	}
 }
 
-// allowed says whether an authority starts with these settings.
+// allowed reports whether an authority starts with these settings.
 func allowed(environ ...string) bool {
 	_, err := config.Load(nil, environ, nil)
 	return err == nil

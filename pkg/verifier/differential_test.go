@@ -101,7 +101,7 @@ func newDiffer(t testing.TB) differ {
 }
 
 // check raises the alarm if only the verifier accepts raw. One of the others may well refuse it alone: golang-jwt and jwx cut
-// fractions off exp, jwx wants no space before a header and reads numbers that nobody asked for. It says whether the
+// fractions off exp, jwx wants no space before a header and reads numbers that nobody asked for. It reports whether the
 // verifier accepts, and how many of the others do.
 func (d differ) check(t *testing.T, what, raw string) (ours bool, theirs int) {
 	t.Helper()

@@ -31,8 +31,8 @@ type record struct {
 	octets []byte
 }
 
-// NewRecords returns a store of at most so many records, whose values take at most so
-// many octets together.
+// NewRecords returns a store that is bounded in the number of its records and in the total
+// size of their values, in octets.
 func NewRecords(clock func() time.Time, most, octets int) *Records {
 	return &Records{clock: clock, most: most, octets: octets, entries: make(map[grant.Key]*queued[record])}
 }

@@ -15,7 +15,7 @@ import (
 
 const clientColumns = `id, name, kind, grant_types, rotation, allow_skip, grace, idle_ttl, max_ttl, created_at, disabled_at`
 
-// clientsChannel is where the schema tells that a client was changed.
+// clientsChannel is where the schema notifies of changed clients.
 const clientsChannel = "mintmark_clients"
 
 func scanClient(row pgx.CollectableRow) (client.Client, error) { return scanClientAnd(row) }

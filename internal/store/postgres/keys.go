@@ -14,7 +14,7 @@ import (
 // in ASCII.
 const keysLock int64 = 0x6d696e746d61726b
 
-// keysChannel is where a change of the signing keys is told to the other replicas.
+// keysChannel is where replicas are notified of changed signing keys.
 const keysChannel = "mintmark_signing_keys"
 
 const selectKeys = `SELECT kid, alg, public, sealed, published_at, activates_at, revoked_at

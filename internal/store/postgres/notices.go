@@ -8,14 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// notices is the one connection on which the database tells what was changed, by
-// whomever. It is none of the pool's, which come and go.
+// notices is the one connection on which the database notifies of changes by any process. It
+// is not part of the pool, whose connections come and go.
 type notices struct {
 	settings *pgx.ConnConfig
-	heard    map[string]chan struct{} // by channel; holds a notice that nobody has taken yet
+	heard    map[string]chan struct{} // by channel; contains a notice that no caller has taken yet
 
-	turn chan struct{} // holds one token; whoever has it may use conn
-	conn *pgx.Conn     // nil: nobody listens
+	turn chan struct{} // contains one token; its holder may use conn
+	conn *pgx.Conn     // nil: not listening
 }
 
 func newNotices(settings *pgx.ConnConfig, channels ...string) *notices {

@@ -114,15 +114,15 @@ func unavailable(config *pgx.ConnConfig, err error) error {
 		ErrUnavailable, config.Host, config.User, strings.TrimSpace(tries[len(tries)-1]))
 }
 
-// Close closes all connections, after the calls under way. Whoever awaits a notice
-// must have been told to stop.
+// Close closes all connections, after the calls under way. Calls that await a notice must have
+// been cancelled before.
 func (s *Store) Close() error {
 	s.notices.close()
 	s.pool.Close()
 	return nil
 }
 
-// Ping tells whether the database answers.
+// Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	err := s.again(ctx, callTimeout, s.pool.Ping)
 	if err != nil {
@@ -144,7 +144,7 @@ func (s *Store) again(ctx context.Context, allowed time.Duration, call func(cont
 	return call(ctx)
 }
 
-// broken tells whether an error came from the connection and not from the database.
+// broken reports whether an error came from the connection and not from the database.
 func broken(err error) bool {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return false // there is none to be had
@@ -166,9 +166,8 @@ func bounded(ctx context.Context, allowed time.Duration) (context.Context, conte
 	return context.WithTimeout(ctx, allowed)
 }
 
-// transact runs work in a transaction that is committed when it returns nil.
-// Only its begin is repeated on a broken connection: later nobody knows what
-// the server has done.
+// transact runs work in a transaction that is committed when it returns nil. Only its begin is
+// repeated on a broken connection: later it is unknown what the server has done.
 func (s *Store) transact(ctx context.Context, allowed time.Duration, work func(context.Context, pgx.Tx) error) error {
 	ctx, cancel := bounded(ctx, allowed)
 	defer cancel()

@@ -13,12 +13,12 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
-// assignTries bounds how often a session draws its status index anew because others
-// took, in that moment, every free one that it had drawn.
+// assignTries bounds how often a session draws new status indexes because others have just
+// taken every free one that it drew.
 const assignTries = 8
 
 // assign puts the session at the first status index it draws that is free, by means of
-// put, which tells whether it was in time: an index that two sessions want at once is
+// put, which reports whether it was in time: an index that two sessions want at once is
 // the first one's to commit.
 func (s *Store) assign(ctx context.Context, tx pgx.Tx, terms session.Terms, highest int64, put func(index int64) (bool, error)) error {
 	for range assignTries {
@@ -73,9 +73,9 @@ func freeIndexes(ctx context.Context, tx pgx.Tx, terms session.Terms, drawn []in
 	})
 }
 
-// release takes the index from the session that holds it, and tells whether it could:
-// another session may be faster, or the holder be revoked now, which sets its bit.
-// Nobody waits for a holder that somebody else works at.
+// release takes the index from the session that holds it, and reports whether it could:
+// another session may be faster, or the holder be revoked now, which sets its bit. It does not
+// wait for a holder that another transaction has locked.
 func release(ctx context.Context, tx pgx.Tx, terms session.Terms, f freeIndex) (bool, error) {
 	if f.holder == nil {
 		return true, nil
@@ -88,7 +88,7 @@ func release(ctx context.Context, tx pgx.Tx, terms session.Terms, f freeIndex) (
 	return tag.RowsAffected() == 1, err
 }
 
-// insertAt inserts the session at a status index, and tells whether it was in time.
+// insertAt inserts the session at a status index, and reports whether it was in time.
 func insertAt(ctx context.Context, tx pgx.Tx, x *session.Session, terms session.Terms, index int64) (bool, error) {
 	// never before Seen, should the clock have been set back
 	err := tx.QueryRow(ctx, `INSERT INTO sessions
@@ -109,8 +109,8 @@ func insertAt(ctx context.Context, tx pgx.Tx, x *session.Session, terms session.
 	return err == nil, err
 }
 
-// AssignStatusIndex implements [session.Store]. A session that somebody else works at is
-// not waited for.
+// AssignStatusIndex implements [session.Store]. It does not wait for a session that another
+// transaction has locked.
 func (s *Store) AssignStatusIndex(ctx context.Context, id string, terms session.Terms) (int64, error) {
 	if !isID(id) {
 		return 0, fmt.Errorf("assign status index: %w", session.ErrNotFound)
@@ -141,7 +141,7 @@ func (s *Store) AssignStatusIndex(ctx context.Context, id string, terms session.
 	return assigned, nil
 }
 
-// moveTo gives the session a status index, and tells whether it was in time.
+// moveTo gives the session a status index, and reports whether it was in time.
 func moveTo(ctx context.Context, tx pgx.Tx, id string, index int64) (bool, error) {
 	attempt, err := tx.Begin(ctx) // a savepoint: there is no ON CONFLICT for an update
 	if err != nil {

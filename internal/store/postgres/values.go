@@ -33,7 +33,7 @@ func orNull(s string) *string {
 // pageSize bounds how many rows a listing gives.
 func pageSize(limit int) int { return min(max(limit, 1), 1000) }
 
-// isID tells whether a string has the form of our ids; Postgres would refuse
+// isID reports whether a string has the form of our ids; Postgres would refuse
 // another with an error, where it is just no id that we know.
 func isID(s string) bool {
 	id, err := uuid.Parse(s)

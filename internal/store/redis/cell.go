@@ -17,9 +17,9 @@ const (
 	updateTime = 10 * time.Second // and how long it may take in all: a refresh is abandoned then
 )
 
-// errDesync says that Redis answered about another key than the one asked for:
-// the connection is out of step, and the answer may be somebody else's. What is
-// left unread on such a connection makes the pool drop it.
+// errDesync says that Redis answered about another key than the one asked for: the connection
+// is out of step, and the answer may belong to another caller. Unread data on such a
+// connection makes the pool drop it.
 var errDesync = errors.New("answer of Redis is for another request")
 
 // errContended says that others won the race for a cell too often.

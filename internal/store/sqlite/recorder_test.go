@@ -43,7 +43,7 @@ const (
 	unreadable              // the rows hold something else
 )
 
-// spares tells whether the call has no rows that could fail in that way.
+// spares reports whether the call has no rows that could fail in that way.
 func (f fault) spares(call storetest.Call) bool {
 	return f != refused && slices.Contains(readNothing, call.Name) || f == unreadable && slices.Contains(findNothing, call.Name)
 }
@@ -70,7 +70,7 @@ func (r *recorder) heal() (sent int, failed bool) {
 	return r.sent, r.failed
 }
 
-// meets tells whether a statement fails in that way.
+// meets reports whether a statement fails in that way.
 func (r *recorder) meets(how fault) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -38,7 +38,7 @@ type Store struct {
 	clock func() time.Time
 	draw  func(highest int64) []int64 // session.DrawStatusIndexes, but in tests
 
-	writer   chan struct{} // holds one token; whoever has it may write
+	writer   chan struct{} // contains one token; its holder may write
 	durable  *sql.DB       // one connection, flushed at every commit; under writer
 	rotation *sql.DB       // one connection, not flushed; under writer
 	reader   *sql.DB       // as many connections as reads at once
@@ -88,7 +88,7 @@ func (s *Store) open(ctx context.Context, config Config) (err error) {
 	if s.reader, err = connect(config, "&_pragma=query_only(1)", max(4, runtime.NumCPU())); err != nil {
 		return err
 	}
-	if err := s.durable.PingContext(ctx); err != nil { // turns the log on before anybody reads
+	if err := s.durable.PingContext(ctx); err != nil { // turns on the log before the first read
 		return err
 	}
 	for _, p := range []struct {
@@ -179,8 +179,7 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, callTimeout)
 }
 
-// untold awaits the hint that something was changed. A file tells nobody that it was:
-// here the hint never comes.
+// untold awaits the hint that something was changed. A file can't send one, so it never comes.
 func untold(ctx context.Context) error {
 	<-ctx.Done()
 	return ctx.Err()

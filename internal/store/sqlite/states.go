@@ -15,10 +15,9 @@ const (
 	updateState = `UPDATE sessions SET state_cur = ?, state_prev = ?, state_rotated_at = ?, state_skips = ? WHERE id = ?`
 )
 
-// UpdateState implements [session.States]. Whoever decides holds the only pen, so
-// nobody ever decides twice. The state lives as long as the session's row,
-// whatever keep says; a session without a row has none that could be kept:
-// session.ErrNotFound.
+// UpdateState implements [session.States]. The decider holds the write lock, so it is never
+// called twice. The state lives as long as the session's row, whatever keep says; a session
+// without a row has none that could be kept: session.ErrNotFound.
 func (s *Store) UpdateState(ctx context.Context, sessionID string, _ time.Duration, decide session.Decider) error {
 	err := s.rotate(ctx, func(ctx context.Context, t tx) error {
 		var stateNow session.State

@@ -51,7 +51,7 @@ func (s *Store) CreateUser(ctx context.Context, u user.User, event audit.Event) 
 	return u, nil
 }
 
-// free tells whether a name and an address can be taken: nobody else writes meanwhile.
+// free reports whether a name and an address can be taken: nobody else writes meanwhile.
 func (t tx) free(ctx context.Context, name, address string) error {
 	var names, addresses int
 	err := t.QueryRowContext(ctx, `SELECT

@@ -89,7 +89,7 @@ func later(a, b time.Time) time.Time {
 // pageSize bounds how many rows a listing gives.
 func pageSize(limit int) int { return min(max(limit, 1), 1000) }
 
-// isID tells whether a string has the form of our ids.
+// isID reports whether a string has the form of our ids.
 func isID(s string) bool {
 	id, err := uuid.Parse(s)
 	return err == nil && id.String() == s

@@ -84,7 +84,7 @@ func checkpointsMeetDisableClient(t *testing.T, store Durable) {
 }
 
 // checkpointsMeet has batches meet each other and what ends many sessions in
-// every order of the same rows: nobody may wait for ever, or be told of a deadlock.
+// every order of the same rows: nobody may wait forever, or be told of a deadlock.
 func checkpointsMeet(t *testing.T, store Durable, alice user.User, endAll func(context.Context) error) {
 	sessions := make([]session.Session, 20)
 	for i := range sessions {

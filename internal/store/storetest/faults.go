@@ -13,7 +13,7 @@ type Faulty struct {
 	Look Durable // the same records, through a store that stays whole; if nil, they are not checked
 	// Fail has the nth statement from now on fail, and those behind it.
 	Fail func(n int)
-	// Spares tells whether the call does nothing that can fail so; nil: none is spared.
+	// Spares reports whether the call does nothing that can fail so; nil: none is spared.
 	Spares func(Call) bool
 	// Heal ends that. It gives how many statements there were, and whether one failed.
 	Heal func() (sent int, failed bool)

@@ -1,4 +1,4 @@
-# What one does with mintmark. `make help` lists it.
+# The targets of mintmark. `make help` lists them.
 #
 # One build tag and CGO_ENABLED=0 for everything but the tests' race detector, so that build, vet and
 # lint compile the libraries once between them.
@@ -26,23 +26,23 @@ GO_DIRS := $(wildcard api cmd db internal pkg)
 
 .PHONY: help run demo build test check lint vet fmt format generate generated tidy fuzz bench e2e storm storm-long zoo mutate cross fresh
 
-help: ## list what there is to make
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: ## start the authority in embedded mode (Ctrl-C ends it)
 	go run -tags nomsgpack ./cmd/mintmark serve
 
-demo: ## tell the whole story, from registration to a caught replay
+demo: ## show the life of a session, from registration to a caught replay
 	go run -tags nomsgpack ./cmd/mintmark demo
 
 build: ## build all commands into bin/
 	go build -buildvcs=false ./...
 	go build -o bin/ ./cmd/...
 
-test: ## run every test with the race detector, on a Postgres and a Redis of its own
+test: ## run every test with the race detector, on its own Postgres and Redis
 	exec sh tools/test.sh $(PACKAGES)
 
-check: needs format vet lint build cross test generated tidy e2e ## all that CI asks for
+check: needs format vet lint build cross test generated tidy e2e ## run all that CI requires
 
 # First of all, so that nothing long ends at a missing tool.
 .PHONY: needs
@@ -77,7 +77,7 @@ format:
 	@unformatted=$$(gofmt -s -l $(GO_DIRS)) && if [ -n "$$unformatted" ]; then \
 		echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
 
-generate: ## write the generated files anew
+generate: ## regenerate the generated files
 	go generate ./...
 
 # A tree with uncommitted work is fine; generating must only add nothing to it. An index aside takes
@@ -107,7 +107,7 @@ storm: bin/with ## three replicas, a nemesis, promotions and moving slots; print
 
 STORM ?= 30m
 
-storm-long: bin/with ## the same for STORM (30m) each; as root, also promotions over links of the kernel's
+storm-long: bin/with ## the same for STORM (30m) each; as root, also promotions over real kernel links
 	@$(INSTALL) postgres redis gcc iproute2
 	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=$(STORM) bin/with go -C internal/storm test -tags nomsgpack,netns $(RACE) -count=1 -v -timeout 4h ./...
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What tools/fresh.sh runs on the bare machine: fresh-inside.sh PACKAGE…
+# tools/fresh.sh runs this on the bare machine: fresh-inside.sh PACKAGE…
 set -eu
 cd /srv/mintmark
 mkdir -p "$GOMODCACHE" "$GOCACHE"
@@ -7,7 +7,7 @@ mkdir -p "$GOMODCACHE" "$GOCACHE"
 fail() { echo "FAILED: $*" >&2; exit 1; }
 say() { echo "-- $*"; }
 
-# All that starts with the machine, all that keeps something from starting, and all that is temporary.
+# Prints what starts with the machine, what keeps services from starting, and what is temporary.
 state() {
 	find /etc/systemd/system -type l -printf '%p %l\n'
 	find /etc/rc?.d -name 'S*' -printf '%p\n'
@@ -24,7 +24,7 @@ tests=$(command_of_the_readme 'sh tools/test.sh')
 useradd --create-home ada
 run_as_ada() { setpriv --reuid=ada --regid=ada --init-groups -- env HOME=/home/ada "$@"; }
 cp -r . /home/ada/mintmark
-# What Go has downloaded and built is one user's after the other's, so that it is built once.
+# One user after the other owns Go's downloads and builds, so that everything is built once.
 hand_over() { chown -R ada: "$GOMODCACHE" "$GOCACHE" /home/ada; }
 hand_over
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Holds what the README promises of a fresh machine: makes a bare Debian in a folder, with Go, git and certificates and
-# nothing else, and runs the README's commands there, as root, as a user, and without a network. Needs root, a Debian
-# mirror and Go; its mounts and processes end with it, whatever happens, and it touches no service of this machine.
+# Checks what the README says about a fresh machine: makes a bare Debian in a folder, with only Go, git and
+# certificates, and runs the README's commands there, as root, as a user, and without a network. Needs root, a Debian
+# mirror and Go. Its mounts and processes always end with it, and it touches no service of this machine.
 #
 #   tools/fresh.sh            everything
 #   tools/fresh.sh PACKAGE…   the tests of these packages only
@@ -30,7 +30,7 @@ rm -rf "$machine"/var/lib/apt/lists/* # as in an image
 git clone --quiet . "$machine/srv/mintmark"
 cp tools/fresh-inside.sh "$machine/srv/"
 
-# Mounts and processes of its own, which go with this one. Its network is this machine's.
+# It has its own mounts and processes, which end with this one, and uses this machine's network.
 unshare --mount --pid --fork --kill-child sh -euc '
 	machine=$1 goroot=$2 modules=$3
 	shift 3

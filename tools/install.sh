@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs what the tests need and the machine lacks, each word of it a need:
+# Installs the tools that the tests need and the machine lacks. Each argument is a need:
 # install.sh [postgres] [redis] [gcc] [node] [npm] [python] [curl] [nginx] [iproute2] [git] [make] [debootstrap]
-# It installs as root on Debian and its derivatives; anywhere else it names what is missing. It starts no service, now
-# or at boot, and makes no database cluster. Where nothing is missing it does nothing. `make fresh` tests it.
+# As root on Debian and its derivatives it installs; anywhere else it names what is missing. It starts no service, now
+# or at boot, and makes no database cluster. If nothing is missing, it does nothing. `make fresh` tests it.
 set -eu
 made_policy='' new='' # whatever the environment says
 
@@ -47,9 +47,9 @@ if [ "$(id -u)" -ne 0 ] || ! found apt-get; then
 	exit 1
 fi
 
-# While this runs, two files tell the packages' scripts to start no service (exit code 101) and to make no Postgres
-# cluster, as the tests make their own. A machine that has a policy keeps it; one that bears our mark was left behind
-# by a run that was killed, and is replaced.
+# While this runs, two files make the packages' scripts start no service (exit code 101) and make no Postgres cluster,
+# because the tests make their own. An existing policy is kept; one with our mark was left behind by a killed run, and
+# is replaced.
 policy=/usr/sbin/policy-rc.d
 mark='# made by tools/install.sh of mintmark, for as long as it runs'
 clusters=/etc/postgresql-common/createcluster.d
@@ -61,8 +61,8 @@ tidy() {
 }
 is_installed() { dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' | grep -qxE "$1 (installed|half-configured|triggers-.*)"; }
 
-# A package of a service has it start at boot. That is turned off for those that this run has installed, even if apt
-# broke off midway.
+# The package of a service makes it start at boot. This is turned off for the services that this run has installed, even
+# if apt failed midway.
 stay_off() { # PACKAGE SERVICE
 	case " $new " in *" $1 "*) ;; *) return 0 ;; esac
 	is_installed "$1" || return 0

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the tests: test.sh [PACKAGE…], all of them where none is named. It needs Go. What else these packages need, it
-# installs as root on Debian and its derivatives; anywhere else it names what is missing.
+# Runs the tests: test.sh [PACKAGE…]; without a package, all of them. It needs Go. As root on Debian and its
+# derivatives, it installs the other tools that these packages need; anywhere else it names what is missing.
 set -eu
 cd "$(dirname "$0")/.."
 [ "$#" -gt 0 ] || set -- ./...
@@ -14,26 +14,25 @@ esac
 # shellcheck disable=SC2086 # a list of words
 sh tools/install.sh $needs
 
-# As the Makefile builds, so that nothing is compiled twice. The commit is nowhere shown, and where the checkout
-# is another user's, git would refuse to tell it.
+# The same settings as in the Makefile, so that nothing is compiled twice. The commit is not needed, and git would
+# refuse to print it in a checkout that belongs to another user.
 GOFLAGS="$(go env GOFLAGS) -tags=nomsgpack -buildvcs=false" CGO_ENABLED=0
-# SQLite is C translated to Go: as one thread of it works on its memory at a time, the detector would find nothing
-# there, and each test of a store would take ten times as long.
+# SQLite is C translated to Go. Only one thread uses its memory at a time, so the detector would find nothing there, and
+# would make each test of a store take ten times as long.
 RACE='-race -gcflags=modernc.org/libc=-race=false -gcflags=modernc.org/sqlite/lib=-race=false'
 export GOFLAGS CGO_ENABLED RACE
 go build -o bin/with ./internal/testserver/with
 
-# All of it on one Postgres and one Redis, which end whatever happens.
-# shellcheck disable=SC2016 # for the inner shell to expand
+# Everything runs on one Postgres and one Redis, which always end with it. shellcheck disable=SC2016 # for the inner
+# shell to expand
 exec bin/with sh -euc '
 	said=$(mktemp -d)
 	trap "rm -r \"$said\"" EXIT
-	# What waits most comes first and beside the others, so that nothing is waited for alone at the end.
+	# The packages that wait most come first, beside the others, so that none runs alone at the end.
 	case " $* " in
 	*" ./... "*) set -- ./internal/e2e ./internal/cli "$@" ;;
 	esac
-	# Beside them the modules of their own, for the libraries of others. The race detector would only slow down the
-	# cryptography of the zoo.
+	# The separate modules run beside them. The race detector would only slow down the cryptography of the zoo.
 	case " $* " in
 	*" ./... "*)
 		{ CGO_ENABLED=1 go -C internal/storm test $RACE -timeout 15m ./... && go -C internal/deployment test ./... &&
@@ -42,8 +41,8 @@ exec bin/with sh -euc '
 	{ CGO_ENABLED=1 go test $RACE -p 3 -parallel 8 -timeout 15m "$@" || touch "$said/failed"; } | tee "$said/all"
 	echo "what took longest:"
 	grep "^ok" "$said/all" | sort -k 3,3rn | head -n 5
-	# What only computes is built without the race detector, which would take ten times as long and find nothing: the
-	# packages that have such tests, whatever the tests are called, run once more without it.
+	# Tests that only compute are excluded under the race detector, where they would take ten times as long and find
+	# nothing. The packages with such tests run once more without it.
 	packages=$(go list -f "{{.ImportPath}} {{.Dir}}" "$@")
 	plain=$(echo "$packages" | while read -r package folder; do
 		! grep -qsx "//go:build !race" "$folder"/*_test.go || echo "$package"

@@ -65,15 +65,15 @@ func appendEvents(ctx context.Context, on execer, events ...audit.Event) error {
 // Events implements [audit.Store].
 func (s *Store) Events(ctx context.Context, query audit.Query) ([]audit.Event, error) {
 	var where conditions
-	for _, filter := range []struct{ comparison, value string }{
-		{"user_id = ", query.UserID}, {"session_id = ", query.SessionID}, {"request_id = ", query.RequestID}, {"kind = ", string(query.Kind)},
+	for _, filter := range []struct{ column, value string }{
+		{"user_id", query.UserID}, {"session_id", query.SessionID}, {"request_id", query.RequestID}, {"kind", string(query.Kind)},
 	} {
 		switch {
 		case filter.value == "":
 		case !text.Valid(filter.value):
 			return nil, nil
 		default:
-			where.add(filter.comparison, filter.value)
+			where.add(filter.column + " = " + where.arg(filter.value))
 		}
 	}
 	sql := `SELECT ` + eventColumns + ` FROM audit_events` + where.String() + ` ORDER BY at DESC, id DESC` + where.limit(query.Limit)

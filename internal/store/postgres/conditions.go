@@ -5,27 +5,22 @@ import (
 	"strings"
 )
 
-// conditions gathers the WHERE clause of a listing and its arguments. Texts are
-// constants; values only ever travel as arguments.
+// conditions gathers the WHERE clause of a listing and its arguments. A condition is
+// constant text but for the placeholders that arg returns: values only ever travel as
+// arguments.
 type conditions struct {
 	text []string
 	args []any
 }
 
-// add demands that a constant comparison, which ends in its operator, holds for a value.
-func (c *conditions) add(comparison string, value any) {
+// arg adds an argument and returns the placeholder that stands for it, $1 for the first.
+func (c *conditions) arg(value any) string {
 	c.args = append(c.args, value)
-	c.text = append(c.text, comparison+"$"+strconv.Itoa(len(c.args)))
+	return "$" + strconv.Itoa(len(c.args))
 }
 
-// addAll demands a constant condition, in which each $ stands for one of the values.
-func (c *conditions) addAll(condition string, values ...any) {
-	for _, value := range values {
-		c.args = append(c.args, value)
-		condition = strings.Replace(condition, "$::", "$"+strconv.Itoa(len(c.args))+"::", 1)
-	}
-	c.text = append(c.text, condition)
-}
+// add demands that a condition holds.
+func (c *conditions) add(condition string) { c.text = append(c.text, condition) }
 
 // String is the WHERE clause, empty when everything is wanted.
 func (c *conditions) String() string {
@@ -36,7 +31,4 @@ func (c *conditions) String() string {
 }
 
 // limit is the LIMIT clause.
-func (c *conditions) limit(rows int) string {
-	c.args = append(c.args, pageSize(rows))
-	return " LIMIT $" + strconv.Itoa(len(c.args))
-}
+func (c *conditions) limit(rows int) string { return " LIMIT " + c.arg(pageSize(rows)) }

@@ -134,10 +134,6 @@ func (s *Store) SessionByID(ctx context.Context, id string) (session.Session, er
 	return x, nil
 }
 
-// unlapsed says that a session is within its idle lifetime.
-const unlapsed = `s.last_seen_at > clock_timestamp() - interval '1 microsecond' *
-	coalesce((SELECT c.idle_ttl FROM clients c WHERE c.id = s.client_id) + $::bigint, $::bigint)`
-
 // Sessions implements [session.Store].
 func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Session, error) {
 	if (query.UserID != "" && !isID(query.UserID)) || (query.After != "" && !isID(query.After)) {
@@ -145,14 +141,16 @@ func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Se
 	}
 	var where conditions
 	if query.UserID != "" {
-		where.add("s.user_id = ", query.UserID)
+		where.add("s.user_id = " + where.arg(query.UserID))
 	}
 	if query.Live == session.LiveOnly {
-		where.text = append(where.text, "s.revoked_at IS NULL AND s.absolute_expiry > clock_timestamp()")
-		where.addAll(unlapsed, session.IdleLag.Microseconds(), query.IdleFor().Microseconds())
+		where.add(`s.revoked_at IS NULL AND s.absolute_expiry > clock_timestamp()`)
+		where.add(`s.last_seen_at > clock_timestamp() - interval '1 microsecond' *
+			coalesce((SELECT c.idle_ttl FROM clients c WHERE c.id = s.client_id) + ` + where.arg(session.IdleLag.Microseconds()) + `::bigint, ` +
+			where.arg(query.IdleFor().Microseconds()) + `::bigint)`)
 	}
 	if query.After != "" {
-		where.add("s.id < ", query.After)
+		where.add("s.id < " + where.arg(query.After))
 	}
 	sql := `SELECT ` + sessionColumns + ` FROM sessions s` + where.String() + ` ORDER BY s.id DESC` + where.limit(query.Limit)
 	sessions, err := all(ctx, s, scanSession, sql, where.args...)

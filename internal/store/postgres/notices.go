@@ -94,7 +94,7 @@ func (n *notices) disconnect() {
 	n.conn = nil
 }
 
-// close waits for who listens.
+// close waits until no caller listens, then closes the connection.
 func (n *notices) close() {
 	<-n.turn
 	defer func() { n.turn <- struct{}{} }()

@@ -63,7 +63,7 @@ func TestEveryRFCOfThisSurfaceHasItsClauses(t *testing.T) {
 	}
 }
 
-// isClause tells a row of a table from its head.
+// isClause distinguishes a row of a table from its head.
 func isClause(line string) bool {
 	return strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| § |")
 }

@@ -1,7 +1,7 @@
 package db_test
 
-// postgresFacts are queries that tell together what a Postgres schema holds, each a line
-// for a fact. NOT NULL is told with its column: Postgres 18 keeps it as a constraint besides.
+// postgresFacts are queries that together describe a Postgres schema, with one line per fact.
+// NOT NULL is part of its column: Postgres 18 also lists it as a constraint.
 var postgresFacts = []string{
 	`SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public')`,
 

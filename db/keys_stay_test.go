@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestASigningKeyStaysWhatItIs, whoever writes to its table, column by column.
+// TestASigningKeyStaysWhatItIs, even if its table is written by hand, column by column.
 func TestASigningKeyStaysWhatItIs(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, d target) {

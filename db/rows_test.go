@@ -58,7 +58,7 @@ func good(table string, n int) row {
 	}
 }
 
-// insert adds a row, or tells why it is refused.
+// insert adds a row, or returns why it is refused.
 func (d target) insert(t *testing.T, table string, r row) error {
 	t.Helper()
 	columns := slices.Sorted(maps.Keys(r))

@@ -23,8 +23,8 @@ RACE='-race -gcflags=modernc.org/libc=-race=false -gcflags=modernc.org/sqlite/li
 export GOFLAGS CGO_ENABLED RACE
 go build -o bin/with ./internal/testserver/with
 
-# Everything runs on one Postgres and one Redis, which always end with it. shellcheck disable=SC2016 # for the inner
-# shell to expand
+# Everything runs on one Postgres and one Redis, which always end with it.
+# shellcheck disable=SC2016 # for the inner shell to expand
 exec bin/with sh -euc '
 	said=$(mktemp -d)
 	trap "rm -r \"$said\"" EXIT

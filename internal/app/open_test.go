@@ -336,7 +336,7 @@ func TestOperatorsReadWithTheSecretsOfServe(t *testing.T) {
 	}
 }
 
-// TestAStartThatIsGivenUpIsGivenUp: whoever presses ^C need not wait for a database.
+// TestAStartThatIsGivenUpIsGivenUp: an operator who presses ^C need not wait for a database.
 func TestAStartThatIsGivenUpIsGivenUp(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

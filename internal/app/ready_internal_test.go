@@ -46,7 +46,8 @@ func TestReadyFromTheFirstSnapshotUntilTheKeysAreStale(t *testing.T) {
 	})
 }
 
-// TestReadyIsRedFromTheFirstMomentOfAShutdown: a balancer that still reaches it must be told to look elsewhere.
+// TestReadyIsRedFromTheFirstMomentOfAShutdown: a balancer that still reaches it must send
+// requests elsewhere.
 func TestReadyIsRedFromTheFirstMomentOfAShutdown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,7 +12,8 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 )
 
-// TestHintsDoNotHurryATaskMoreThanItsPace: whoever logs out again and again makes no list more often.
+// TestHintsDoNotHurryATaskMoreThanItsPace: repeated logouts don't make lists be signed more
+// often.
 func TestHintsDoNotHurryATaskMoreThanItsPace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -190,7 +190,7 @@ func (h *testApp) metricsServe(serve func()) {
 	h.api.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { serve() })
 }
 
-// TestOneQueueThatFailsLeavesTheOtherToBeWritten at the end, and is told of.
+// TestOneQueueThatFailsLeavesTheOtherToBeWritten at the end, and is logged.
 func TestOneQueueThatFailsLeavesTheOtherToBeWritten(t *testing.T) {
 	t.Parallel()
 	broken := func(context.Context) error { return errors.New("disk full") }
@@ -409,8 +409,8 @@ func TestTheEndOfRunClosesEverything(t *testing.T) {
 	})
 }
 
-// slow sends octets to a server with the bounds of serve, and tells what came back
-// and when the connection ended.
+// slow sends octets to a server with the bounds of serve, and returns what came back and when
+// the connection ended.
 func slow(t *testing.T, h http.Handler, send func(c net.Conn)) (answer string, ended time.Duration) {
 	t.Helper()
 	p := newPipes()

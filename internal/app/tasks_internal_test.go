@@ -160,7 +160,7 @@ func TestTheFirstStandbyIsMadeAfterTheStart(t *testing.T) {
 	})
 }
 
-// TestKeysGoOnThoughOneIsDamaged, which is told of all the same.
+// TestKeysGoOnThoughOneIsDamaged, which is still reported.
 func TestKeysGoOnThoughOneIsDamaged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -236,7 +236,7 @@ func TestAWrongClockIsLoggedOnceAndOnceWhenItIsRightAgain(t *testing.T) {
 			level, _, _ = strings.Cut(level, " ")
 			lines = append(lines, level)
 		}
-		// The first line tells which key signs.
+		// The first line names the key that signs.
 		if got, want := fmt.Sprint(lines), "[INFO  WARN  INFO   WARN INFO]"; got != want {
 			t.Errorf("%s, want %s; the log says\n%s", got, want, h.said)
 		}

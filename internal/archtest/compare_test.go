@@ -13,13 +13,13 @@ import (
 	"testing"
 )
 
-// TestOctetsAreComparedBySecretEqual: a MAC or a hash that is compared in any other way
-// tells by its time how much of a guess is right. So nobody compares octets but
-// internal/secret, and one function of pkg/verifier, which may import nothing of ours.
-// Tests may compare what they know by bytes.Equal. Nothing here knows types: so a file
-// that imports cryptography or the secrets may not compare slices or deeply at all, and
-// what compares by == (strings, arrays), by strings.Compare, or in a file without such an
-// import, is for the reviewer to see.
+// TestOctetsAreComparedBySecretEqual: if a MAC or a hash is compared in any other way, the
+// time of the comparison reveals how much of a guess is right. So only these compare octets:
+// internal/secret, and one function of pkg/verifier, which may import nothing of ours. Tests
+// may compare what they know by bytes.Equal. Nothing here knows types: so a file that imports
+// cryptography or the secrets may not compare slices or deeply at all, and what compares by ==
+// (strings, arrays), by strings.Compare, or in a file without such an import, is for the
+// reviewer to see.
 func TestOctetsAreComparedBySecretEqual(t *testing.T) {
 	t.Parallel()
 	files, helpers := 0, []string{}

@@ -235,12 +235,12 @@ func (c changed) ClientsChanged(ctx context.Context, after client.Mark, limit in
 // stranger is a client that has no session here.
 func stranger() client.Client { return client.Client{ID: "stranger", Kind: client.Public} }
 
-// home is where everybody logs in from.
+// home is where every user logs in from.
 func home() authority.Origin {
 	return authority.Origin{Address: "192.0.2.7", Subscriber: "192.0.2.7", UserAgent: "app/1", RequestID: "home request"}
 }
 
-// thief is somebody elsewhere.
+// thief is a caller elsewhere.
 func thief() authority.Origin {
 	return authority.Origin{Address: "203.0.113.9", Subscriber: "203.0.113.9", UserAgent: "evil/2", RequestID: "thief's request"}
 }

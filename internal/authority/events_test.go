@@ -18,7 +18,7 @@ func (b *bench) from(t *testing.T, tokens authority.Tokens, origin authority.Ori
 	_, _ = b.RefreshPair(t.Context(), b.by(origin), pairOf(tokens))
 }
 
-// told checks the last event of a session against a verdict, and who is told of.
+// told checks the last event of a session against a verdict and a caller.
 func (b *bench) told(t *testing.T, tokens authority.Tokens, kind audit.Kind, detail map[string]string) {
 	t.Helper()
 	got := lastEvent(t, b, tokens)

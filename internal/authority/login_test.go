@@ -28,7 +28,7 @@ func (b *bench) user(t *testing.T, name string) user.User {
 	return u
 }
 
-// setHash gives a user another stored hash, without a word to anybody.
+// setHash gives a user another stored hash, without an event.
 func (b *bench) setHash(t *testing.T, name, hash string) {
 	t.Helper()
 	u := b.user(t, name)
@@ -213,8 +213,8 @@ func TestALoginStoresItsPasswordUnderTodaysCosts(t *testing.T) {
 	}
 }
 
-// TestABetterHashThatComesTooLateChangesNothing: the password was set anew meanwhile, so
-// the old one neither comes back nor logs in.
+// TestABetterHashThatComesTooLateChangesNothing: a new password was set meanwhile, so the old
+// one neither comes back nor logs in.
 func TestABetterHashThatComesTooLateChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

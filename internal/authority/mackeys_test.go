@@ -82,8 +82,8 @@ func lastEvent(t *testing.T, b *bench, tokens authority.Tokens) audit.Event {
 	return events[len(events)-1]
 }
 
-// TestACompromisedKeyWorksOnceWhereTokensDontRotate: else whoever holds the key
-// could renew a token that never changes forever.
+// TestACompromisedKeyWorksOnceWhereTokensDontRotate: otherwise a thief of the key could renew
+// an unchanging token forever.
 func TestACompromisedKeyWorksOnceWhereTokensDontRotate(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *client.Client) { c.Rotation = client.RotateNever })

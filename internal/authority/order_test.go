@@ -14,7 +14,8 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
 
-// signed is an access token of ours about the session of the tokens, but for what is changed.
+// signed returns one of our access tokens for the session of the tokens, with the given
+// changes.
 func (b *bench) signed(t *testing.T, tokens authority.Tokens, change func(*token.Claims)) string {
 	t.Helper()
 	claims := b.claims(t, tokens)
@@ -100,8 +101,8 @@ func TestABearerOfAnEndedSessionIsRefused(t *testing.T) {
 	}
 }
 
-// TestABearerUnderARevokedKeyIsRefused: whoever stole the key signs what they like. A
-// pair is not: its refresh token proves who asks.
+// TestABearerUnderARevokedKeyIsRefused: a thief of the key can sign any token. A pair is
+// accepted: its refresh token proves the caller.
 func TestABearerUnderARevokedKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
@@ -192,8 +193,8 @@ func TestAPairOfTwoSessionsIsRefused(t *testing.T) {
 	}
 }
 
-// TestAPairMayBeExpiredButMustBeOurs: the access token of a pair, by every verb that takes
-// one; a token that is none reaches no store.
+// TestAPairMayBeExpiredButMustBeOurs: the access token of a pair, for every verb that takes
+// one; text that is not a token reaches no store.
 func TestAPairMayBeExpiredButMustBeOurs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

@@ -8,7 +8,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
-// people is the store of users, which tells the calls of the bench.
+// people is the store of users, which records the calls of the bench.
 type people struct {
 	user.Store
 	calls *calls

@@ -61,7 +61,7 @@ func TestAnEndingIsRecordedWithAllThatIsKnown(t *testing.T) {
 	}
 }
 
-// ctx is for verbs that are told in tables.
+// ctx is for verbs in tables.
 func (*bench) ctx() context.Context { return context.Background() }
 
 // TestTheListsLearnOnlyWhatTheyMayShow: an ending, said again or not, while its bit is in

@@ -165,8 +165,8 @@ func (b *bench) endedBy(t *testing.T, tokens authority.Tokens, reason string, ki
 	return true
 }
 
-// eachCall tells every deed on a bench of its own once for each call that it makes of a
-// store, with that call by its number, from 1 to last.
+// eachCall runs every deed on its own bench once for each call that the deed makes to a store,
+// with the number of that call, from 1 to last.
 func eachCall(t *testing.T, tell func(t *testing.T, b *bench, d deed, n, last int)) {
 	t.Helper()
 	for name, story := range deeds() {

@@ -62,7 +62,7 @@ func TestASessionPastItsIdleLifetimeIsNotLive(t *testing.T) {
 	}
 }
 
-// start starts a session of a new user so long ago, which was not used since.
+// start starts a session of a new user the given time ago, which has not been used since.
 func start(t *testing.T, data string, ago time.Duration) string {
 	t.Helper()
 	then := time.Now().Add(-ago)

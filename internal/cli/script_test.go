@@ -180,7 +180,7 @@ func stopped(ts *testscript.TestScript, _ bool, _ []string) {
 // logIn NAME logs a user in, with the password of the file `password`.
 func logIn(ts *testscript.TestScript, _ bool, args []string) { loggedIn(ts, args[0]) }
 
-// loggedIn returns an access token of that user. Whom a busy authority tells to come again does so.
+// loggedIn returns an access token of that user. It retries while the authority is busy.
 func loggedIn(ts *testscript.TestScript, name string) string {
 	body, err := json.Marshal(map[string]string{"username": name, "password": strings.TrimSpace(ts.ReadFile("password"))})
 	ts.Check(err)

@@ -43,7 +43,7 @@ func forecast(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("FORECAST", address)
 }
 
-// naive starts a service that lets in whoever brings a token, and sets NAIVE.
+// naive starts a service that accepts any token, and sets NAIVE.
 func naive(ts *testscript.TestScript, _ bool, _ []string) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {

@@ -39,8 +39,8 @@ func secretAttacks() []attack {
 // canary is a password that no other text contains.
 const canary = "canary-7d1f9b spreads its wings"
 
-// canaries tells the whole story to a process of its own, with tracing on, and
-// looks for what was secret in it wherever the process wrote.
+// canaries runs the whole life of a session against its own process, with tracing on, and
+// looks for its secrets in everything that the process wrote.
 func canaries(t *testing.T, _ *authority) {
 	redis := testserver.StartRedis(t, "--requirepass", "canary-redis")
 	for name, settings := range map[string][]string{
@@ -246,7 +246,7 @@ func tokenInURL(t *testing.T, a *authority) {
 	wantGrant(t, a, "the refresh token afterwards", p.Refresh)
 }
 
-// inside is what only somebody inside may know of a store.
+// inside is what only an insider may know of a store.
 var inside = regexp.MustCompile(`(?i)postgres|pgx|sqlstate|redis|sqlite|127\.0\.0\.1|localhost|dial|connect|refused|reset|\.go\b|/internal/|goroutine|select |insert |timeout|deadline|context|mintmark_test`)
 
 func answersTellNothing(t *testing.T, _ *authority) {

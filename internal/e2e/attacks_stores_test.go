@@ -81,7 +81,7 @@ func tokenBytes(t testing.TB, token string) []byte {
 	return b
 }
 
-// forgeries are tokens made from a good one by whoever lacks the MAC key.
+// forgeries are tokens made from a good one without the MAC key.
 func forgeries(t testing.TB, good string) map[string]string {
 	t.Helper()
 	change := func(edit func(b []byte)) string {
@@ -292,7 +292,7 @@ func (c *cluster) dumpRedis(t *testing.T) []byte {
 	return dump
 }
 
-// dumpFiles reads the data directory, write-ahead log included, but for the root
+// dumpFiles reads the data directory, including the write-ahead log, except for the root
 // secret.
 func dumpFiles(t *testing.T, dir string) []byte {
 	t.Helper()

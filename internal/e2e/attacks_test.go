@@ -31,8 +31,8 @@ func coreAttacks() []string {
 type attack struct {
 	id   string
 	what string
-	// run sends the requests. The authority is shared by all rows, has no limits,
-	// and must be left as it was but for users and sessions of the row's own.
+	// run sends the requests. The authority is shared by all rows, has no limits, and must be
+	// left as it was, except for users and sessions of the row's own.
 	run func(t *testing.T, a *authority)
 }
 

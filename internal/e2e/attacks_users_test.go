@@ -101,7 +101,7 @@ func fastest(do func()) time.Duration {
 	return best
 }
 
-// wantSame compares answers but for what differs in every answer.
+// wantSame compares answers, except for what differs in every answer.
 func wantSame(t testing.TB, what string, got, want answer) {
 	t.Helper()
 	for _, a := range []answer{got, want} {

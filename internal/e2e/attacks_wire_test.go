@@ -71,8 +71,7 @@ func statusesOf(answers []answer) []int {
 	return statuses
 }
 
-// slowConnections: each kind is cut off by a timeout, and whoever behaves doesn't
-// notice.
+// slowConnections: each kind is cut off by a timeout, and well-behaved callers don't notice.
 func slowConnections(t *testing.T, _ *authority) {
 	a := startEmbedded(t)
 	a.register(t, testUser)

@@ -63,7 +63,7 @@ func badForms(p pair) []badRequest {
 	return requests
 }
 
-// bounds are requests that are too large, whoever they are for.
+// bounds are requests that are too large for any endpoint.
 func bounds(p pair) []badRequest {
 	filler := strings.Repeat("x", 64<<10)
 	large := func(body string) string { return strings.Replace(body, `":"`, `":"`+filler, 1) }

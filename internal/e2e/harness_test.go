@@ -228,7 +228,7 @@ func (a *authority) register(t testing.TB, name string) {
 	}
 }
 
-// login logs the user in with the test password; whom a busy authority tells to come later does so.
+// login logs the user in with the test password; it retries while the authority is busy.
 func (a *authority) login(t testing.TB, name string) pair {
 	t.Helper()
 	got, e := a.firstParty(t, "login", map[string]string{"username": name, "password": testPassword})

@@ -45,7 +45,7 @@ func placeOf(t testing.TB, access string) place {
 	return claims.Status.StatusList
 }
 
-// decodePart decodes a part of a JWT, whose signature somebody else checks.
+// decodePart decodes a part of a JWT without checking its signature.
 func decodePart(t testing.TB, jwt string, part int, into any) {
 	t.Helper()
 	parts := strings.Split(jwt, ".")
@@ -90,7 +90,8 @@ func readList(t testing.TB, jwt []byte) statusList {
 	return list
 }
 
-// askList asks an authority for the list of a place; a zero etag has none of it.
+// askList asks an authority for the list of a place; a zero etag means that the caller has no
+// list.
 func (a *authority) askList(t testing.TB, at place, etag string, wait int) answer {
 	t.Helper()
 	target := a.URL + strings.TrimPrefix(at.URI, a.Issuer)
@@ -107,7 +108,7 @@ func (a *authority) askList(t testing.TB, at place, etag string, wait int) answe
 	return do(t, req)
 }
 
-// revoked tells what an authority's list says of a place now.
+// revoked returns what an authority's list says about a place now.
 func (a *authority) revoked(t testing.TB, at place) bool {
 	t.Helper()
 	got := a.askList(t, at, "", 0)
@@ -166,8 +167,8 @@ func TestR1ARevocationWakesEveryFollowerOfTheList(t *testing.T) {
 	}
 }
 
-// follow asks again and again, as a verifier does, until the list shows the place as
-// revoked or the answer is none that a verifier should get.
+// follow asks again and again, as a verifier does, until the list shows the place as revoked
+// or the answer is one that a verifier should not get.
 func follow(t testing.TB, a *authority, at place, etag string) answer {
 	t.Helper()
 	for {
@@ -424,8 +425,8 @@ func TestR3NoTwoLiveSessionsShareAnIndex(t *testing.T) {
 	}
 }
 
-// TestR4AnOutageRejectsNoValidToken: the list that a verifier holds when the database
-// goes outlives the tokens there are, and is served to whoever has none.
+// TestR4AnOutageRejectsNoValidToken: the list that a verifier has when the database goes down
+// outlives all current tokens, and is served to verifiers without a list.
 func TestR4AnOutageRejectsNoValidToken(t *testing.T) {
 	t.Parallel()
 	servers := newOwnServers(t)
@@ -463,8 +464,8 @@ func TestR4AnOutageRejectsNoValidToken(t *testing.T) {
 	}
 }
 
-// TestR4AnOutageRefusesNoTokenBeforeItExpires, by a service that refuses whoever's status it doesn't know: one
-// that follows the list since before, and one that begins in the outage.
+// TestR4AnOutageRefusesNoTokenBeforeItExpires, at a service that refuses tokens of unknown
+// status: one that has followed the list since before, and one that begins during the outage.
 func TestR4AnOutageRefusesNoTokenBeforeItExpires(t *testing.T) {
 	t.Parallel()
 	servers := newOwnServers(t)
@@ -546,7 +547,7 @@ func TestShutdownEndsTheWaits(t *testing.T) {
 	}
 }
 
-// TestTheAggregationNamesEveryList, that of the next session too, whoever starts it.
+// TestTheAggregationNamesEveryList, including that of the next session on any replica.
 func TestTheAggregationNamesEveryList(t *testing.T) {
 	t.Parallel()
 	a := startEmbedded(t)

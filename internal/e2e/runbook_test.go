@@ -80,8 +80,7 @@ func (d desk) environ() []string {
 	return append([]string{asMintmark + "=1", endsAtOnce, "PATH=" + filepath.Dir(d.program) + ":" + os.Getenv("PATH")}, d.settings...)
 }
 
-// sh runs a line and returns what it prints, on both streams. How it ends is told
-// by its words.
+// sh runs a line and returns what it prints, on both streams. A failure shows in the output.
 func (d desk) sh(t *testing.T, line string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)

@@ -95,8 +95,9 @@ func TestFiftyCallersOfATokenSourceRotateOnce(t *testing.T) {
 	}
 }
 
-// TestATokenSourceRepeatsAnAnswerThatWasCutOnItsWay starts a caller anew for each refresh, as a program that restarts
-// does, and cuts the first two answers of each after the authority has given them.
+// TestATokenSourceRepeatsAnAnswerThatWasCutOnItsWay starts a new caller for each refresh, as a
+// program that restarts does, and cuts the first two answers of each after the authority has
+// given them.
 func TestATokenSourceRepeatsAnAnswerThatWasCutOnItsWay(t *testing.T) {
 	t.Parallel()
 	a := startEmbedded(t)

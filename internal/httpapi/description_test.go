@@ -103,7 +103,7 @@ func TestTheFirstPartyAPIIsOffWithItsClientAndNothingElseIs(t *testing.T) {
 	}
 }
 
-// rates let each limit be spent so often, in times that tell them apart.
+// rates allow each limit a number of uses, in times that distinguish them.
 func rates(limit int) httpapi.Rates {
 	return httpapi.Rates{
 		Login:    ratelimit.Rate{Limit: limit, Per: time.Duration(limit) * 40 * time.Second},

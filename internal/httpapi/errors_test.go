@@ -29,7 +29,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files of what was got")
 
-// failing is a server of one route that fails as it is told, in either spelling.
+// failing is a server with one route that fails with the given error, in either spelling.
 func failing(t *testing.T, log *bytes.Buffer, handle func(c *gin.Context) error) http.Handler {
 	t.Helper()
 	return failingServer(t, log).engine(surfaces{
@@ -145,7 +145,7 @@ func spread(t *testing.T, h http.Handler, path, first string) string {
 	return least + " to " + most
 }
 
-// TestTheLogReportsTroubleAndNotRefusals: an operator is woken by what they can mend.
+// TestTheLogReportsTroubleAndNotRefusals: an operator is only woken by what they can fix.
 func TestTheLogReportsTroubleAndNotRefusals(t *testing.T) {
 	t.Parallel()
 	const at = ` msg="request not served" route=/oauth/fails err="do a thing with secrets: `
@@ -169,7 +169,8 @@ func TestTheLogReportsTroubleAndNotRefusals(t *testing.T) {
 	}
 }
 
-// TestACallerThatHungUpGetsNoAnswer, but one that has not is told to try again, whatever was cancelled beneath.
+// TestACallerThatHungUpGetsNoAnswer, but one that has not hung up is asked to try again,
+// whatever call was cancelled.
 func TestACallerThatHungUpGetsNoAnswer(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

@@ -19,7 +19,8 @@ import (
 	"github.com/mintmark-auth/mintmark/pkg/verifier"
 )
 
-// TestAVerifierHearsOfARevocationWhereEveryPlaceIsTaken: whoever takes the places must not switch revocation off.
+// TestAVerifierHearsOfARevocationWhereEveryPlaceIsTaken: callers that take all places must not
+// be able to stop revocation.
 func TestAVerifierHearsOfARevocationWhereEveryPlaceIsTaken(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

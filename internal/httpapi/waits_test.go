@@ -21,7 +21,7 @@ type deadlined struct {
 
 func (d deadlined) SetReadDeadline(until time.Time) error { return d.set(until) }
 
-// listing is a server with one list that somebody tends, in a bubble.
+// listing is a server with one list and its background task, in a bubble.
 func listing(t *testing.T, places int) *Server {
 	t.Helper()
 	s := newListing(t, revocation.New(revocation.Config{Store: nothingRevoked{}, Signer: newSigner(t)}))
@@ -51,7 +51,7 @@ func tended(t *testing.T, s *Server) (stop func()) {
 	return func() { cancel(); wg.Wait() }
 }
 
-// waitFor asks as one who has the list, and tells how long that took.
+// waitFor asks like a caller that has the list, and returns how long that took.
 func waitFor(ctx context.Context, s *Server, etag, query string, set func(time.Time) error) (got *httptest.ResponseRecorder, took time.Duration) {
 	req := httptest.NewRequestWithContext(ctx, http.MethodGet, "/oauth/status-lists/0"+query, nil)
 	req.Header.Set("If-None-Match", etag)

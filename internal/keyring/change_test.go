@@ -448,7 +448,7 @@ func TestASnapshotThatTheDatabasesClockHasLeftBehindSignsNothing(t *testing.T) {
 	}
 }
 
-// TestAProcessWithAWrongClockSignsByTheDatabases: it is told how far it is astray.
+// TestAProcessWithAWrongClockSignsByTheDatabases: it learns how far it is off.
 func TestAProcessWithAWrongClockSignsByTheDatabases(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Add(-time.Hour)

@@ -137,7 +137,7 @@ func (d *ninetyDays) find(kid string) (keyring.Key, bool) {
 	return d.keys[i], true
 }
 
-// poll has a replica do what is due, and read the table anew.
+// poll makes a replica do what is due, and reread the table.
 func (d *ninetyDays) poll(i int) {
 	d.decide(keyring.Nothing, false)
 	d.replicas[i] = reader{slices.Clone(d.keys), d.now}
@@ -189,8 +189,8 @@ func (d *ninetyDays) check() {
 	d.checkRevoked()
 }
 
-// checkRevoked is K6: whoever was revoked is in no state but that, in the table and in
-// what replicas read from it.
+// checkRevoked is K6: a revoked key is in no other state, in the table and in what replicas
+// read from it.
 func (d *ninetyDays) checkRevoked() {
 	for _, replica := range d.replicas {
 		for _, read := range replica.keys {

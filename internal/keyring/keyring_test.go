@@ -279,8 +279,8 @@ func TestAnotherRootSecretAddsNoKey(t *testing.T) {
 	}
 }
 
-// TestAMemberIsWhatTheJWKSHolds: a key that was removed still tells tokens of ours,
-// but no longer proves who asks.
+// TestAMemberIsWhatTheJWKSHolds: a removed key still identifies our tokens, but no longer
+// authenticates a caller.
 func TestAMemberIsWhatTheJWKSHolds(t *testing.T) {
 	t.Parallel()
 	now := t0

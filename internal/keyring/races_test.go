@@ -24,7 +24,7 @@ var verbs = map[string]func(ctx context.Context, r *ring, order keyring.Order) (
 	},
 }
 
-// wantUntouched holds that no key is another and that nothing is told of any.
+// wantUntouched checks that no key has changed and that there is no event about any.
 func (r *ring) wantUntouched(t *testing.T) {
 	t.Helper()
 	if got := append(r.changes(t), r.happened()...); len(got) > 0 {

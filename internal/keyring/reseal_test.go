@@ -19,9 +19,9 @@ func (r *ring) resealing() *keyring.Keyring {
 	return r.replica()
 }
 
-// TestResealSealsWhatAnotherRootSealedAndRecordsIt: destroyed halves are left alone, and
-// so is what the active root sealed; a key that no root opens is told, and the others
-// are resealed all the same.
+// TestResealSealsWhatAnotherRootSealedAndRecordsIt: destroyed halves are left alone, and so is
+// what the active root sealed; a key that no root opens is reported, and the others are still
+// resealed.
 func TestResealSealsWhatAnotherRootSealedAndRecordsIt(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -68,7 +68,8 @@ func TestResealReportsAnotherSecretUnderTheSameID(t *testing.T) {
 	})
 }
 
-// TestResealLeavesAloneWhatChangedMeanwhile: it is somebody else's, or destroyed.
+// TestResealLeavesAloneWhatChangedMeanwhile: another process has resealed it, or it is
+// destroyed.
 func TestResealLeavesAloneWhatChangedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, rival := range map[string]func(r *ring){
@@ -93,7 +94,7 @@ func TestResealLeavesAloneWhatChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestResealCountsOnlyWhatItWrites, and each error is told.
+// TestResealCountsOnlyWhatItWrites, and reports each error.
 func TestResealCountsOnlyWhatItWrites(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

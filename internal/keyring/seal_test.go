@@ -32,7 +32,8 @@ type vector struct {
 	Sealed  []byte
 }
 
-// readVectors reads what is never to be written anew: databases hold keys in this form.
+// readVectors reads vectors that must never be regenerated: databases contain keys in this
+// form.
 func readVectors(t *testing.T) []vector {
 	t.Helper()
 	text, err := os.ReadFile("testdata/sealed.json")

@@ -357,7 +357,7 @@ func (r *ring) happened() []string {
 	return lines
 }
 
-// edit changes a stored key by hand, as whoever has the database could.
+// edit changes a stored key by hand, as an attacker with the database could.
 func edit(t *testing.T, store keyring.Store, i int, hand func(*keyring.Stored)) {
 	t.Helper()
 	err := store.ChangeSigningKeys(t.Context(), func(keys []keyring.Stored, _ time.Time) (keyring.Change, error) {

@@ -357,7 +357,7 @@ func (m moment) key() string {
 	return fmt.Sprint(strings.Join(lines, ""), m.orders, m.quiet, m.skipped)
 }
 
-// String tells a moment to people.
+// String describes a moment for people.
 func (m moment) String() string {
 	var b strings.Builder
 	for _, k := range m.keys {

@@ -137,7 +137,7 @@ func (b *bench) wantState(t *testing.T, id string, want operator.SessionState) {
 	}
 }
 
-// wantEvent fails unless the newest event of a kind is this one, but for its id and time.
+// wantEvent fails unless the newest event of a kind is this one, except for its id and time.
 func (b *bench) wantEvent(t *testing.T, want audit.Event) {
 	t.Helper()
 	events, err := b.ListEvents(t.Context(), audit.Query{Kind: want.Kind, Limit: 1})

@@ -16,7 +16,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/secret"
 )
 
-// order is one that nobody has to confirm or to wait for.
+// order needs no confirmation and no wait.
 func order(why string) keyring.Order {
 	return keyring.Order{
 		By: grace(), Why: why, Confirm: func(keyring.Switch) error { return nil }, Waiting: func(keyring.Switch, time.Duration) {},

@@ -360,8 +360,8 @@ func TestATagOfTheNextEpochIsBelievedBeforeItsTurn(t *testing.T) {
 	}
 }
 
-// TestTheTagOfAListNeverChanges: replicas of two releases serve beside each other,
-// and whoever has the list of one is not to be sent that of the other.
+// TestTheTagOfAListNeverChanges: replicas of two releases serve beside each other, and a
+// caller with the list of one must not be sent that of the other.
 func TestTheTagOfAListNeverChanges(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) { // which begins with the year 2000

@@ -32,7 +32,7 @@ func TestAClockThatIsSetBackTakesNothingBack(t *testing.T) {
 	})
 }
 
-// TestAClockThatIsAheadForAMomentHidesNoRevocation, neither one of before nor a later one.
+// TestAClockThatIsAheadForAMomentHidesNoRevocation, neither an earlier nor a later one.
 func TestAClockThatIsAheadForAMomentHidesNoRevocation(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestAProcessThatBeginsWhileTheClockIsAheadLearnsAllWhenItIsBack(t *testing.
 	})
 }
 
-// TestAClockThatIsALittleBehindDoesNotTurnTheListsBack, and the difference is told.
+// TestAClockThatIsALittleBehindDoesNotTurnTheListsBack, and the difference is reported.
 func TestAClockThatIsALittleBehindDoesNotTurnTheListsBack(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

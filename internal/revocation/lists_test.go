@@ -61,7 +61,7 @@ func TestATokenRefersToItsPlace(t *testing.T) {
 	}
 }
 
-// TestReplicasSignTheSameBytes: whoever asks two of them never sees a difference.
+// TestReplicasSignTheSameBytes: a caller of two replicas never sees a difference.
 func TestReplicasSignTheSameBytes(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -214,8 +214,8 @@ func TestAReplicaBehindTakesNothingBack(t *testing.T) {
 	})
 }
 
-// TestWithoutTheDatabaseTheLastListsAreServedUntilTheyExpire, but nothing is said to
-// be unchanged, which nobody knows.
+// TestWithoutTheDatabaseTheLastListsAreServedUntilTheyExpire, but none is reported as
+// unchanged, which the replica can't know.
 func TestWithoutTheDatabaseTheLastListsAreServedUntilTheyExpire(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

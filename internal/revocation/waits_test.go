@@ -122,8 +122,8 @@ func TestAWaitWithoutAChangeEndsInTime(t *testing.T) {
 	}
 }
 
-// TestAWaitEndsWithTheCallerOrTheServer, whichever leaves; at the end all are sent home,
-// and whoever comes later does not wait.
+// TestAWaitEndsWithTheCallerOrTheServer, whichever leaves first; at the shutdown all waiters
+// get an answer, and later callers do not wait.
 func TestAWaitEndsWithTheCallerOrTheServer(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -203,7 +203,7 @@ func TestAWaitOutlastsReadings(t *testing.T) {
 	})
 }
 
-// hear fails unless somebody asked for a Refresh.
+// hear fails unless a Refresh was requested.
 func hear(t *testing.T, lists *revocation.Lists) {
 	t.Helper()
 	if !heard(lists) {

@@ -206,7 +206,7 @@ func skipWithoutGrace(r refresh, d *session.Decision) {
 	}
 }
 
-// burnNothing issues the unacknowledged generation anew.
+// burnNothing issues the unacknowledged generation again.
 func burnNothing(r refresh, d *session.Decision) {
 	d.State.Cur, d.Issue = r.state.Cur, r.state.Cur
 }

@@ -168,7 +168,8 @@ func TestAFetchAfterTheAnswerIsFound(t *testing.T) {
 	}
 }
 
-// TestACaseEndsAtItsFirstSilenceAndTheRunAfterThree: whoever does not answer would keep us for an hour.
+// TestACaseEndsAtItsFirstSilenceAndTheRunAfterThree: a silent service would otherwise take an
+// hour.
 func TestACaseEndsAtItsFirstSilenceAndTheRunAfterThree(t *testing.T) {
 	t.Parallel()
 	report := tortured(t, func(c *torture.Config) { c.Timeout = 2 * time.Second }, hangsOnBad)

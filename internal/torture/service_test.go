@@ -27,7 +27,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/secret"
 )
 
-// service is a resource service that verifies by the book, but for its faults.
+// service is a resource service that verifies correctly, except for its faults.
 type service struct {
 	issuer   func() string
 	audience string

@@ -59,7 +59,7 @@ func cut(_ *http.Request, serve func() *http.Response) (*http.Response, error) {
 	return nil, errCut
 }
 
-// hang loses it, too, and does not tell.
+// hang loses it, too, and keeps the connection open.
 func hang(r *http.Request, serve func() *http.Response) (*http.Response, error) {
 	serve()
 	<-r.Context().Done()

@@ -49,7 +49,8 @@ func TestARefreshHasTheHeadersOfItsClient(t *testing.T) {
 	})
 }
 
-// TestSaveGetsAPairOfItsOwnAndTenSeconds: what it does to the pair is its own affair, and it is not waited for forever.
+// TestSaveGetsAPairOfItsOwnAndTenSeconds: it may change its pair, and the source does not wait
+// for it forever.
 func TestSaveGetsAPairOfItsOwnAndTenSeconds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAuthority()

@@ -28,7 +28,7 @@ func (f file) load() (*oauth2.Token, error) {
 	return &token, json.Unmarshal(text, &token)
 }
 
-// save replaces the file at one stroke: half a token is none.
+// save replaces the file atomically: half a token would be useless.
 func (f file) save(_ context.Context, token *oauth2.Token) error {
 	text, err := json.Marshal(token)
 	if err != nil {

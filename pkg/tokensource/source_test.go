@@ -452,7 +452,8 @@ func TestCloseSavesThePairOfTheRefreshUnderWayThatSaveRefuses(t *testing.T) {
 	})
 }
 
-// TestCloseReturnsWhenItsContextEndsEvenIfSaveDoesNot: a program that is told to end must be able to.
+// TestCloseReturnsWhenItsContextEndsEvenIfSaveDoesNot: a program must be able to end when it
+// is asked to.
 func TestCloseReturnsWhenItsContextEndsEvenIfSaveDoesNot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		for name, fails := range map[string]int{"under way": 0, "the last one": 3} {

@@ -66,8 +66,8 @@ func TestAListIsFollowedByOneWaitingRequest(t *testing.T) {
 	})
 }
 
-// TestAListIsRenewedBeforeItExpires has a server whose ETag stands for the statuses alone: it signs the list anew for each
-// answer, and says 304 as long as nobody is revoked.
+// TestAListIsRenewedBeforeItExpires has a server whose ETag stands only for the statuses: it
+// signs the list again for each answer, and answers 304 as long as no session is revoked.
 func TestAListIsRenewedBeforeItExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -107,8 +107,9 @@ func TestAnIdleListIsDroppedAndFoundAgain(t *testing.T) {
 	})
 }
 
-// TestAListIsFollowedUntilItsLastTokenIsDead: who was revoked stays so, also where nobody has asked about the list for hours
-// and it cannot be had again. The token that lives longest is neither the first nor the last to come.
+// TestAListIsFollowedUntilItsLastTokenIsDead: a revoked session stays revoked, even if no
+// token has needed the list for hours and it is unavailable now. The token that lives longest
+// is neither the first nor the last to come.
 func TestAListIsFollowedUntilItsLastTokenIsDead(t *testing.T) {
 	t.Parallel()
 	const long = 70 * time.Minute // longer than a list is followed for having been asked

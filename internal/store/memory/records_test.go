@@ -76,7 +76,7 @@ func TestARecordIsForgottenAtTheInstantItsTimeIsOver(t *testing.T) {
 	}
 }
 
-// keep stores a record of so many octets, whatever is there.
+// keep stores a record of the given size, replacing any other.
 func keep(t *testing.T, records *memory.Records, n, octets int, lifetime time.Duration) error {
 	t.Helper()
 	return records.UpdateRecord(t.Context(), grant.KeyOf(grant.Code, fmt.Sprint(n)), func([]byte, time.Time) ([]byte, time.Duration) {

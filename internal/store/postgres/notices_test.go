@@ -82,8 +82,8 @@ func TestEveryChangeOfTheKeysIsAnnounced(t *testing.T) {
 	}
 }
 
-// TestAReplicaHearsOfAChangeAlsoAfterTheNetworkWasCut: while it can't hear, it is told
-// so by an error; nil would have it read the keys again and again.
+// TestAReplicaHearsOfAChangeAlsoAfterTheNetworkWasCut: while it can't hear, it gets an error;
+// nil would make it read the keys again and again.
 func TestAReplicaHearsOfAChangeAlsoAfterTheNetworkWasCut(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
@@ -124,7 +124,7 @@ func TestAReplicaHearsOfAChangeAlsoAfterTheNetworkWasCut(t *testing.T) {
 	}
 }
 
-// awaitListeners returns when so many listen in the database.
+// awaitListeners returns when the given number of listeners is in the database.
 func awaitListeners(ctx context.Context, tb testing.TB, url string, want int) {
 	tb.Helper()
 	conn, err := pgx.Connect(ctx, url)

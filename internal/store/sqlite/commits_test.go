@@ -9,7 +9,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/store/storetest"
 )
 
-// byHand opens the database of a store as somebody who writes SQL would.
+// byHand opens the database of a store to write SQL by hand.
 func byHand(tb testing.TB, file string) func(statements ...string) {
 	tb.Helper()
 	handle, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?_pragma=busy_timeout(5000)")

@@ -308,7 +308,7 @@ func TestACallerThatHasLeftIsReportedAsSuch(t *testing.T) {
 	}
 }
 
-// TestRulesAreFixedWhenTheGuardIsMade: whoever changes theirs afterwards opens nothing.
+// TestRulesAreFixedWhenTheGuardIsMade: a later change of the caller's map opens nothing.
 func TestRulesAreFixedWhenTheGuardIsMade(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)

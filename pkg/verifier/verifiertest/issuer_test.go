@@ -302,7 +302,8 @@ func TestTheStatusListGrowsWithItsSessions(t *testing.T) {
 	}
 }
 
-// TestASessionThatMakesTheListGrowIsFollowedAtOnce: its verifier has the list of before, dated the same second.
+// TestASessionThatMakesTheListGrowIsFollowedAtOnce: its verifier has the previous list, dated
+// the same second.
 func TestASessionThatMakesTheListGrowIsFollowedAtOnce(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)

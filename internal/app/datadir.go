@@ -97,14 +97,14 @@ func (d *dataDir) rememberIssuer(issuer string) error {
 
 func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
 
-// release lets another process have the directory.
+// release makes the directory available to other processes.
 func (d *dataDir) release() error { return d.lock.Close() }
 
 func databasePath(dir string) string { return filepath.Join(dir, databaseFile) }
 
-// refuseLost refuses a directory that has been served from, as the issuer in it
-// tells, and whose database is gone: a volume that was not mounted whole, perhaps.
-// An empty database in its place would forget every user without a word.
+// refuseLost refuses a directory that has an issuer, and so was served from, but no
+// database, perhaps because a volume is not mounted. An empty database in its place
+// would silently lose every user.
 func (d *dataDir) refuseLost() error {
 	issuer, err := d.issuer()
 	if err != nil || issuer == "" {
@@ -113,7 +113,7 @@ func (d *dataDir) refuseLost() error {
 	if found, err := d.hasDatabase(); err != nil || found {
 		return err
 	}
-	return fmt.Errorf("%w: %s was served from before, and its %s is missing or empty; restore it from a backup, or remove %s and %s there to begin anew",
+	return fmt.Errorf("%w: %s was served from before, and its %s is missing or empty; restore it from a backup, or remove %s and %s there to start afresh",
 		ErrDataDir, d.path, databaseFile, secretFile, issuerFile)
 }
 

@@ -19,7 +19,7 @@ var (
 	ErrBusy = errors.New("too many passwords are being checked")
 	// ErrHash reports that a stored hash can't be used; its text says why. Treat it as a wrong
 	// password and raise an alarm. Setting a new password for the user fixes it.
-	ErrHash = errors.New("stored password hash is unusable, set the password anew")
+	ErrHash = errors.New("stored password hash is unusable, set a new password")
 )
 
 const (

@@ -194,11 +194,11 @@ func TestExplainReportsForeignTokens(t *testing.T) {
 	ours, theirs := a.login(t, testUser).Refresh, other.login(t, testUser).Refresh
 	damaged := ours[:len(ours)-1] + map[bool]string{true: "A", false: "Q"}[ours[len(ours)-1] != 'A']
 	for name, c := range map[string]struct{ token, defect, story string }{
-		"another's":           {theirs, "its MAC is not what the root secret 1", "is not ours"},
-		"damaged":             {damaged, "", "is not good, though the session it names is known here"},
-		"cut off":             {ours[:40], "cut off", "no refresh token"},
-		"another alphabet":    {"mrt_" + strings.Repeat("+", 62), "base64url", "no refresh token"},
-		"another format":      {"mrt_" + strings.Repeat("B", 61) + "A", "version 4", "no refresh token"},
+		"another's":           {theirs, "its MAC is not what the root secret 1", "is not from this authority"},
+		"damaged":             {damaged, "", "is invalid, although the session that it names is known here"},
+		"cut off":             {ours[:40], "cut off", "is not a refresh token"},
+		"another alphabet":    {"mrt_" + strings.Repeat("+", 62), "base64url", "is not a refresh token"},
+		"another format":      {"mrt_" + strings.Repeat("B", 61) + "A", "version 4", "is not a refresh token"},
 		"another root secret": {"mrt_AQc" + ours[7:], "root secret 7", ""},
 	} {
 		told := operator.explain(t, c.token)
@@ -222,7 +222,7 @@ func TestExplainReadsItsArgumentFromAFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte(p.Refresh+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, stdout, stderr := operator.run(t, "", "explain", "@"+file); code != 0 || !strings.Contains(stdout, "The refresh token is ours: generation 1,") {
+	if code, stdout, stderr := operator.run(t, "", "explain", "@"+file); code != 0 || !strings.Contains(stdout, "The refresh token is from this authority: generation 1,") {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 	for word, want := range map[string]int{strangeSID: 3, "no such thing": 3, "@" + file + ".missing": 2, "-": 2, strangeAccess: 3} {
@@ -267,7 +267,7 @@ func TestManyRefusalsHideNotWhatEndedTheSession(t *testing.T) {
 		`generation 1 was presented from 127.0.0.1 with "evil/2" while 3 was current: replayed`,
 		"It was refused 200 times, the last at " + refusals[449].At.UTC().Format(time.RFC3339),
 		"Only the newest 200 events are told",
-		"Presented now, the token would be revoked: the session is over, log in anew; with a grace of 30s and an idle lifetime of 720h, as configured here.",
+		"Presented now, the token would be revoked: the session is over, log in again; with a grace of 30s and an idle lifetime of 720h, as configured here.",
 	} {
 		if !strings.Contains(prose, want) {
 			t.Errorf("the story lacks %q:\n%s", want, prose)

@@ -19,10 +19,23 @@ type Accounts struct {
 	Hasher *user.Hasher
 }
 
-// Add checks the rules, hashes the password and stores the user; the event gets
-// the user's id, as its actor does if that is a user. [*InvalidRegistration], user.ErrUsernameTaken, user.ErrEmailTaken,
-// user.ErrBusy.
+// Add checks the rules, hashes the password and stores the user, whose id the event
+// gets. [*InvalidRegistration], user.ErrUsernameTaken, user.ErrEmailTaken, user.ErrBusy.
 func (a Accounts) Add(ctx context.Context, r user.Registration, event audit.Event) (user.User, error) {
+	return a.add(ctx, newID(), r, event)
+}
+
+// Register adds a user as Add does and makes that user the actor of the event. It returns
+// the errors of Add.
+func (a Accounts) Register(ctx context.Context, r user.Registration, event audit.Event) (user.User, error) {
+	id := newID()
+	event.Actor = audit.ByUser(id)
+	return a.add(ctx, id, r, event)
+}
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+func (a Accounts) add(ctx context.Context, id string, r user.Registration, event audit.Event) (user.User, error) {
 	accepted, problems := a.Rules.Accept(r)
 	if len(problems) > 0 {
 		return user.User{}, &InvalidRegistration{Problems: problems}
@@ -31,11 +44,8 @@ func (a Accounts) Add(ctx context.Context, r user.Registration, event audit.Even
 	if err != nil {
 		return user.User{}, fmt.Errorf("hash password: %w", err)
 	}
-	u := user.User{ID: uuid.Must(uuid.NewV7()).String(), Username: accepted.Username, Email: accepted.Email, PasswordHash: hash}
+	u := user.User{ID: id, Username: accepted.Username, Email: accepted.Email, PasswordHash: hash}
 	event.UserID = u.ID
-	if event.Actor.Kind == audit.User {
-		event.Actor = audit.ByUser(u.ID)
-	}
 	return a.Users.CreateUser(ctx, u, event)
 }
 

@@ -366,6 +366,25 @@ func TestWithoutAHashNothingIsStored(t *testing.T) {
 	}
 }
 
+// TestOnlyARegisteredUserIsTheActor of the event: a user who adds another stays it.
+func TestOnlyARegisteredUserIsTheActor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	accounts := authority.Accounts{Users: b.Users, Rules: b.Password, Hasher: b.Hasher}
+	event := func() audit.Event { return audit.New(audit.UserCreated, audit.ByUser("somebody")) }
+	added, addErr := accounts.Add(t.Context(), registration("carol", password), event())
+	registered, registerErr := accounts.Register(t.Context(), registration("dave", password), event())
+	if err := errors.Join(addErr, registerErr); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]audit.Actor{added.ID: audit.ByUser("somebody"), registered.ID: audit.ByUser(registered.ID)} {
+		events, err := b.store.Events(t.Context(), audit.Query{UserID: id, Limit: 10})
+		if err != nil || len(events) != 1 || events[0].Actor != want {
+			t.Errorf("events %+v, %v; want one by %+v", events, err, want)
+		}
+	}
+}
+
 // TestANewUserIsGivenBackAsStored, with the id that the event names.
 func TestANewUserIsGivenBackAsStored(t *testing.T) {
 	t.Parallel()

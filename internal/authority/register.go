@@ -8,7 +8,7 @@ import (
 )
 
 // Register adds a user who asks for it. ErrRegistrationClosed, ErrClient, and the
-// errors of [Accounts.Add].
+// errors of [Accounts.Register].
 func (a *Authority) Register(ctx context.Context, by Caller, r user.Registration) error {
 	if !a.Registration {
 		return ErrRegistrationClosed
@@ -17,6 +17,6 @@ func (a *Authority) Register(ctx context.Context, by Caller, r user.Registration
 		return err
 	}
 	accounts := Accounts{Users: a.Users, Rules: a.Password, Hasher: a.Hasher}
-	_, err := accounts.Add(ctx, r, by.event(audit.UserRegistered, audit.ByUser("")))
+	_, err := accounts.Register(ctx, r, by.event(audit.UserRegistered, audit.Actor{})) // Register sets the actor
 	return err
 }

@@ -117,6 +117,9 @@ func deflated(packed []byte) string {
 	return b64(b.Bytes())
 }
 
+// deflatedBomb is 8 MiB of nothing, made once.
+var deflatedBomb = sync.OnceValue(func() string { return deflated(make([]byte, 8<<20)) })
+
 // listed is a good token of s whose status stands at idx.
 func (s *listServer) listed(idx int) string { return s.listedFor(idx, 3*time.Hour) }
 

@@ -93,7 +93,7 @@ func TestAForgedListIsNotUsed(t *testing.T) {
 		"not base64url":        func(s *listServer) string { return s.token(nil, nil, list(1, deflated(all)+"=")) },
 		"a broken checksum":    func(s *listServer) string { return s.token(nil, nil, list(1, brokenChecksum(all))) },
 		"cut off":              func(s *listServer) string { d := deflated(all); return s.token(nil, nil, list(1, d[:len(d)-8])) },
-		"a bomb":               func(s *listServer) string { return s.token(nil, nil, list(1, deflated(make([]byte, 64<<20)))) },
+		"a bomb":               func(s *listServer) string { return s.token(nil, nil, list(1, deflatedBomb())) },
 		"just too large":       func(s *listServer) string { return s.token(nil, nil, list(1, deflated(make([]byte, 1<<20+1)))) },
 		"garbage":              func(*listServer) string { return "garbage" },
 		"nothing":              func(*listServer) string { return "" },

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mintmark-auth/mintmark/internal/loopback"
 	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
@@ -33,7 +32,12 @@ func addressLike(example string) func(string) (string, error) {
 // machine only. An empty host means every interface.
 func loopbackAddress(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
-	return err == nil && loopback.Host(host)
+	return err == nil && loopbackHost(host)
+}
+
+func loopbackHost(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }
 
 // origin is scheme://host[:port] and nothing else, which is what an issuer

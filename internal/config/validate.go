@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/duration"
-	"github.com/mintmark-auth/mintmark/internal/loopback"
 )
 
 // rule is one thing that must hold of a Config whose values are well-formed.
@@ -200,7 +199,7 @@ func rootSecretInProduction(c Config) *defect {
 
 func issuerIsSafe(c Config) *defect {
 	issuer, err := url.Parse(c.Issuer)
-	if err != nil || issuer.Scheme == "https" || c.InsecurePlainHTTP || loopback.Host(issuer.Hostname()) {
+	if err != nil || issuer.Scheme == "https" || c.InsecurePlainHTTP || loopbackHost(issuer.Hostname()) {
 		return nil
 	}
 	return &defect{quote(c.Issuer) + " sends tokens in the clear",

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
-
-	"github.com/mintmark-auth/mintmark/internal/loopback"
 )
 
 const (
@@ -92,8 +92,14 @@ func checkURL(raw string) error {
 		return errors.New("want an absolute URL like https://auth.example.com/oauth/token")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return errors.New("want a URL without user, query and fragment")
-	case u.Scheme == "http" && !loopback.Host(u.Hostname()):
+	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return errors.New("plain http is for loopback: tokens would be read on the way, use https")
 	}
 	return nil
+}
+
+// loopback reports whether host is this machine. Any name other than localhost could resolve to another machine.
+func loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || (err == nil && address.IsLoopback())
 }

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/mintmark-auth/mintmark/internal/loopback"
 )
 
 const (
@@ -179,8 +178,14 @@ func checkURL(raw string, allowHTTP bool) (*url.URL, error) {
 		return nil, errors.New("want an absolute URL like https://auth.example.com")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(raw, "#"):
 		return nil, errors.New("want a URL without user, query and fragment")
-	case u.Scheme == "http" && !allowHTTP && !loopback.Host(u.Hostname()):
+	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
 		return nil, errors.New("plain http is for loopback: use https, or InsecureAllowHTTP on a closed test network")
 	}
 	return u, nil
+}
+
+// loopback reports whether host is this machine. Any name other than localhost could resolve to another machine.
+func loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || (err == nil && address.IsLoopback())
 }

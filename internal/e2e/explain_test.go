@@ -266,7 +266,7 @@ func TestManyRefusalsHideNotWhatEndedTheSession(t *testing.T) {
 	for _, want := range []string{
 		`generation 1 was presented from 127.0.0.1 with "evil/2" while 3 was current: replayed`,
 		"It was refused 200 times, the last at " + refusals[449].At.UTC().Format(time.RFC3339),
-		"Only the newest 200 events are told",
+		"Only the newest 200 events are listed",
 		"Presented now, the token would be revoked: the session is over, log in again; with a grace of 30s and an idle lifetime of 720h, as configured here.",
 	} {
 		if !strings.Contains(prose, want) {

@@ -89,7 +89,11 @@ func start(t testing.TB, settings ...string) *authority {
 		t.Fatal(err)
 	}
 	log := &syncBuffer{}
-	a, err := app.Open(t.Context(), cfg, slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	a, err := app.Open(t.Context(), cfg, logger)
+	for end := time.Now().Add(patience); errors.Is(err, context.DeadlineExceeded) && time.Now().Before(end); { // a busy machine: as after a restart
+		a, err = app.Open(t.Context(), cfg, logger)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

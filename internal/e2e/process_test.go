@@ -2,38 +2,55 @@ package e2e_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/mintmark-auth/mintmark/internal/cli"
 	"github.com/mintmark-auth/mintmark/internal/config"
 )
 
-// asMintmark makes this test binary be `mintmark`, in a process that can be killed.
-const asMintmark = "MINTMARK_TEST_AS_COMMAND"
-
-// endsAtOnce keeps the race detector, where there is one, from waiting for a second
-// before a process ends.
-const endsAtOnce = "GORACE=atexit_sleep_ms=0"
+// programs is where mintmark is built for these tests.
+var programs string
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asMintmark) == "" {
-		os.Exit(m.Run())
+	var err error
+	if programs, err = os.MkdirTemp("", "mintmark-e2e"); err != nil {
+		panic(err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(cli.Run(ctx, cli.Process{Program: os.Args[0], Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}))
+	code := m.Run()
+	_ = os.RemoveAll(programs) // best effort: it is the system's folder
+	os.Exit(code)
+}
+
+// built builds mintmark once, without the race detector: that watches the servers which
+// the tests start in their own process, and slows down those of others.
+var built = sync.OnceValues(func() (program string, err error) {
+	program = filepath.Join(programs, "mintmark")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-tags=nomsgpack", "-o", program, "../../cmd/mintmark")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w: %s", err, out)
+	}
+	return program, nil
+})
+
+// mintmark is the built program.
+func mintmark(t testing.TB) string {
+	t.Helper()
+	program, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
 }
 
 // process is `mintmark serve` in a process of its own.
@@ -46,7 +63,7 @@ type process struct {
 // spawn runs `mintmark serve` with these settings and returns when it is ready.
 func spawn(t testing.TB, settings ...string) *process {
 	t.Helper()
-	return spawnProgram(t, os.Args[0], settings...)
+	return spawnProgram(t, mintmark(t), settings...)
 }
 
 // spawnProgram is spawn with a mintmark of another making.
@@ -58,7 +75,7 @@ func spawnProgram(t testing.TB, program string, settings ...string) *process {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, "serve", "--output", "json")
-	cmd.Env = append([]string{asMintmark + "=1", endsAtOnce, "PATH=" + os.Getenv("PATH")}, settings...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, settings...)
 	log := &syncBuffer{}
 	cmd.Stderr = log
 	stdout, err := cmd.StdoutPipe()

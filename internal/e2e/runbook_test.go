@@ -58,12 +58,8 @@ type desk struct {
 
 func newDesk(t *testing.T) desk {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	d := desk{folder: t.TempDir(), program: filepath.Join(t.TempDir(), "mintmark")}
-	if err := os.Symlink(self, d.program); err != nil {
+	if err := os.Symlink(mintmark(t), d.program); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -77,7 +73,7 @@ func (d desk) write(t *testing.T, name, text string) {
 }
 
 func (d desk) environ() []string {
-	return append([]string{asMintmark + "=1", endsAtOnce, "PATH=" + filepath.Dir(d.program) + ":" + os.Getenv("PATH")}, d.settings...)
+	return append([]string{"PATH=" + filepath.Dir(d.program) + ":" + os.Getenv("PATH")}, d.settings...)
 }
 
 // sh runs a line and returns what it prints, on both streams. A failure shows in the output.

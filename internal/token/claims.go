@@ -85,7 +85,7 @@ func (a audience) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (a *audience) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '"' {
+	if b[0] == '"' { // encoding/json gives no empty text
 		*a = make(audience, 1)
 		return json.Unmarshal(b, &(*a)[0])
 	}

@@ -5,7 +5,7 @@ import "github.com/spf13/cobra"
 func (s *shell) newCompletion() *cobra.Command {
 	return &cobra.Command{
 		Use: "completion SHELL", Short: "print the completion script of a shell",
-		Long: `Print a script that teaches a shell to complete commands and flags. SHELL is bash, zsh,
+		Long: `Print a script with which a shell completes commands and flags. SHELL is bash, zsh,
 fish or powershell.`,
 		Example: `  source <(mintmark completion bash)
   mintmark completion fish > ~/.config/fish/completions/mintmark.fish`,

@@ -26,15 +26,15 @@ func (s *shell) newDemo() *cobra.Command {
 	var f demoFlags
 	cmd := &cobra.Command{
 		Use: "demo", Short: "show the life of a session, from registration to a caught replay",
-		Long: `Show the life of a session on live servers, and print each request and its answer: a user
-registers, logs in, calls a weather service, whose answer changes when the access token
-expires, refreshes, refreshes again; then a thief replays the first refresh token, and the
-session is dead everywhere. The exit code is 0 if every step went as expected.
+		Long: `Show the life of a session on live servers, and print each request and its answer. A user
+registers, logs in and calls a weather service, which refuses the access token once it has
+expired. The user refreshes twice; then a thief replays the first refresh token, and the
+session ends everywhere. The exit code is 0 if every step went as expected.
 
 Without --issuer it starts its own authority in a temporary directory, with access tokens
 that live three seconds. With --issuer it waits twice for the lifetime of that authority's
-access tokens, and leaves the account that it registers there, whose name it prints. If
-registration is closed, name a user with --username; the password is read from
+access tokens; the account that it registers stays there, and it prints the account's name.
+If registration is closed, name a user with --username; the password is read from
 --password-file or standard input. Tokens are never printed whole.`,
 		Example: `  mintmark demo
   mintmark demo --issuer http://localhost:8080

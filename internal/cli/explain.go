@@ -13,7 +13,7 @@ func (s *shell) newExplain() *cobra.Command {
 the verdict. For a refresh token, also print whether this authority issued it and what a
 refresh with it would do now; for a request, what it caused. The command changes nothing.
 
-A token is a secret: give - to read it from standard input, or @FILE.`,
+A token is a secret: pass - to read it from standard input, or @FILE.`,
 		Example: `  mintmark explain 019a8c3e-7b1f-7c52-9d0e-3f6a5b8c1d42
   mintmark explain - < token.txt
   mintmark explain @token.txt --output json`,

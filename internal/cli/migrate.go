@@ -15,8 +15,8 @@ import (
 
 func (s *shell) newMigrate() *cobra.Command {
 	return s.group("migrate", "bring the database schema up to date",
-		`The schema of the database moves in numbered steps. In embedded mode serve takes them by
-itself; in production run "migrate up" before the new replicas start. It may run any
+		`The schema of the database changes by numbered migrations. In embedded mode serve applies
+them by itself; in production run "migrate up" before the new replicas start. It may run any
 number of times, and while the previous version still serves.`,
 		`  mintmark migrate status
   mintmark migrate up`,
@@ -58,7 +58,7 @@ func (s *shell) newMigrateUp() *cobra.Command {
 		Use: "up", Short: "apply the missing migrations",
 		Long: `Apply every migration that the database lacks. On Postgres, several of these commands may
 run at once: one does the work, the others wait. If there is a pooler, set
-MINTMARK_DATABASE_MIGRATE_URL to the server itself. In embedded mode stop serve first,
+MINTMARK_DATABASE_MIGRATE_URL to the URL of the server. In embedded mode stop serve first,
 unless nothing is missing.`,
 		Example: `  mintmark migrate up`,
 		Args:    arguments(),
@@ -84,7 +84,7 @@ func (s *shell) newMigrateDown() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "down N", Short: "revert the last N migrations, and delete their data",
 		Long: `Revert the last N migrations. This drops the tables and columns that they added, with all
-their data. A script has to give --yes. In embedded mode stop serve first.`,
+their data. A script must pass --yes. In embedded mode stop serve first.`,
 		Example: `  mintmark migrate down 1`,
 		Args:    arguments("N"),
 		RunE: s.numbered("N", func(cmd *cobra.Command, schema *db.Database, n int) error {

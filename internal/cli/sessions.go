@@ -12,8 +12,8 @@ import (
 
 func (s *shell) newSessions() *cobra.Command {
 	return s.group("sessions", "list who is logged in, and end sessions",
-		`A session is one login of one user through one client. Its id is the sid of every access
-token that it gave out.`,
+		`A session is one login of one user through one client. All its access tokens have its
+id as their sid.`,
 		`  mintmark sessions list --user ada --live
   mintmark sessions revoke --user ada`,
 		s.newSessionsList(), s.newSessionsShow(), s.newSessionsRevoke())

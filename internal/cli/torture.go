@@ -49,7 +49,7 @@ wrong, 1 if anything did, 5 if the service or its issuer can't be reached.
 
 A good token, from --token or --client, is enough for every case that needs no good
 signature. The others (expired, for another audience, a removed key, a revoked session …)
-need one of these, and are otherwise listed as not tried:
+need one of these; without one, they are listed as not tried:
 
   --own-issuer ADDR  the command is an issuer while it runs; point the service at it
   --test-key @FILE   an RSA key in PEM that the service already trusts
@@ -103,8 +103,8 @@ func (f *tortureFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.trap, "trap", "127.0.0.1:0", "the `address` that forged key URLs point to, to detect whether the service fetches them")
 	flags.StringSliceVar(&f.only, "only", nil, "run only these cases, by `id`")
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave these cases out, by `id`")
-	flags.BoolVar(&f.yes, "yes", false, "allow a good request with a method other than GET and HEAD, which is sent some 20 times")
-	flags.DurationVar(&f.within, "within", 10*time.Minute, "end early if it takes longer, and print the findings so far")
+	flags.BoolVar(&f.yes, "yes", false, "allow a good request with a method other than GET and HEAD; the command sends it some 20 times")
+	flags.DurationVar(&f.within, "within", 10*time.Minute, "end early if the command takes longer, and print the findings so far")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for an answer before the request counts as hung")
 	flags.DurationVar(&f.wait, "wait", time.Minute, "with --own-issuer: how long to wait until the service trusts it")
 	flags.DurationVar(&f.leeway, "leeway", time.Minute, "the clock difference that the service may tolerate")

@@ -11,8 +11,8 @@ import (
 
 func (s *shell) newUsers() *cobra.Command {
 	return s.group("users", "add, find, disable and delete users",
-		`Users are the people who log in. These commands work on the stores that serve uses, safely
-while it runs. USER is a name, in any spelling that can log in, an e-mail address or an id.`,
+		`Users are the people who log in. These commands use the stores of serve, which may run
+meanwhile. USER is a name, in any spelling that can log in, an e-mail address or an id.`,
 		`  mintmark users create ada --email ada@example.com < password.txt
   mintmark users list
   mintmark users disable ada`,

@@ -38,7 +38,7 @@ func (s *shell) newUsersDelete() *cobra.Command {
 		short:    "delete a user permanently",
 		long: `Delete a user permanently: the name, the address and the password are deleted, and every
 session ends. The id stays as a tombstone for the audit trail; name and address may be used
-again. A script has to give --yes.`,
+again. A script must pass --yes.`,
 		change: (*operator.Operator).DeleteUser,
 	})
 }

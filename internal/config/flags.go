@@ -18,7 +18,7 @@ func RegisterFlags(flags *pflag.FlagSet) {
 		usage := k.help
 		switch {
 		case k.secret && k.kind == "url":
-			usage += "; as @file or - (standard input) where it holds a password"
+			usage += "; as @file or - (standard input) if it contains a password"
 		case k.secret:
 			usage += "; as @file or - (standard input) only"
 		}

@@ -1,5 +1,5 @@
-// Package tokensource keeps the tokens of one session fresh for a program that calls other services: it holds an
-// access token and the refresh token that renews it, and gives out the access token.
+// Package tokensource keeps the tokens of one session fresh for a program that calls other services: it holds an access
+// token and the refresh token that renews it, and returns the access token.
 //
 //	source, err := tokensource.New(tokensource.Config{
 //		TokenURL: "https://auth.example.com/oauth/token",

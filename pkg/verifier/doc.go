@@ -13,9 +13,9 @@
 //
 // The verifier finds the keys through the issuer's metadata (RFC 8414) when it sees the first token, keeps them in
 // memory, and refreshes them in the background; see [Verifier.Verify] for the times. It follows a status list from the
-// first token that names the list, by one request that waits at the issuer for changes, so that a session that ends
-// there ends here within seconds. If the issuer is down, the verifier works on for a day; see [StatusMode] for what
-// becomes of revocation meanwhile. It caches verified tokens, so that a repeated token costs no cryptography.
+// first token that names the list, by one request that waits at the issuer for changes, so that it refuses the tokens
+// of an ended session within seconds. If the issuer is down, the verifier keeps working for a day; [StatusMode] says
+// what happens to revocation meanwhile. It caches verified tokens, so that a repeated token costs no cryptography.
 //
 // Options make it check proofs of possession (RFC 9449), ask for another authentication of the user (RFC 9470),
 // describe the service to clients (RFC 9728), and ask the issuer about tokens that are not JWTs (RFC 7662). It never

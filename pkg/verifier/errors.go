@@ -5,7 +5,7 @@ import "errors"
 // ErrInvalidToken is in the chain of every error that reports an invalid token: answer 401 (RFC 6750 §3.1).
 var ErrInvalidToken = errors.New("invalid token")
 
-// The other errors report that the token could not be checked: answer 503 and let the caller try again.
+// These errors report that the token could not be checked: answer 503 and let the caller try again.
 var (
 	// ErrKeysUnavailable reports that the issuer's keys could not be read.
 	ErrKeysUnavailable = errors.New("the issuer's keys are unavailable")

@@ -19,7 +19,7 @@ const (
 )
 
 // Metrics are functions that the verifier calls as things happen, from many goroutines at once and while requests wait:
-// they must not block. Each may be nil. They get no part of a token.
+// they must not block. Each may be nil. They receive no part of a token.
 type Metrics struct {
 	// Verified counts verifications. A token whose proof of possession is refused is Invalid.
 	Verified func(Outcome)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Policy is what a valid token must also fulfil.
+// Policy is what [Verifier.Enforce] requires of a token, besides that it is valid.
 type Policy struct {
 	// Scopes are the scopes that the token must grant, all of them (RFC 6750 §3.1).
 	Scopes []string

@@ -75,8 +75,8 @@ func WithClock(now func() time.Time) Option {
 }
 
 // WithAlgorithms accepts these algorithms besides RS256: RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, or
-// EdDSA (with Ed25519). Each key of the issuer verifies only one of them: the one that its alg names, or else RS256 or
-// the one of its curve.
+// EdDSA (with Ed25519). Each key of the issuer verifies only one of them: the one that its alg names or, without alg,
+// RS256 for an RSA key and the one of its curve for any other.
 func WithAlgorithms(algorithms ...string) Option {
 	return func(s *settings) { s.algorithms = append([]string{"RS256"}, algorithms...) }
 }

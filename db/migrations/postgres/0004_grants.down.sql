@@ -1,13 +1,13 @@
--- In the order of the way up.
+-- In the order in which the migration up locks them.
 LOCK TABLE clients, sessions, audit_events IN ACCESS EXCLUSIVE MODE;
 
--- Sessions that grant something else than the default end: without these columns, those
--- for another audience or scope would get tokens for the default one, and those bound to a
+-- End the sessions that grant anything but the default: without these columns, a session for
+-- another audience or scope would get tokens for the default one, and a session bound to a
 -- key would be bound to none.
 UPDATE sessions SET revoked_at = clock_timestamp(), revoke_reason = 'operator'
 WHERE revoked_at IS NULL AND (scope <> '' OR resources <> '{}' OR jkt IS NOT NULL OR NOT refreshable);
 
--- Constraints go with their columns.
+-- Dropping a column drops its constraints.
 ALTER TABLE sessions
     DROP COLUMN origin, DROP COLUMN scope, DROP COLUMN resources, DROP COLUMN auth_time, DROP COLUMN acr,
     DROP COLUMN amr, DROP COLUMN jkt, DROP COLUMN browser_session_id, DROP COLUMN offline, DROP COLUMN refreshable;

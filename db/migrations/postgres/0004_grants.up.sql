@@ -1,11 +1,11 @@
--- All three at once, clients first: a login locks clients, then sessions, and would
--- otherwise wait for this migration while this waits for the login.
+-- Lock all three at once, clients first: a login locks clients, then sessions. In another
+-- order, the login and this migration could wait for each other.
 LOCK TABLE clients, sessions, audit_events IN ACCESS EXCLUSIVE MODE;
 
--- What a session grants, kept from its beginning. The defaults describe the sessions
--- that there are, and those that earlier versions start: of the JSON API, for the
--- default audience, without a scope. Earlier versions ignore these columns: the version
--- that first starts other sessions raises oldest_binary.
+-- What a session grants, set when it starts. The defaults describe the existing sessions
+-- and those that earlier versions start: of the JSON API, for the default audience,
+-- without a scope. Earlier versions ignore these columns, so the version that first
+-- starts other sessions must raise oldest_binary.
 ALTER TABLE sessions
     ADD COLUMN origin             text NOT NULL DEFAULT 'json',  -- the grant that started it
     ADD COLUMN scope              text NOT NULL DEFAULT '',      -- separated by spaces; never changes
@@ -18,23 +18,23 @@ ALTER TABLE sessions
     ADD COLUMN offline            boolean NOT NULL DEFAULT true, -- false: it ends with its browser session
     ADD COLUMN refreshable        boolean NOT NULL DEFAULT true; -- false: it has no refresh token
 
--- They hold of every row there is: validating them would read all rows.
+-- NOT VALID, because every existing row fulfils them, and validating would read all rows.
 ALTER TABLE sessions
     ADD CONSTRAINT sessions_origin_known CHECK (origin IN ('json', 'code', 'device', 'password', 'machine')) NOT VALID,
     ADD CONSTRAINT sessions_jkt_sha256 CHECK (octet_length(jkt) = 32) NOT VALID;
 
--- When a client was last changed, by whatever version, so that a reader asks for what
--- is newer than its last look. A deleted client keeps its row, which sessions name.
+-- When a client was last changed, by any version of mintmark, so that a reader can ask for
+-- the changes since its last read. A deleted client keeps its row, because sessions name it.
 ALTER TABLE clients
     ADD COLUMN changed_at timestamptz NOT NULL DEFAULT now(),
     ADD COLUMN deleted_at timestamptz;
 
 CREATE INDEX clients_by_change ON clients (changed_at, id);
 
--- Changes are committed in the order of their times, as the lock is held to the end of
--- the transaction: a reader that has seen one has seen all before it. A clock that was
--- set back does not take a time twice. The newest time comes from the index, also where a
--- plan was made while the table was empty.
+-- Changes commit in the order of their times, because the lock is held until the end of
+-- the transaction: a reader that has seen a change has seen all earlier ones. No time is
+-- used twice, even if the clock is set back. enable_seqscan is off so that the newest time
+-- comes from the index, even by a plan that was made while the table was empty.
 CREATE FUNCTION clients_note_change() RETURNS trigger LANGUAGE plpgsql
     SET enable_seqscan = off SET search_path FROM CURRENT AS $$
 BEGIN
@@ -51,5 +51,5 @@ CREATE TRIGGER clients_note_change BEFORE INSERT OR UPDATE ON clients
 -- Which operator, user or client acted.
 ALTER TABLE audit_events ADD COLUMN actor_id text;
 
--- It only adds: every version that the schema served goes on.
+-- This migration only adds: every version that could use the schema still can.
 INSERT INTO schema_compat (version, oldest_binary) SELECT 4, max(oldest_binary) FROM schema_compat;

@@ -1,5 +1,5 @@
--- Sessions that grant something else than the default end: without these columns, those
--- for another audience or scope would get tokens for the default one, and those bound to a
+-- End the sessions that grant anything but the default: without these columns, a session for
+-- another audience or scope would get tokens for the default one, and a session bound to a
 -- key would be bound to none.
 UPDATE sessions SET revoked_at = CAST(unixepoch('subsec') * 1000000 AS INTEGER), revoke_reason = 'operator'
 WHERE revoked_at IS NULL AND (scope <> '' OR resources <> '[]' OR jkt IS NOT NULL OR NOT refreshable);

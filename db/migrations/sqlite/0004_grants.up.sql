@@ -1,7 +1,7 @@
--- What a session grants, kept from its beginning. The defaults describe the sessions
--- that there are, and those that earlier versions start: of the JSON API, for the
--- default audience, without a scope. Earlier versions ignore these columns: the version
--- that first starts other sessions raises oldest_binary. resources and amr are JSON arrays.
+-- What a session grants, set when it starts. The defaults describe the existing sessions
+-- and those that earlier versions start: of the JSON API, for the default audience,
+-- without a scope. Earlier versions ignore these columns, so the version that first
+-- starts other sessions must raise oldest_binary. resources and amr are JSON arrays.
 ALTER TABLE sessions ADD COLUMN origin TEXT NOT NULL DEFAULT 'json' -- the grant that started it
     CHECK (origin IN ('json', 'code', 'device', 'password', 'machine'));
 ALTER TABLE sessions ADD COLUMN scope TEXT NOT NULL DEFAULT '';     -- separated by spaces; never changes
@@ -18,15 +18,15 @@ ALTER TABLE sessions ADD COLUMN offline INTEGER NOT NULL DEFAULT 1  -- 0: it end
 ALTER TABLE sessions ADD COLUMN refreshable INTEGER NOT NULL DEFAULT 1 -- 0: it has no refresh token
     CHECK (refreshable IN (0, 1));
 
--- When a client was last changed, by whatever version, so that a reader asks for what
--- is newer than its last look. A deleted client keeps its row, which sessions name.
+-- When a client was last changed, by any version of mintmark, so that a reader can ask for
+-- the changes since its last read. A deleted client keeps its row, because sessions name it.
 ALTER TABLE clients ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE clients ADD COLUMN deleted_at INTEGER;
 UPDATE clients SET changed_at = CAST(unixepoch('subsec') * 1000000 AS INTEGER);
 
 CREATE INDEX clients_by_change ON clients (changed_at, id);
 
--- A clock that was set back does not take a time twice.
+-- No time is used twice, even if the clock is set back.
 CREATE TRIGGER clients_note_birth AFTER INSERT ON clients
 BEGIN
     UPDATE clients SET changed_at = max(CAST(unixepoch('subsec') * 1000000 AS INTEGER), (SELECT max(changed_at) + 1 FROM clients))
@@ -43,5 +43,5 @@ END;
 -- Which operator, user or client acted.
 ALTER TABLE audit_events ADD COLUMN actor_id TEXT;
 
--- It only adds: every version that the schema served goes on.
+-- This migration only adds: every version that could use the schema still can.
 INSERT INTO schema_compat (version, oldest_binary) SELECT 4, max(oldest_binary) FROM schema_compat;

@@ -113,7 +113,7 @@ func (a *App) readLists(ctx context.Context) error {
 	defer cancel()
 	err := a.lists.Refresh(bounded)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-		a.log.Warn("status lists are not there yet; what was revoked is still being read", "err", err)
+		a.log.Warn("status lists are not there yet; this replica still reads the revoked sessions", "err", err)
 		return nil
 	}
 	return err
@@ -171,7 +171,7 @@ func reason(err error) error {
 func (a *App) prepareDataDir(ctx context.Context) (secret.Roots, error) {
 	if a.cfg.Mode() != config.Embedded {
 		if a.cfg.IssuerDerived() {
-			a.log.Warn("the issuer follows the port of this process; set MINTMARK_ISSUER, the same for every replica", "issuer", a.cfg.Issuer)
+			a.log.Warn("the issuer follows the port of this process; set MINTMARK_ISSUER to the same value on every replica", "issuer", a.cfg.Issuer)
 		}
 		return a.cfg.RootSecret, nil
 	}
@@ -210,7 +210,7 @@ func (a *App) goOnAsBefore(dir *dataDir) error {
 	derived := a.cfg.Issuer
 	a.cfg = cfg
 	if cfg.Issuer != derived {
-		a.log.Warn("the issuer stays that of the data directory; set MINTMARK_ISSUER, or use a new data directory, for another",
+		a.log.Warn("the issuer is that of the data directory; to change it, set MINTMARK_ISSUER or use a new data directory",
 			"issuer", a.cfg.Issuer, "listening", a.public.Addr().String())
 	}
 	return nil
@@ -293,7 +293,7 @@ func (a *App) buildAPI(roots secret.Roots) error {
 	a.metrics = telemetry.NewMetrics(verdictNames()...)
 	a.metrics.Gauge("mintmark_audit_events_dropped", "Audit events that did not fit into the queue since the start.",
 		func() float64 { return float64(a.events.Dropped()) })
-	a.metrics.Gauge("mintmark_checkpoints_dropped", "Checkpoints of sessions that did not fit into the queue since the start; the next refresh notes them again.",
+	a.metrics.Gauge("mintmark_checkpoints_dropped", "Checkpoints of sessions that did not fit into the queue since the start; the next refresh queues them again.",
 		func() float64 { return float64(a.checkpoints.Dropped()) })
 	a.meterKeys()
 	hasher, err := newHasher(a.cfg)
@@ -365,11 +365,11 @@ func (a *App) meterKeys() {
 		})
 	a.metrics.Gauge("mintmark_keys_published", "Keys in the JWKS.",
 		func() float64 { return float64(a.keys.Outlook().Published) })
-	a.metrics.Gauge("mintmark_keys_damaged", "Keys in the JWKS that can't sign though their turn is to come.",
+	a.metrics.Gauge("mintmark_keys_damaged", "Damaged keys: those that should be in the JWKS but are not whole, and those that are to sign but don't open.",
 		func() float64 { return float64(a.keys.Outlook().Damaged) })
 	a.metrics.Gauge("mintmark_clock_skew_seconds", "How far the clock of this machine is ahead of the database's.",
 		func() float64 { return a.keys.Outlook().Skew.Seconds() })
-	a.metrics.Gauge("mintmark_keys_age_seconds", "How long ago the keys were read from the database; beyond 60 nothing is signed.",
+	a.metrics.Gauge("mintmark_keys_age_seconds", "How long ago the keys were read from the database; above 60, this replica signs nothing.",
 		func() float64 { return a.keys.Outlook().Age.Seconds() })
 }
 

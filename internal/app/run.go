@@ -76,7 +76,7 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	}
 	a.ready.serving.Store(false)
 	a.lists.Stop()
-	a.log.Info("shutting down; requests in flight may end")
+	a.log.Info("shutting down; waiting for the requests in flight")
 	err = errors.Join(err, drain(public, operations))
 	stopTicks()
 	ticks.Wait()
@@ -161,7 +161,7 @@ func (a *App) heed(ctx context.Context, await func(context.Context) error, hint 
 	for ctx.Err() == nil {
 		if err := await(ctx); err != nil {
 			if ctx.Err() == nil && !a.deaf.Swap(true) {
-				a.log.Warn("changes made elsewhere are seen at the next poll only; asking to be told again", "err", err)
+				a.log.Warn("changes by other processes are seen only at the next poll; trying to listen again", "err", err)
 			}
 			pause(ctx, awaitAgain)
 			continue

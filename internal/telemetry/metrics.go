@@ -34,7 +34,7 @@ func NewMetrics(verdicts ...string) *Metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"route", "method", "status"}),
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "mintmark_refresh_verdicts_total", Help: "Refresh tokens presented, by what they were worth.",
+			Name: "mintmark_refresh_verdicts_total", Help: "Refresh tokens presented, by verdict.",
 		}, []string{"verdict"}),
 		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mintmark_logins_total", Help: "Logins, by outcome.",

@@ -14,6 +14,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/mintmark-auth/mintmark/internal/testserver"
+	"github.com/mintmark-auth/mintmark/internal/testserver/server"
 )
 
 const slots = 16384
@@ -28,18 +29,24 @@ type redisCluster struct {
 func startCluster(t testing.TB) *redisCluster {
 	t.Helper()
 	c := &redisCluster{}
+	var buses [3]int
 	for i := range c.clients {
-		server := testserver.StartRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "60000") // a busy node must not look like one that is down
-		c.addrs[i], c.clients[i] = server.Addr(), redisClient(t, server.URL())
+		var err error
+		if buses[i], err = server.FreePort(); err != nil { // the default is one that another process may have
+			t.Fatal(err)
+		}
+		node := testserver.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(buses[i]),
+			"--cluster-node-timeout", "60000") // a busy node must not look like one that is down
+		c.addrs[i], c.clients[i] = node.Addr(), redisClient(t, node.URL())
 		t.Cleanup(func() { c.clients[i].Close() })
 		c.tell(t, i, "CLUSTER", "SET-CONFIG-EPOCH", i+1)
 		c.tell(t, i, "CLUSTER", "ADDSLOTSRANGE", i*slots/3, (i+1)*slots/3-1)
 		c.ids[i] = fmt.Sprint(c.tell(t, i, "CLUSTER", "MYID"))
 	}
 	for i := range c.clients {
-		for _, addr := range c.addrs {
+		for j, addr := range c.addrs {
 			host, port, _ := net.SplitHostPort(addr)
-			c.tell(t, i, "CLUSTER", "MEET", host, port)
+			c.tell(t, i, "CLUSTER", "MEET", host, port, buses[j])
 		}
 	}
 	for i := range c.clients {

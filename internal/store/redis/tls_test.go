@@ -101,7 +101,11 @@ func TestTheStoreWorksOverTLS(t *testing.T) {
 func TestTheStoreWorksOnAClusterOverTLS(t *testing.T) {
 	t.Parallel()
 	args, addr := secure(t)
-	plain := testserver.StartRedis(t, append(args, "--cluster-enabled", "yes", "--tls-cluster", "yes", "--cluster-announce-ip", "127.0.0.1")...)
+	bus, err := server.FreePort() // the default is one that another process may have
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := testserver.StartRedis(t, append(args, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--tls-cluster", "yes", "--cluster-announce-ip", "127.0.0.1")...)
 	node := goredis.NewClient(&goredis.Options{Addr: plain.Addr()})
 	t.Cleanup(func() { _ = node.Close() })
 	if err := node.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {

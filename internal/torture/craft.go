@@ -165,7 +165,7 @@ func tryKey(key *rsa.PrivateKey) error {
 		return fmt.Errorf("the test key: %w", err)
 	}
 	if key.Size() < 128 {
-		return errors.New("the test key is too short: RSA of 2048 bits or more, please")
+		return errors.New("the test key is too short: use RSA of 2048 bits or more")
 	}
 	digest := sha256.Sum256(nil)
 	_, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])

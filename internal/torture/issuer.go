@@ -281,7 +281,7 @@ func checkURL(what, raw string) error {
 	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
 		return fmt.Errorf("%s %q is not a URL like https://orders.example.com/orders", what, masked(raw))
 	case u.User != nil:
-		return fmt.Errorf("%s %q has a user in it, which would be shown: send it in a header", what, masked(raw))
+		return fmt.Errorf("%s %q contains a user, which would be printed: send it in a header", what, masked(raw))
 	}
 	return nil
 }

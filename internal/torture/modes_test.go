@@ -297,7 +297,7 @@ func TestAllProblemsOfAConfigurationAreReported(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"one way to a good token", `the endpoint "orders"`, `the issuer "auth"`, "audience is empty", `no case "alg-non"`, "can revoke"} {
+	for _, want := range []string{"one source of good tokens", `the endpoint "orders"`, `the issuer "auth"`, "audience is empty", `no case "alg-non"`, "can revoke"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %q", err, want)
 		}

@@ -80,7 +80,7 @@ func (r remote) describe(ctx context.Context) (metadata, error) {
 func (m metadata) checkScheme() error {
 	for _, address := range []string{m.JWKSURI, m.TokenEndpoint} {
 		if strings.HasPrefix(m.Issuer, "https:") && strings.HasPrefix(address, "http:") {
-			return fmt.Errorf("the issuer %s names %s, which is plain http; nothing is read from there, nor a secret sent", m.Issuer, address)
+			return fmt.Errorf("the issuer %s names %s, which is plain http: the command neither reads from it nor sends it a secret", m.Issuer, address)
 		}
 	}
 	return nil
@@ -105,7 +105,7 @@ func (r remote) publicKey(ctx context.Context, kid string) (crypto.PublicKey, er
 		}
 		return key.public()
 	}
-	return nil, fmt.Errorf("%s publishes no key with the kid of the good token; is it this issuer's?", described.JWKSURI)
+	return nil, fmt.Errorf("%s publishes no key with the kid of the good token; did this issuer issue the token?", described.JWKSURI)
 }
 
 func (r remote) get(ctx context.Context, address string, into any) error {
@@ -130,7 +130,7 @@ func (r remote) do(request *http.Request, into any) error {
 	case response.StatusCode != http.StatusOK:
 		return fmt.Errorf("%s answers %s%s", request.URL, response.Status, oauthError(body))
 	case json.Unmarshal(body, into) != nil:
-		return fmt.Errorf("%s answers no JSON that makes sense", request.URL)
+		return fmt.Errorf("%s answers no usable JSON", request.URL)
 	}
 	return nil
 }
@@ -166,7 +166,7 @@ func (j jwk) public() (crypto.PublicKey, error) {
 	case "RSA":
 		n, e := number(j.N), number(j.E)
 		if n.BitLen() < 512 || n.BitLen() > 16384 || e.BitLen() > 31 || e.Sign() == 0 {
-			return nil, errors.New("the issuer's RSA key makes no sense")
+			return nil, errors.New("the issuer's RSA key is malformed")
 		}
 		return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
 	case "EC":
@@ -178,7 +178,7 @@ func (j jwk) public() (crypto.PublicKey, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("the issuer's key is of type %q %q; RSA and EC keys are known here", j.KTY, j.CRV)
+	return nil, fmt.Errorf("the issuer's key is of type %q %q; only RSA and EC keys are supported", j.KTY, j.CRV)
 }
 
 // Client gets good tokens by the client credentials grant (RFC 6749 §4.4).
@@ -216,7 +216,7 @@ func (c Client) token(ctx context.Context, r remote, audience, scope string) (st
 		return "", fmt.Errorf("get a good token: %w", err)
 	}
 	if granted.AccessToken == "" {
-		return "", fmt.Errorf("get a good token: %s grants none", described.TokenEndpoint)
+		return "", fmt.Errorf("get a good token: %s granted no token", described.TokenEndpoint)
 	}
 	return granted.AccessToken, nil
 }

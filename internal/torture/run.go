@@ -82,7 +82,7 @@ func (c Config) Check() error {
 		}
 	}
 	if ways != 1 {
-		problems = append(problems, errors.New("give one way to a good token: the token, a client, a test key or an issuer of our own"))
+		problems = append(problems, errors.New("give exactly one source of good tokens: a token, a client, a test key or an issuer of our own"))
 	}
 	problems = append(problems, checkURL("the endpoint", c.Target.URL), c.checkAddresses())
 	switch {
@@ -135,7 +135,7 @@ func (c Config) checkAddresses() error {
 		case err != nil:
 			problems = append(problems, fmt.Errorf("the address of the %s, %q, is not one like 127.0.0.1:9400", one.what, one.address))
 		case !one.named && (host == "" || ip.IsUnspecified()):
-			problems = append(problems, fmt.Errorf("the address of the %s, %q, is every address of this machine, and no name: %s", one.what, one.address, one.mend))
+			problems = append(problems, fmt.Errorf("the address of the %s, %q, is every address of this machine, which the service can't call: %s", one.what, one.address, one.mend))
 		}
 	}
 	return errors.Join(problems...)

@@ -58,7 +58,7 @@ func parseOrigin(text string) (origin, error) {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return origin{}, defectf(mend, "%s has neither the scheme https nor http", quote(text))
 	case u.User != nil:
-		return origin{}, defectf("leave out everything before the @", "the URL holds a user or password")
+		return origin{}, defectf("leave out everything before the @", "the URL contains a user or password")
 	case u.Path == "/":
 		return origin{}, defectf("leave out the slash at the end", "%s ends in a slash", quote(text))
 	case u.Path != "":
@@ -102,7 +102,7 @@ func parseCORSOrigins(text string) ([]string, error) {
 			return nil, err
 		}
 		if seen[entry] {
-			return nil, defectf("leave one of them out", "%s stands there twice", quote(entry))
+			return nil, defectf("leave one of them out", "%s is listed twice", quote(entry))
 		}
 		seen[entry] = true
 	}
@@ -112,7 +112,7 @@ func parseCORSOrigins(text string) ([]string, error) {
 func checkCORSOrigin(text string) error {
 	if strings.Contains(text, "*") || text == "null" {
 		return defectf("list every origin in full, like https://app.example.com",
-			"%s would let pages of strangers in", quote(text))
+			"%s would let pages of other sites call the API", quote(text))
 	}
 	o, err := parseOrigin(text)
 	if err != nil {
@@ -153,7 +153,7 @@ func parseProxy(text string) (netip.Prefix, error) {
 	}
 	if prefix.Bits() == 0 {
 		return netip.Prefix{}, defectf("name the addresses of your proxies",
-			"%s trusts everybody, so that callers could choose the address they are counted by", quote(text))
+			"%s trusts every address, so that callers could choose the address that rate limits count", quote(text))
 	}
 	if prefix != prefix.Masked() {
 		return netip.Prefix{}, defectf("write "+prefix.Masked().String(), "%s has bits set beyond its length", quote(text))

@@ -123,7 +123,7 @@ func parseAudience(text string) (string, error) {
 		return "", defectf("write a URL or a name of up to 255 ASCII characters without spaces", "%s cannot be an audience", quote(text))
 	}
 	if strings.Contains(text, "://") && strings.Contains(text, "@") {
-		return "", defectf("leave out everything before the @", "the URL holds a user or password")
+		return "", defectf("leave out everything before the @", "the URL contains a user or password")
 	}
 	return text, nil
 }

@@ -89,12 +89,12 @@ type stdinOnce struct {
 
 func (s *stdinOnce) read() (string, error) {
 	if s.used {
-		return "", &defect{"standard input is already the value of another flag", "give one of them as @file"}
+		return "", &defect{"standard input is already the value of another flag", "pass one of them as @file"}
 	}
 	s.used = true
 	text, err := readBounded(s.reader)
 	if err != nil {
-		return "", defectf("give the value as @file", "standard input cannot be read: %v", err)
+		return "", defectf("pass the value as @file", "standard input cannot be read: %v", err)
 	}
 	return oneValue(text, "standard input")
 }

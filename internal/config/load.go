@@ -132,7 +132,7 @@ func wellFormed(text string) error {
 
 // unknown is what is wrong with a name that is no key.
 func unknown(word string, known []string) *defect {
-	mend := "`mintmark config show` lists those there are"
+	mend := "`mintmark config show` lists the known keys"
 	if near, ok := nearest(word, known); ok {
 		mend = "the nearest known one is " + near
 	}

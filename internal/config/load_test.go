@@ -276,7 +276,7 @@ func TestUnknownKeysNameTheNearest(t *testing.T) {
 		"MINTMARK_REDIS":                 "MINTMARK_REDIS_URL",
 		"MINTMARK_ROOT_SECRETS_FILE":     "MINTMARK_ROOT_SECRET_FILE",
 		"MINTMARK_PASSWORD_MEMORY":       "MINTMARK_PASSWORD_MEMORY_KIB",
-		"MINTMARK_FROBNICATE":            "there is no such key; `mintmark config show` lists those there are",
+		"MINTMARK_FROBNICATE":            "there is no such key; `mintmark config show` lists the known keys",
 		"MINTMARK_REDIS_SERVICE_HOST":    "enableServiceLinks: false",
 		"MINTMARK_" + "X\nforged: line":  `"MINTMARK_X\nforged: line"`,
 		"MINTMARK_" + rootText + "@home": "`mintmark config show` lists",

@@ -72,7 +72,7 @@ func parseRate(text string) (Rate, error) {
 			return Rate{Limit: limit, Per: u.per}, nil
 		}
 	}
-	return Rate{}, defectf(rateMend, "%s does not say per what time", quote(text))
+	return Rate{}, defectf(rateMend, "%s has no known unit of time", quote(text))
 }
 
 // parseLoginRates reads `10/m` (per user and address, leaving the limit per

@@ -203,7 +203,7 @@ func issuerIsSafe(c Config) *defect {
 		return nil
 	}
 	return &defect{quote(c.Issuer) + " sends tokens in the clear",
-		"use https, or set " + keyInsecurePlainHTTP + "=true where nobody can listen"}
+		"use https, or set " + keyInsecurePlainHTTP + "=true on a network that no attacker can read"}
 }
 
 func plainHTTPOnLoopback(c Config) *defect {
@@ -212,7 +212,7 @@ func plainHTTPOnLoopback(c Config) *defect {
 		return nil
 	}
 	return &defect{fmt.Sprintf("%s is reachable from outside while the issuer (%s) is plain http", quote(c.HTTPAddr), quote(c.Issuer)),
-		"set " + keyIssuer + " to the https URL of the proxy in front, listen on 127.0.0.1, or set " + keyInsecurePlainHTTP + "=true where nobody can listen"}
+		"set " + keyIssuer + " to the https URL of the proxy in front, listen on 127.0.0.1, or set " + keyInsecurePlainHTTP + "=true on a network that no attacker can read"}
 }
 
 func listenersApart(c Config) *defect {

@@ -54,7 +54,7 @@ func yamlEntries(content string) ([]yamlEntry, error) {
 	}
 	switch err := d.Decode(&second); {
 	case err == nil:
-		return nil, &defect{"it holds more than one YAML document, and only the first would count", "remove the line --- and what does not belong"}
+		return nil, &defect{"it holds more than one YAML document, and only the first would count", "remove the line --- and the document that does not belong there"}
 	case !errors.Is(err, io.EOF):
 		return nil, notYAML(lineOf(err))
 	}
@@ -83,7 +83,7 @@ func notYAML(line int) error {
 	if line > 0 {
 		where = fmt.Sprintf(" near line %d", line)
 	}
-	return &defect{"it is not a YAML file of lines `key: value`" + where, "correct the file; texts with special characters stand in quotes"}
+	return &defect{"it is not a YAML file of lines `key: value`" + where, "correct the file; put texts with special characters in quotes"}
 }
 
 // withoutRepeats reports the entries whose key stood before, and gives the others.
@@ -101,7 +101,7 @@ func (l *loader) withoutRepeats(path string, entries []yamlEntry) []yamlEntry {
 		if _, ok := l.find(prefix + strings.ToUpper(e.name)); ok {
 			name = e.name
 		}
-		l.report("", path, &defect{fmt.Sprintf("%s stands in line %d and again in line %d", name, line, e.line), "remove one of them"})
+		l.report("", path, &defect{fmt.Sprintf("%s is in line %d and again in line %d", name, line, e.line), "remove one of them"})
 	}
 	return kept
 }
@@ -144,17 +144,17 @@ func scalar(k key, value any) (string, error) {
 		return v, nil
 	case bool:
 		if k.kind != "bool" {
-			return "", defectf(mend, "it is true or false, and the key takes another kind")
+			return "", defectf(mend, "it is true or false, but the key takes another kind of value")
 		}
 		return strconv.FormatBool(v), nil
 	case int, int64, uint64, float64:
 		if k.kind != "number" && k.kind != "KiB" && k.kind != "duration" {
-			return "", defectf(mend, "it is a number, and the key takes another kind")
+			return "", defectf(mend, "it is a number, but the key takes another kind of value")
 		}
 		return fmt.Sprint(v), nil
 	case []any:
 		if k.kind != "networks" && k.kind != "origins" && k.kind != "rates" && k.kind != "roots" {
-			return "", defectf(mend, "it is a list, and the key takes one value")
+			return "", defectf(mend, "it is a list, but the key takes one value")
 		}
 		return list(v)
 	case nil:
@@ -170,7 +170,7 @@ func list(values []any) (string, error) {
 	for _, v := range values {
 		text, ok := v.(string)
 		if !ok || strings.Contains(text, ",") {
-			return "", defectf("write each entry of the list as one text, in quotes if need be", "its list holds something else than texts")
+			return "", defectf("write each entry of the list as one text, in quotes if need be", "its list contains an entry that is not one text")
 		}
 		texts = append(texts, text)
 	}

@@ -20,8 +20,8 @@ func TestYAMLListsAndScalarsAreRead(t *testing.T) {
 func TestBrokenYAMLIsReportedClearly(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ name, yaml, says string }{
-		{"duplicate", "issuer: https://a\nissuer: https://b\n", "issuer stands in line 1 and again in line 2"},
-		{"duplicate of a stranger", "stranger: " + password + "\nstranger: " + password + "\n", "a key stands in line 1"},
+		{"duplicate", "issuer: https://a\nissuer: https://b\n", "issuer is in line 1 and again in line 2"},
+		{"duplicate of a stranger", "stranger: " + password + "\nstranger: " + password + "\n", "a key is in line 1"},
 		{"not a map", "1:" + password, "not a YAML file"},
 		{"a list", "- " + password, "not a YAML file"},
 		{"bad syntax", "issuer: \"" + password + "\nx", "not a YAML file"},
@@ -38,8 +38,8 @@ func TestBrokenYAMLIsReportedClearly(t *testing.T) {
 		{"a date", "data_dir: 2026-01-01\n", "in quotes"},
 		{"a number for a text", "data_dir: 5\n", "it is a number"},
 		{"a list for one value", "audience: [a, b]\n", "it is a list"},
-		{"a list of numbers", "trusted_proxies: [1, 2]\n", "something else than texts"},
-		{"a comma in an entry", "trusted_proxies: ['10.0.0.1,10.0.0.2']\n", "something else than texts"},
+		{"a list of numbers", "trusted_proxies: [1, 2]\n", "an entry that is not one text"},
+		{"a comma in an entry", "trusted_proxies: ['10.0.0.1,10.0.0.2']\n", "an entry that is not one text"},
 		{"true for a number", "password_time: true\n", "it is true or false"},
 		{"a line break", "data_dir: \"a\\nb\"\n", "on one line"},
 		{"too large", "# " + strings.Repeat("x", 1<<20), "larger than 1 MiB"},
@@ -72,7 +72,7 @@ func TestAKeyThatStandsTwiceDoesNotHideOtherProblems(t *testing.T) {
 		env:  []string{"MINTMARK_REFRESH_GRACE=61s"},
 	}.problems(t)
 	expect(t, problems,
-		"trusted_proxies stands in line 1 and again in line 4", "log_level stands in line 3 and again in line 9", "log_level stands in line 3 and again in line 10",
+		"trusted_proxies is in line 1 and again in line 4", "log_level is in line 3 and again in line 9", "log_level is in line 3 and again in line 10",
 		"MINTMARK_LOG_FORMAT", "nearest known one is issuer", "MINTMARK_REFRESH_GRACE")
 }
 

@@ -37,7 +37,7 @@ func (c Caller) Client() client.Client { return c.client }
 // Origin returns where the request came from.
 func (c Caller) Origin() Origin { return c.from }
 
-// Refused returns ErrClient for a caller that nobody authenticated.
+// Refused returns ErrClient for a caller that was not authenticated.
 func (c Caller) Refused() error {
 	if c.client.ID == "" {
 		return ErrClient

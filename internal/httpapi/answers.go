@@ -26,7 +26,7 @@ func writeEnvelope(c *gin.Context, status int, message string, data any) {
 	writeJSON(c, status, envelope{Message: message, Data: data, StatusCode: status})
 }
 
-// writeJSON writes an answer that nobody may store.
+// writeJSON writes an answer that no cache may store.
 func writeJSON(c *gin.Context, status int, body any) {
 	encoded, err := json.Marshal(body)
 	if err != nil { // only values of this package get here

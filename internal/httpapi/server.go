@@ -2,8 +2,9 @@
 // only which form a request may have.
 //
 // The tables in public.go and operations.go list the surfaces and their routes. A route can't exist without a guard,
-// which finds out for whom its handler works (callers.go), and errors.go is the only place that turns an error into an
-// answer. The package ensures that bad input costs little and changes nothing, and that the answer says what is wrong.
+// which finds out which caller its handler serves (callers.go), and errors.go is the only place that turns an error
+// into an answer. The package ensures that bad input costs little and changes nothing, and that the answer says what is
+// wrong.
 package httpapi
 
 import (

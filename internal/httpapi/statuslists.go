@@ -43,7 +43,7 @@ func (s *Server) statusList(c *gin.Context) error {
 	if err != nil {
 		return errRequest
 	}
-	if query.Has("time") { // history (§8.4): nobody needs to know for whom it was over when
+	if query.Has("time") { // history (§8.4) is not served: no service needs to know when a session ended
 		return errHistory
 	}
 	wait, err := waitOf(query)

@@ -2,10 +2,9 @@
 // and leaves the JWKS.
 //
 // It protects three invariants: exactly one key signs at any instant of the database's clock; verifiers can learn a key
-// before it signs; and no replica signs with an outdated snapshot of the keys. plan.go (what happens by itself),
-// switch.go (what operators order) and decide.go (what to write for both) are pure; keyring.go has the live snapshot
-// that signs; change.go carries out decisions; inspect.go reports what is stored; seal.go keeps the private halves
-// secret at rest.
+// before it signs; and no replica signs with an outdated snapshot of the keys. plan.go (the schedule), switch.go (the
+// orders of operators) and decide.go (what to write for both) are pure; keyring.go has the live snapshot that signs;
+// change.go carries out decisions; inspect.go reports what is stored; seal.go keeps the private halves secret at rest.
 package keyring
 
 import (

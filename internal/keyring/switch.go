@@ -16,7 +16,8 @@ const (
 	Settled = 2 * PollEvery
 )
 
-// Why a switch is refused. The error around one of them says when it may be had.
+// Reasons to refuse a switch. The error that wraps one of them says when the switch is
+// possible.
 var (
 	// ErrUnknownKey says that no key has that kid.
 	ErrUnknownKey = errors.New("no such signing key")
@@ -30,7 +31,7 @@ var (
 	ErrNoStandby = errors.New("there is no standby")
 )
 
-// Switch is what an operator's verb comes to. A field that does not apply is zero.
+// Switch is what an operator's command changes. A field that does not apply is zero.
 type Switch struct {
 	Revoked    Key           // the key to revoke
 	From       Key           // the key that signs now
@@ -41,8 +42,8 @@ type Switch struct {
 	StandbyAge time.Duration // how long To has been published
 }
 
-// Rotate moves the turn of the ripe standby to RotateLead from now. ErrUnripe,
-// ErrSwitching, ErrNoStandby.
+// Rotate moves the turn of the ripe standby to RotateLead from now. It returns
+// ErrUnripe, ErrSwitching or ErrNoStandby.
 func Rotate(keys []Key, now time.Time, policy Policy) (Switch, error) {
 	from, to, err := pair(keys, now)
 	if err != nil {
@@ -59,9 +60,9 @@ func Rotate(keys []Key, now time.Time, policy Policy) (Switch, error) {
 	return Switch{From: from, To: to, At: freeTurn(keys, at), StandbyAge: now.Sub(to.PublishedAt)}, nil
 }
 
-// RotateNow lets the standby sign at once, ripe or not; NotBefore is set while it
-// has not settled. ErrSwitching right after another switch, so that of operators
-// who act at once only one does. ErrNoStandby.
+// RotateNow makes the standby sign at once, ripe or not; NotBefore is set while it has
+// not settled. It returns ErrSwitching right after another switch, so that only one of
+// several operators who act at once switches, and ErrNoStandby.
 func RotateNow(keys []Key, now time.Time) (Switch, error) {
 	from, to, err := pair(keys, now)
 	if err != nil {
@@ -100,7 +101,7 @@ func Revoke(keys []Key, kid string, now time.Time, flushAfter time.Duration) (Sw
 		Revoked: key, From: from, To: to, At: at, StandbyAge: now.Sub(to.PublishedAt),
 		FreshAt: freeTurn(keys, at.Add(max(flushAfter, Settled))),
 	}, now)
-	if s.NotBefore.IsZero() && at.After(now) { // the turn of this instant is taken: nobody would sign until the next
+	if s.NotBefore.IsZero() && at.After(now) { // another key has the turn of this instant: no key would sign until the next
 		s.NotBefore = at
 	}
 	return s, nil

@@ -27,7 +27,7 @@ var ErrUnexplained = errors.New("nothing is on record under this")
 type Story struct {
 	Now         time.Time
 	Token       *session.Inspection // of a refresh token
-	Access      bool                // an access token was given; nobody checked its signature
+	Access      bool                // an access token was given; its signature is not checked
 	Session     *session.Standing   // nil where there is none
 	State       SessionState        // of the session
 	Policy      session.Policy      // of the session's client
@@ -64,7 +64,7 @@ func (o *Operator) Explain(ctx context.Context, word string) (*Story, error) {
 	return story, o.explainRequest(ctx, story, word)
 }
 
-// sidOf reads the sid of an access token, whose signature nobody has checked.
+// sidOf reads the sid of an access token, without checking its signature.
 func sidOf(access string) string {
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(access, ".")[1])
 	if err != nil {

@@ -51,7 +51,7 @@ func (o *Operator) userByID(ctx context.Context, word string) (user.User, error)
 
 func (o *Operator) userByName(ctx context.Context, word string) (user.User, error) {
 	name, err := user.CanonicalUsername(word)
-	if err != nil { // nobody can have such a name
+	if err != nil { // no user can have such a name
 		return user.User{}, user.ErrNotFound
 	}
 	return o.Users.UserByUsername(ctx, name)

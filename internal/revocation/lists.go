@@ -3,10 +3,10 @@
 // session was revoked.
 //
 // It protects three invariants: a confirmed revocation reaches every follower of the lists within seconds; it is never
-// taken back while an access token of the session is valid; and an outage of the authority causes no refusal of other
-// sessions. Lists are derived only from the durable store and its clock, so that replicas that read the same rows make
-// the same bytes, and lost data in Redis has no effect. record.go (what was read, and what to read next), window.go
-// (when a list changes) and version.go (which of two is newer) are pure.
+// taken back while an access token of the session is valid; and an outage of the authority causes no refusal of tokens
+// of other sessions. Lists are derived only from the durable store and its clock, so that replicas that read the same
+// rows make the same bytes, and Redis may lose data without effect. record.go (what was read, and what to read next),
+// window.go (when a list changes) and version.go (which of two is newer) are pure.
 //
 // A list is signed when it changes, not when it is requested: serving and waiting cost no signature and no database
 // query.
@@ -161,7 +161,7 @@ func (l *Lists) Newer(ctx context.Context, n int, held Held, wait time.Duration)
 		if !has {
 			return found.List, true, nil
 		}
-		if age > MaxAge || s.overdue[n] { // nobody can say that it has not changed
+		if age > MaxAge || s.overdue[n] { // it may have changed
 			return List{}, false, ErrStale
 		}
 		left := time.Until(until)

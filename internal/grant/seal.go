@@ -25,8 +25,8 @@ func (s sealer) seal(key Key, value []byte) ([]byte, error) {
 	return aead.Seal([]byte{sealVersion, root.ID}, nil, value, []byte(key)), nil //nolint:gosec // the nonce is drawn within
 }
 
-// open returns false for what was sealed for another key, by a root secret that is gone
-// or marked compromised, or by nobody who knows one.
+// open returns false if the value was sealed for another key, with a root secret that
+// is gone or marked compromised, or without one.
 func (s sealer) open(key Key, sealed []byte) ([]byte, bool) {
 	if len(sealed) < 2 || sealed[0] != sealVersion {
 		return nil, false

@@ -18,16 +18,17 @@ const (
 	maxCheckpoints   = 100_000
 )
 
-// CheckpointDue reports whether a generation presented with success should be
-// written down now. One that is the checkpoint already is, too: it was seen.
+// CheckpointDue reports whether a generation presented with success should be saved
+// now. This includes the generation that is the checkpoint already, because LastSeenAt
+// changes.
 func CheckpointDue(s Standing, generation uint32) bool {
 	spread := binary.BigEndian.Uint64(s.Family[:8]) % uint64(checkpointJitter)
 	return generation >= s.Checkpoint && s.Now.Sub(s.LastSeenAt) >= checkpointEvery+time.Duration(spread)
 }
 
-// Checkpoints gathers the checkpoints that are due and writes them in batches.
-// It is bounded: what does not fit is counted, and noted again by the session's next
-// refresh.
+// Checkpoints gathers the checkpoints that are due and writes them in batches. It is
+// bounded: it counts the checkpoints that do not fit, and the session's next refresh
+// notes them again.
 type Checkpoints struct {
 	store   Store
 	dropped atomic.Uint64

@@ -21,7 +21,7 @@ type Grant struct {
 	Actor       *Actor    // who acts for the subject; nil: the subject does
 }
 
-// Actor acts for a subject, and is called by the one before it (RFC 8693 §4.1).
+// Actor acts for a subject; Before is the actor that called it (RFC 8693 §4.1).
 type Actor struct {
 	Subject string
 	Before  *Actor

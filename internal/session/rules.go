@@ -40,8 +40,8 @@ func (v Verdict) Succeeds() bool { return v >= Renewed && v <= Healed }
 // MaxSkips is how many successors in a row may be burned unanswered.
 const MaxSkips = 3
 
-// healAlarm is how much older than the last rotation a healing token may be
-// before it tells that an old token was used in between.
+// healAlarm is how much older than the last rotation a healing token may be before it
+// shows that an old token was used in between.
 const healAlarm = 5 * time.Second
 
 // State is the ephemeral state of one session; the zero State is a missing one.

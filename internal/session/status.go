@@ -12,26 +12,27 @@ const StatusListSize = 1 << 17
 // MaxStatusIndex is the highest index there is; the stores refuse a higher one.
 const MaxStatusIndex = 1<<31 - 1
 
-// How long a session has been over before another may have its index. By then no
-// access token of it lives, its bit has left the lists, and no list that shows the
-// bit is unexpired in anybody's hands (package revocation holds its windows against
-// this). An idle session is known late, by the lag of its checkpoint.
+// How long a session has been over before another may have its index. By then no access
+// token of it lives, its bit has left the lists, and every list that shows the bit has
+// expired (package revocation checks its windows against this). mintmark notices late
+// that a session is idle, by the lag of its checkpoint.
 const (
 	StatusReuseAfter     = 3 * time.Hour
 	StatusReuseAfterIdle = StatusReuseAfter + IdleLag
 )
 
-// IdleLag is how late it is known that a session is idle, as LastSeenAt is written late.
+// IdleLag is how late mintmark notices that a session is idle, because LastSeenAt is
+// written late.
 const IdleLag = checkpointEvery + checkpointJitter
 
 // statusDraws is how many indexes are tried in the lists in use before another list
 // is opened. With sixteen, lists fill to about four fifths.
 const statusDraws = 16
 
-// DrawStatusIndexes draws, at random, indexes that a session may get where highest is
-// the highest one in use: the last in a list that is not in use yet, the others in
-// those that are. The first that is free, or whose holder is over for long enough, is
-// the session's; the list behind the highest is full only then.
+// DrawStatusIndexes draws indexes at random that a session may get, given the highest
+// one in use. The last is in a list that is not in use yet, the others are in those
+// that are. The session gets the first that is free, or whose holder has been over for
+// long enough; it begins a new list only if all the others drawn are taken.
 func DrawStatusIndexes(highest int64) []int64 {
 	room := (min(highest, MaxStatusIndex)/StatusListSize + 1) * StatusListSize
 	indexes := make([]int64, statusDraws, statusDraws+1)

@@ -35,8 +35,8 @@ type Query struct {
 	Limit  int           // 1 to 1000
 }
 
-// IdleFor is how long a session of a client without an idle lifetime of its own has not
-// been seen when it has lapsed.
+// IdleFor is how long a session may go unseen before it has lapsed, if its client has
+// no idle lifetime of its own.
 func (q Query) IdleFor() time.Duration { return idleFor(q.Idle, IdleLag) }
 
 // Terms are what a session is started under.

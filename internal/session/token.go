@@ -109,8 +109,8 @@ func (m *Mint) Format(t RefreshToken) string {
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// Parse reads a token and checks its MAC before anything else looks at it:
-// garbage costs one HMAC and reaches no store. ErrToken.
+// Parse reads a token and checks its MAC before anything else uses it: an invalid token
+// costs one HMAC and reaches no store. It returns ErrToken.
 func (m *Mint) Parse(s string) (RefreshToken, error) {
 	encoded, ok := strings.CutPrefix(s, tokenPrefix)
 	if !ok || len(encoded) != base64.RawURLEncoding.EncodedLen(tokenSize) {

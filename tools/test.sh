@@ -38,7 +38,7 @@ exec bin/with sh -euc '
 		{ CGO_ENABLED=1 go -C internal/storm test $RACE -timeout 15m ./... && go -C internal/deployment test ./... &&
 			go -C internal/zoo test -count=1 -v ./... || touch "$said/failed"; } >"$said/modules" 2>&1 & ;;
 	esac
-	{ CGO_ENABLED=1 go test $RACE -p 3 -parallel 8 -timeout 15m "$@" || touch "$said/failed"; } | tee "$said/all"
+	{ CGO_ENABLED=1 go test $RACE -p 2 -parallel 4 -timeout 15m "$@" || touch "$said/failed"; } | tee "$said/all"
 	echo "what took longest:"
 	grep "^ok" "$said/all" | sort -k 3,3rn | head -n 5
 	# Tests that only compute are excluded under the race detector, where they would take ten times as long and find

@@ -227,7 +227,16 @@ func (a *authority) form(t testing.TB, path string, parameters url.Values) (answ
 // register adds a user of that name with the test password.
 func (a *authority) register(t testing.TB, name string) {
 	t.Helper()
-	got, e := a.firstParty(t, "register", map[string]string{"username": name, "email": name + "@example.com", "password": testPassword})
+	body := map[string]string{"username": name, "email": name + "@example.com", "password": testPassword}
+	got, e := a.firstParty(t, "register", body)
+	for end := time.Now().Add(patience); got.Status == http.StatusServiceUnavailable && time.Now().Before(end); {
+		select {
+		case <-time.After(time.Second): // what Retry-After asks for at the least
+		case <-t.Context().Done():
+			t.Fatal(t.Context().Err())
+		}
+		got, e = a.firstParty(t, "register", body)
+	}
 	if got.Status != http.StatusOK {
 		t.Fatalf("register %s: %d %s", name, got.Status, e.Message)
 	}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -54,26 +53,10 @@ func ours(environ []string) map[string]string {
 	return found
 }
 
-// foreign reports whether a variable with our prefix is somebody else's: of the
-// tests, or one that Kubernetes sets in every pod for a service called mintmark
-// (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
-// MINTMARK_PORT=8080 is not one of those but a mistake worth an answer.
+// foreign reports whether a variable with our prefix is somebody else's.
 func foreign(variable, text string) bool {
-	if strings.HasPrefix(variable, prefix+"TEST_") {
-		return true
-	}
-	if kubernetesURL.MatchString(variable) {
-		return strings.Contains(text, "://")
-	}
-	return kubernetesService.MatchString(variable)
+	return strings.HasPrefix(variable, prefix+"TEST_") || injected(variable, text)
 }
-
-var (
-	kubernetesURL     = regexp.MustCompile(`^MINTMARK_PORT(_\d+_(TCP|UDP|SCTP))?$`)
-	kubernetesService = regexp.MustCompile(`^MINTMARK_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR))$`)
-	// kubernetesSibling is the same for services whose names begin with mintmark-.
-	kubernetesSibling = regexp.MustCompile(`^MINTMARK_\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
-)
 
 func (l *loader) reportUnknownVariable(variable string) {
 	var known []string
@@ -83,11 +66,7 @@ func (l *loader) reportUnknownVariable(variable string) {
 			known = append(known, k.name+fileSuffix)
 		}
 	}
-	d := unknown(variable, known)
-	if kubernetesSibling.MatchString(variable) {
-		d.mend += "; if Kubernetes set it for another service, set enableServiceLinks: false in the pod"
-	}
-	l.report(printable(variable), environmentSource, d)
+	l.report(printable(variable), environmentSource, unknown(variable, known))
 }
 
 // printable keeps a stranger's name from breaking the line it is printed on.

@@ -277,7 +277,6 @@ func TestUnknownKeysNameTheNearest(t *testing.T) {
 		"MINTMARK_ROOT_SECRETS_FILE":     "MINTMARK_ROOT_SECRET_FILE",
 		"MINTMARK_PASSWORD_MEMORY":       "MINTMARK_PASSWORD_MEMORY_KIB",
 		"MINTMARK_FROBNICATE":            "there is no such key; `mintmark config show` lists the known keys",
-		"MINTMARK_REDIS_SERVICE_HOST":    "enableServiceLinks: false",
 		"MINTMARK_" + "X\nforged: line":  `"MINTMARK_X\nforged: line"`,
 		"MINTMARK_" + rootText + "@home": "`mintmark config show` lists",
 	} {
@@ -287,7 +286,7 @@ func TestUnknownKeysNameTheNearest(t *testing.T) {
 			t.Errorf("%s: the value is printed: %v", variable, problems)
 		}
 	}
-	expect(t, given{env: []string{"MINTMARK_PORT=8080"}}.problems(t), "no such key")
+	expect(t, given{env: []string{"MINTMARK_PORT=8080", "MINTMARK_REDIS_SERVICE_HOST=redis"}}.problems(t), "no such key", "no such key")
 	expect(t, given{yaml: "Access-Token-TTL: 5m\n"}.problems(t), "nearest known one is access_token_ttl")
 	expect(t, given{yaml: "MINTMARK_HTTP_ADDR: 127.0.0.1:1\n"}.problems(t), "nearest known one is http_addr")
 }
@@ -295,9 +294,8 @@ func TestUnknownKeysNameTheNearest(t *testing.T) {
 func TestVariablesOfOthersAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	given{env: []string{
-		"MINTMARK_TEST_DATABASE_URL=x", "MINTMARK_SERVICE_HOST=10.0.0.1", "MINTMARK_SERVICE_PORT=80", "MINTMARK_SERVICE_PORT_HTTP=80",
-		"MINTMARK_PORT=tcp://10.0.0.1:80", "MINTMARK_PORT_80_TCP=tcp://10.0.0.1:80", "MINTMARK_PORT_80_TCP_PROTO=tcp",
-		"MINTMARK_PORT_80_TCP_PORT=80", "MINTMARK_PORT_80_TCP_ADDR=10.0.0.1", "HOME=/", "MINTMARKX=1", "nonsense",
+		"MINTMARK_TEST_DATABASE_URL=x", "MINTMARK_PORT=tcp://10.0.0.1:80", "MINTMARK_POSTGRES_SERVICE_HOST=10.0.0.1",
+		"HOME=/", "MINTMARKX=1", "nonsense",
 	}}.mustLoad(t)
 }
 

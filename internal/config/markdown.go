@@ -64,8 +64,9 @@ The first of these sources that has a value wins:
 | default | below |
 
 An unknown name is an error, which suggests the nearest known key. Only these variables are
-ignored: ` + "`MINTMARK_TEST_*`" + `, and the ` + "`MINTMARK_SERVICE_…` and `MINTMARK_PORT…`" + ` that Kubernetes sets
-for a service called mintmark.
+ignored: ` + "`MINTMARK_TEST_*`" + `, and those that Kubernetes sets in every pod for the services called ` + "`mintmark`" + ` or
+` + "`mintmark-…`, like `MINTMARK_POSTGRES_SERVICE_HOST=10.0.0.1` or `MINTMARK_REDIS_PORT=tcp://10.0.0.1:6379`" + `. A name of
+that kind with a value of another kind, like ` + "`MINTMARK_HTTP_PORT=8080`" + `, is an error, too.
 
 Secrets (the root secret, and the three URLs if they contain a password) are not accepted on
 the command line, which every user of the machine can read: a flag takes ` + "`@file`, or `-`" + ` for

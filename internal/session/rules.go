@@ -52,6 +52,15 @@ type State struct {
 	Skips     uint8     // successors burned in a row
 }
 
+// OrMissing is s, or the missing State if s is none that [Decide] returns: somebody wrote
+// it by hand. Stores call it on what they have read.
+func (s State) OrMissing() State {
+	if s.Prev > s.Cur {
+		return State{}
+	}
+	return s
+}
+
 // Row is what the durable row says of the session.
 type Row struct {
 	Revoked        bool

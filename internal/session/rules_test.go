@@ -229,6 +229,22 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+func TestAStateWhoseOrderIsWrongReadsAsMissing(t *testing.T) {
+	t.Parallel()
+	for prev := range uint32(4) {
+		for cur := range uint32(4) {
+			given := session.State{Cur: cur, Prev: prev, RotatedAt: rotated, Skips: 1}
+			want := given
+			if prev > cur {
+				want = session.State{}
+			}
+			if got := given.OrMissing(); got != want {
+				t.Errorf("%+v reads as %+v, want %+v", given, got, want)
+			}
+		}
+	}
+}
+
 func TestVerdictsSayWhetherATokenIsIssued(t *testing.T) {
 	t.Parallel()
 	tests := map[session.Verdict]struct {

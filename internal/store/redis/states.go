@@ -18,7 +18,7 @@ var _ session.States = (*Store)(nil)
 // UpdateState implements [session.States]. The key is `s:` and the session's id,
 // the value reads `cur prev rotated_ms skips#nonce`.
 //
-// A value that does not parse is treated as missing, and replaced: an error
+// A value that UpdateState did not write is treated as missing, and replaced: an error
 // would end the session for good, while the rules take a missing state safely,
 // because the checkpoint of the durable row bounds what they let through.
 func (s *Store) UpdateState(ctx context.Context, sessionID string, keep time.Duration, decide session.Decider) error {
@@ -66,5 +66,5 @@ func parseState(payload string) session.State {
 	if formatState(state) != payload { // no numbers, too large, other widths, signs
 		return session.State{}
 	}
-	return state
+	return state.OrMissing()
 }

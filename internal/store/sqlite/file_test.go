@@ -65,6 +65,27 @@ func TestAStateNeedsASession(t *testing.T) {
 	}
 }
 
+func TestAStateOfStrangersReadsAsMissing(t *testing.T) {
+	t.Parallel()
+	path := migrated(t)
+	store := open(t, path)
+	id := storetest.NewSession(t, store)
+	by, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer by.Close()
+	const write = `UPDATE sessions SET state_cur = 2, state_prev = 3, state_rotated_at = 1795000000000, state_skips = 1 WHERE id = ?`
+	if _, err := by.ExecContext(t.Context(), write, id); err != nil {
+		t.Fatal(err)
+	}
+	got := session.State{Cur: 1}
+	get := func(stored session.State, _ time.Time) (session.State, bool) { got = stored; return stored, false }
+	if err := store.UpdateState(t.Context(), id, keep, get); err != nil || got != (session.State{}) {
+		t.Errorf("read %+v, %v; want the zero State", got, err)
+	}
+}
+
 func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
 	t.Parallel()
 	file := migrated(t)

@@ -29,7 +29,7 @@ func (s *Store) UpdateState(ctx context.Context, sessionID string, _ time.Durati
 			return err
 		}
 		stateNow.RotatedAt = rotated.Time
-		next, write := decide(stateNow, t.now)
+		next, write := decide(stateNow.OrMissing(), t.now)
 		switch {
 		case !write:
 			return nil

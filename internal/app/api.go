@@ -72,9 +72,11 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		Observer:       a.metrics,
 		Metrics:        a.metrics.Handler(),
 		Ready:          a.isReady,
+		Notes:          a.notes,
 		Log:            a.log,
 	})
 	a.watchLists()
+	a.meterClocks()
 	return err
 }
 
@@ -103,11 +105,22 @@ func (a *App) meterKeys() {
 		func() float64 { return float64(a.keys.Outlook().Published) })
 	a.metrics.Gauge("mintmark_keys_damaged", "Damaged keys: those that should be in the JWKS but are not whole, and those that are to sign but don't open.",
 		func() float64 { return float64(a.keys.Outlook().Damaged) })
-	a.metrics.Gauge("mintmark_clock_skew_seconds", "How far the clock of this machine is ahead of the database's.",
-		func() float64 { return a.keys.Outlook().Skew.Seconds() })
 	a.metrics.Gauge("mintmark_keys_age_seconds", "How long ago the keys were read from the database; above 60, this replica signs nothing.",
 		func() float64 { return a.keys.Outlook().Age.Seconds() })
 }
+
+// meterClocks shows how far each clock is ahead of the median.
+func (a *App) meterClocks() {
+	a.metrics.Gauges("mintmark_clock_offset_seconds", "How far a clock is ahead of the median of this machine's, the database's and Redis's.", "clock",
+		func(set func(name string, value float64)) {
+			for _, offset := range a.clocks.Now().Offsets() {
+				set(string(offset.Name), offset.Ahead.Seconds())
+			}
+		})
+}
+
+// notes are what operators should know of a replica that is ready all the same.
+func (a *App) notes() []string { return clockNotes(a.clocks.Now(), a.cfg.AccessTokenTTL) }
 
 func verdictNames() []string {
 	var names []string

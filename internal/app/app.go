@@ -13,6 +13,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/httpapi"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
@@ -48,8 +49,9 @@ type App struct {
 	public      net.Listener
 	operations  net.Listener
 	ready       readiness
-	deaf        atomic.Bool    // no notice of a change comes from elsewhere; of every heed
-	clockAstray bool           // the clock is known to be wrong; of the task that tends the keys
+	deaf        atomic.Bool // no notice of a change comes from elsewhere; of every heed
+	clocks      *clock.Watch
+	wrongClock  string         // the clock that was logged to be wrong, ""; of the task that reads them
 	closers     []func() error // in the order of opening
 }
 
@@ -57,11 +59,15 @@ type App struct {
 // whatever was opened is closed again. ErrListen, ErrDataDir, ErrDataDirInUse,
 // ErrRootSecret, ErrUnavailable, keyring.ErrUnsealable and the errors of db.Check.
 func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error) {
-	a := &App{cfg: cfg, log: log}
+	a := newApp(cfg, log)
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
+}
+
+func newApp(cfg config.Config, log *slog.Logger) *App {
+	return &App{cfg: cfg, log: log, clocks: clock.NewWatch(nil)}
 }
 
 func (a *App) open(ctx context.Context) error {
@@ -77,6 +83,11 @@ func (a *App) open(ctx context.Context) error {
 	}
 	if err := a.openStores(ctx); err != nil {
 		return err
+	}
+	for range 2 { // what needs clocks that agree need not wait
+		if err := a.readClocks(ctx); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
 	}
 	a.keys = keyring.New(a.store, keyring.NewSealer(a.cfg.Issuer, roots), keyPolicy(a.cfg))
 	if err := a.keys.Start(ctx); err != nil {
@@ -269,7 +280,7 @@ func (a *App) openProductionStores(ctx context.Context) error {
 		return err
 	}
 	a.closers = append(a.closers, inRedis.Close)
-	a.ephemeral = &ephemeral{states: inRedis, limits: inRedis}
+	a.ephemeral = &ephemeral{states: inRedis, limits: inRedis, clock: inRedis.Now}
 	if policy := inRedis.EvictionPolicy(ctx); policy != "" && policy != "noeviction" {
 		a.log.Warn("Redis evicts keys (maxmemory-policy " + policy + "); set it to noeviction")
 	}

@@ -31,7 +31,6 @@ const (
 	tickTimeout     = 5 * time.Second
 	gatherFor       = 50 * time.Millisecond // what is hinted at within it is done at once
 	awaitAgain      = 5 * time.Second
-	maxSkew         = 10 * time.Second
 	lastFlushWithin = 2 * time.Second
 )
 
@@ -136,6 +135,7 @@ func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { a.heed(ctx, a.store.AwaitClients, clientsChanged) })
 	for _, task := range []task{
 		{"keys", keyring.PollEvery, 0, keysChanged, a.tendKeys},
+		{"clocks", clocksEvery, 0, nil, a.readClocks},
 		{"clients", clientsEvery, 0, clientsChanged, a.clients.Refresh},
 		{"status lists", revocation.PollEvery, revocation.Apart, a.lists.Woken(), a.lists.Refresh},
 		{"checkpoints", flushEvery, 0, nil, a.checkpoints.Flush},
@@ -223,22 +223,7 @@ func (a *App) tendKeys(ctx context.Context) error {
 	if now.Signing != before.Signing {
 		a.log.Info("another key signs now", "kid", now.Signing, "before", before.Signing, "next_switch", now.NextSwitch)
 	}
-	if astray := now.Skew.Abs() > maxSkew; astray != a.clockAstray {
-		a.clockAstray = astray
-		a.tellClock(now.Skew)
-	}
 	return err
-}
-
-// tellClock warns of a clock that is wrong. Keys and tokens go by the database's and
-// are right all the same; the log, and TLS, are not.
-func (a *App) tellClock(skew time.Duration) {
-	if !a.clockAstray {
-		a.log.Info("the clock of this machine agrees with the database's again")
-		return
-	}
-	a.log.Warn("the clock of this machine is not the database's; tokens go by the database's, but set this machine's right",
-		"ahead", skew.Round(time.Second).String())
 }
 
 // flush writes what is still queued at the end, the events first: a checkpoint that is lost is noted again by the

@@ -158,4 +158,5 @@ func openRedis(ctx context.Context, cfg config.Config, tracing *telemetry.Tracin
 type ephemeral struct {
 	states session.States
 	limits ratelimit.Store
+	clock  func(context.Context) (time.Time, error) // nil: that of this machine, as the durable store's
 }

@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,47 +201,4 @@ func (d damaged) SigningKeys(ctx context.Context) ([]keyring.Stored, time.Time, 
 		stored[i] = d.change(stored[i])
 	}
 	return stored, now, err
-}
-
-// skewed is a store of keys whose clock is another.
-type skewed struct {
-	keyring.Store
-	by func() time.Duration
-}
-
-func (s skewed) SigningKeys(ctx context.Context) ([]keyring.Stored, time.Time, error) {
-	stored, now, err := s.Store.SigningKeys(ctx)
-	return stored, now.Add(s.by()), err
-}
-
-func TestAWrongClockIsLoggedOnceAndOnceWhenItIsRightAgain(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := build(t)
-		var skew time.Duration
-		_, roots, err := inForceWithRoots(h.cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.keys = keyring.New(skewed{h.store, func() time.Duration { return skew }}, keyring.NewSealer(h.cfg.Issuer, roots), keyPolicy(h.cfg))
-		var lines []string
-		for _, skew = range []time.Duration{0, maxSkew, maxSkew + time.Second, maxSkew + time.Minute, 0, 0, -maxSkew, -maxSkew - time.Second, 0} {
-			before := len(h.said.String())
-			if err := h.tendKeys(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			_, level, _ := strings.Cut(h.said.String()[before:], "level=")
-			level, _, _ = strings.Cut(level, " ")
-			lines = append(lines, level)
-		}
-		// The first line names the key that signs.
-		if got, want := fmt.Sprint(lines), "[INFO  WARN  INFO   WARN INFO]"; got != want {
-			t.Errorf("%s, want %s; the log says\n%s", got, want, h.said)
-		}
-		wantLine(t, h.said.String(), `level=WARN msg="the clock of this machine is not the database's; tokens go by the database's, but set this machine's right" ahead=-11s`)
-		wantLine(t, h.said.String(), `ahead=11s`)
-		if err := h.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 }

@@ -113,17 +113,17 @@ func TestTheMetricsTellHowTheAuthorityIs(t *testing.T) {
 		stop := h.run(t)
 		time.Sleep(time.Minute)
 		wantFigures(t, h, map[string]string{
-			"mintmark_audit_events_dropped":          "0",
-			"mintmark_checkpoints_dropped":           "0",
-			"mintmark_keys_published":                "2",
-			"mintmark_keys_damaged":                  "0",
-			"mintmark_status_list_revoked":           "0",
-			"mintmark_status_list_waiters":           "0",
-			"mintmark_status_list_lead_seconds":      "0",
-			"mintmark_clock_skew_seconds":            "0",
-			"mintmark_http_connections":              "0",
-			"mintmark_http_requests_in_flight":       "1", // the one that asks
-			`mintmark_logins_total{outcome="error"}`: "",
+			"mintmark_audit_events_dropped":                  "0",
+			"mintmark_checkpoints_dropped":                   "0",
+			"mintmark_keys_published":                        "2",
+			"mintmark_keys_damaged":                          "0",
+			"mintmark_status_list_revoked":                   "0",
+			"mintmark_status_list_waiters":                   "0",
+			"mintmark_status_list_lead_seconds":              "0",
+			`mintmark_clock_offset_seconds{clock="machine"}`: "0",
+			"mintmark_http_connections":                      "0",
+			"mintmark_http_requests_in_flight":               "1", // the one that asks
+			`mintmark_logins_total{outcome="error"}`:         "",
 		})
 		if next := h.keys.Outlook().NextSwitch; next.IsZero() || h.figure(t, "mintmark_keys_next_rotation_timestamp_seconds") == "0" {
 			t.Errorf("the next rotation is %s", next)

@@ -34,8 +34,8 @@ const (
 func Rooms() []Room {
 	stores := []string{gin, jwx, "net/http"}
 	pure := []string{gin, pgx, goRedis, jwx, sqlPkg, sqliteGo, "net/http"}
-	nouns := []string{"internal/audit", "internal/secret", "internal/ratelimit"}
-	kept := []string{"internal/audit", "internal/client", "internal/grant", "internal/keyring", "internal/revocation", "internal/session", "internal/user", "internal/ratelimit", "internal/secret"}
+	nouns := []string{"internal/audit", "internal/clock", "internal/secret", "internal/ratelimit"}
+	kept := []string{"internal/audit", "internal/client", "internal/clock", "internal/grant", "internal/keyring", "internal/revocation", "internal/session", "internal/user", "internal/ratelimit", "internal/secret"}
 	return []Room{
 		{Path: "cmd/mintmark", Ours: []string{"internal/cli"}, Never: []string{gin, pgx, goRedis, jwx, sqlPkg}},
 		{Path: "cmd/weather", Ours: []string{"internal/weather", "pkg/verifier"}, Only: []string{"none"}},
@@ -59,7 +59,7 @@ func Rooms() []Room {
 		{Path: "internal/session", Ours: nouns, Never: pure},
 		{Path: "internal/grant", Ours: nouns, Never: pure},
 		{Path: "internal/keyring", Ours: append([]string{"internal/etag", "internal/token"}, nouns...), Never: []string{gin, pgx, goRedis, sqlPkg, sqliteGo, "net/http"}},
-		{Path: "internal/revocation", Ours: []string{"internal/etag", "internal/oauth", "internal/session", "internal/token"}, Never: pure},
+		{Path: "internal/revocation", Ours: []string{"internal/clock", "internal/etag", "internal/oauth", "internal/session", "internal/token"}, Never: pure},
 		{Path: "internal/token", Never: []string{gin, pgx, goRedis, sqlPkg, sqliteGo, "net/http"}},
 		{Path: "internal/ratelimit", Never: pure},
 		{Path: "internal/audit", Ours: []string{"internal/text"}, Never: pure},
@@ -68,6 +68,7 @@ func Rooms() []Room {
 		{Path: "internal/text", Only: []string{"none"}},
 		{Path: "internal/duration", Only: []string{"none"}},
 		{Path: "internal/etag", Only: []string{"none"}},
+		{Path: "internal/clock", Only: []string{"none"}},
 		{Path: "internal/storeurl", Ours: []string{"internal/duration", "internal/secret"}, Only: []string{"none"}},
 		{Path: "internal/private", Only: []string{"golang.org/x/sys"}},
 		{Path: "internal/version", Only: []string{"none"}},

@@ -93,7 +93,7 @@ func TestTagsOfDocumentsFollowTheirContent(t *testing.T) {
 	}
 }
 
-// TestOnlyOperatorsLearnWhyItIsNotReady: the reason may name hosts of ours.
+// TestOnlyOperatorsLearnWhyItIsNotReady, and what is wrong though it is: it may name hosts of ours.
 func TestOnlyOperatorsLearnWhyItIsNotReady(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -107,6 +107,9 @@ func TestOnlyOperatorsLearnWhyItIsNotReady(t *testing.T) {
 	for _, surface := range []http.Handler{s.public, s.operations} {
 		wantAnswer(t, "ready", get(surface, "/readyz"), 200, "ready\n")
 	}
+	s.notes = []string{"the clock of the database is wrong", "and another thing"}
+	wantAnswer(t, "with notes, in public", get(s.public, "/readyz"), 200, "ready\n")
+	wantAnswer(t, "with notes, to operators", get(s.operations, "/readyz"), 200, "ready\n- the clock of the database is wrong\n- and another thing\n")
 	s.ready = errors.New("keys are stale: db-1.internal")
 	wantAnswer(t, "in public", get(s.public, "/readyz"), 503, "not ready\n")
 	wantAnswer(t, "to operators", get(s.operations, "/readyz"), 503, "not ready: keys are stale: db-1.internal\n")

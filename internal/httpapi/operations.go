@@ -38,12 +38,16 @@ func (s *Server) readyz(c *gin.Context) error {
 	return nil
 }
 
-// readyzDetailed also says why not.
+// readyzDetailed also says why not, and what is out of order although requests are welcome.
 func (s *Server) readyzDetailed(c *gin.Context) error {
 	if err := s.Ready(); err != nil {
 		c.String(http.StatusServiceUnavailable, "not ready: %v\n", err)
 		return nil
 	}
-	c.String(http.StatusOK, "ready\n")
+	text := "ready\n"
+	for _, note := range s.Notes() {
+		text += "- " + note + "\n"
+	}
+	c.String(http.StatusOK, "%s", text)
 	return nil
 }

@@ -36,7 +36,8 @@ type Config struct {
 	CORSOrigins    []string
 	Observer       Observer
 	Metrics        http.Handler
-	Ready          func() error // nil while requests are welcome
+	Ready          func() error    // nil while requests are welcome
+	Notes          func() []string // what operators should know while it is ready
 	Log            *slog.Logger
 }
 

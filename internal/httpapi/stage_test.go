@@ -73,7 +73,8 @@ type stage struct {
 	lists   *revocation.Lists
 	events  *audit.Queue
 	log     *record
-	ready   error // what Ready says
+	ready   error    // what Ready says
+	notes   []string // and what Notes says
 
 	mu       sync.Mutex
 	observed []observed // guarded by mu
@@ -159,7 +160,7 @@ func (s *stage) build(t *testing.T, change func(*httpapi.Config)) {
 	config := httpapi.Config{
 		Issuer: issuer, Capabilities: oauth.Capabilities{GrantTypes: []string{oauth.GrantRefreshToken}, AuthMethods: []string{"none"}}, Keys: s.keys, Lists: s.lists,
 		Limits: limits, LocalLimits: memory.NewLimits(s.clock.Now, 1000), CORSOrigins: []string{page, "https://other.example"},
-		Observer: s, Ready: func() error { return s.ready }, Log: log,
+		Observer: s, Ready: func() error { return s.ready }, Notes: func() []string { return s.notes }, Log: log,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("metric 1\n")) }),
 	}
 	config.Authority = authority.New(authority.Config{

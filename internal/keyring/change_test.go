@@ -448,7 +448,6 @@ func TestASnapshotThatTheDatabasesClockHasLeftBehindSignsNothing(t *testing.T) {
 	}
 }
 
-// TestAProcessWithAWrongClockSignsByTheDatabases: it learns how far it is off.
 func TestAProcessWithAWrongClockSignsByTheDatabases(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Add(-time.Hour)
@@ -458,9 +457,6 @@ func TestAProcessWithAWrongClockSignsByTheDatabases(t *testing.T) {
 	}
 	if _, err := k.Signer(now); err != nil {
 		t.Error(err)
-	}
-	if skew := k.Outlook().Skew.Round(time.Minute); skew != time.Hour {
-		t.Errorf("skew %s, want an hour", skew)
 	}
 	listed, at, err := k.List(t.Context())
 	if err != nil || len(listed) != 2 || listed[1].ActivatesAt.Sub(at).Round(time.Minute) != policy.RotateEvery {

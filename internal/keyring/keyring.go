@@ -167,7 +167,6 @@ type Outlook struct {
 	Published  int           // keys in the JWKS
 	Damaged    int           // keys that should be in it and are not whole, or are to sign and don't open
 	Age        time.Duration // since the keys were read
-	Skew       time.Duration // how far this process's clock was ahead of the database's then
 }
 
 // Outlook is the state of the keys for metrics and the log; zero before the first read.
@@ -180,7 +179,7 @@ func (k *Keyring) Outlook() Outlook {
 	now := s.at.Add(age)
 	signing, _ := SigningAt(s.keys, now)
 	standby, _ := StandbyAt(s.keys, now)
-	o := Outlook{Signing: signing.KID, NextSwitch: standby.ActivatesAt, Published: len(s.members), Age: age, Skew: s.read.Sub(s.at)}
+	o := Outlook{Signing: signing.KID, NextSwitch: standby.ActivatesAt, Published: len(s.members), Age: age}
 	for _, key := range s.keys {
 		state := StateAt(key, s.keys, now, k.policy)
 		_, opens := s.signers[key.KID]

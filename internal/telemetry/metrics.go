@@ -53,6 +53,25 @@ func (m *Metrics) Gauge(name, help string, read func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
 }
 
+// Gauges registers values of one label that are read when they are asked for.
+func (m *Metrics) Gauges(name, help, label string, read func(set func(value string, figure float64))) {
+	m.registry.MustRegister(gauges{prometheus.NewDesc(name, help, []string{label}, nil), read})
+}
+
+// gauges is a collector of the values that read sets.
+type gauges struct {
+	desc *prometheus.Desc
+	read func(set func(value string, figure float64))
+}
+
+func (g gauges) Describe(out chan<- *prometheus.Desc) { out <- g.desc }
+
+func (g gauges) Collect(out chan<- prometheus.Metric) {
+	g.read(func(value string, figure float64) {
+		out <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, figure, value)
+	})
+}
+
 // Handler serves the metrics in the Prometheus text format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})

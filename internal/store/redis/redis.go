@@ -105,6 +105,17 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
+// Now returns Redis's clock; in a Cluster that of one node.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.roundTrip)
+	defer cancel()
+	now, err := s.client.Time(ctx).Result()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read Redis's clock: %w", err)
+	}
+	return now.UTC(), nil
+}
+
 // EvictionPolicy returns Redis's maxmemory-policy, or "" when Redis does not
 // tell. Anything but noeviction may throw away the state of live sessions; no one
 // is logged out by it, but a stolen token is noticed later. It reads INFO, because

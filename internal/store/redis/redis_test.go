@@ -223,3 +223,22 @@ func set(tb testing.TB, store *redis.Store, id string, next session.State) {
 		tb.Fatalf("update state: %v", err)
 	}
 }
+
+func TestNowIsTheClockOfRedis(t *testing.T) {
+	t.Parallel()
+	url := testserver.Redis(t)
+	store, raw := open(t, url), rawClient(t, url)
+	clock := func() time.Time {
+		t.Helper()
+		now, err := raw.Time(t.Context()).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now
+	}
+	before := clock()
+	now, err := store.Now(t.Context())
+	if after := clock(); err != nil || now.Before(before) || now.After(after) {
+		t.Errorf("now = %s, %v; want from %s to %s", now, err, before, after)
+	}
+}

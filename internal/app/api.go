@@ -86,7 +86,7 @@ func (a *App) watchLists() {
 		func() float64 { return float64(a.lists.Revoked()) })
 	a.metrics.Gauge("mintmark_status_list_age_seconds", "Time since the revoked sessions were read.",
 		func() float64 { return a.lists.Age().Seconds() })
-	a.metrics.Gauge("mintmark_status_list_lead_seconds", "How far the time of the status lists is ahead of the database's clock, which was set back.",
+	a.metrics.Gauge("mintmark_status_list_lead_seconds", "How far the time of the status lists is ahead of the median of the clocks, which went back.",
 		func() float64 { return a.lists.Lead().Seconds() })
 	a.metrics.Gauge("mintmark_status_list_waiters", "Requests that wait for a status list to change.",
 		func() float64 { return float64(a.api.Waiting()) })

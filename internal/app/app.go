@@ -103,7 +103,7 @@ func (a *App) open(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	a.lists = revocation.New(revocation.Config{
-		Issuer: a.cfg.Issuer, AccessTTL: a.cfg.AccessTokenTTL, Store: a.store, Signer: a.keys.Signer,
+		Issuer: a.cfg.Issuer, AccessTTL: a.cfg.AccessTokenTTL, Store: a.store, Signer: a.keys.Signer, Clocks: a.clocks.At,
 	})
 	if err := a.readLists(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -4,8 +4,9 @@
 //
 // It protects three invariants: a confirmed revocation reaches every follower of the lists within seconds; it is never
 // taken back while an access token of the session is valid; and an outage of the authority causes no refusal of tokens
-// of other sessions. Lists are derived only from the durable store and its clock, so that replicas that read the same
-// rows make the same bytes, and Redis may lose data without effect. record.go (what was read, and what to read next),
+// of other sessions. Lists are derived only from the durable store, so that replicas that read the same rows make the
+// same bytes, and Redis may lose data without effect. Their time is the median of the clocks, so that no single clock
+// that is wrong hides a revocation. record.go (what was read, and what to read next),
 // window.go (when a list changes) and version.go (which of two is newer) are pure.
 //
 // A list is signed when it changes, not when it is requested: serving and waiting cost no signature and no database
@@ -16,12 +17,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/oauth"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/token"
@@ -34,12 +35,15 @@ var (
 	ErrStale = errors.New("status lists are not up to date")
 )
 
-// Config is what the lists are made from. Everything is required.
+// Config is what the lists are made from. Everything but Clocks is required.
 type Config struct {
 	Issuer    string
 	AccessTTL time.Duration
 	Store     Store
-	Signer    func(now time.Time) (*token.Signer, error) // of database time
+	Signer    func(now time.Time) (*token.Signer, error) // of the reliable time
+	// Clocks says what the clocks say now, given what the database's has just said. Nil: there
+	// is no other.
+	Clocks func(database time.Time) clock.Clocks
 }
 
 // Lists is the live view of the lists. Refresh replaces the snapshot; readers never
@@ -55,15 +59,16 @@ type Lists struct {
 	mu       sync.Mutex
 	expected []int64 // indexes of sessions that were revoked here; guarded by mu
 
-	record // Refresh's own
+	databaseAhead time.Duration // how far the database's clock is ahead of the lists' time, at least; Refresh's own
+	record                      // likewise
 }
 
 // snapshot is immutable once stored.
 type snapshot struct {
 	lists   []*list       // nil: could not be signed yet
 	overdue map[int]bool  // those that should be others, but could not be signed
-	now     time.Time     // the database's clock at the reading; never goes back by less than an epoch
-	lead    time.Duration // how far that is ahead of what the database said
+	now     time.Time     // the median of the clocks at the reading; never goes back by less than an epoch
+	lead    time.Duration // how far that is ahead of what they said
 	read    time.Time     // this process's clock before it, for the age alone
 	revoked int
 }
@@ -74,6 +79,8 @@ type list struct {
 	version
 	n        int
 	kid      string
+	issued   time.Time
+	comes    time.Time     // when the first of the revocations comes that are ahead of the clocks; zero: none is
 	replaced chan struct{} // closed when there is another
 }
 
@@ -86,6 +93,9 @@ type List struct {
 
 // New returns lists that know nothing yet.
 func New(config Config) *Lists {
+	if config.Clocks == nil {
+		config.Clocks = func(database time.Time) clock.Clocks { return clock.Clocks{Database: database} }
+	}
 	stopped := make(chan struct{})
 	return &Lists{
 		Config: config, began: time.Now(), wake: make(chan struct{}, 1), record: newRecord(),
@@ -227,8 +237,8 @@ func (l *Lists) Age() time.Duration {
 	return 0
 }
 
-// Lead is how far the time of the lists is ahead of the database's clock: more than
-// nothing after that was set back.
+// Lead is how far the time of the lists is ahead of the median of the clocks: more than
+// nothing after that went back.
 func (l *Lists) Lead() time.Duration {
 	if s := l.snapshot.Load(); s != nil {
 		return s.lead
@@ -241,7 +251,7 @@ func (l *Lists) Lead() time.Duration {
 // the next Refresh goes on where this one ended. One goroutine calls it.
 func (l *Lists) Refresh(ctx context.Context) error {
 	next := &snapshot{read: time.Now()}
-	databaseNow, err := l.readRevoked(ctx)
+	clocks, err := l.readRevoked(ctx)
 	if err != nil {
 		return err
 	}
@@ -249,9 +259,9 @@ func (l *Lists) Refresh(ctx context.Context) error {
 	if old == nil {
 		old = &snapshot{}
 	}
-	next.now = l.timeAt(databaseNow)
-	next.lead = next.now.Sub(databaseNow)
-	signer, noSigner := l.Signer(databaseNow)
+	next.now = l.timeAt(clocks.Median())
+	next.lead = next.now.Sub(clocks.Median())
+	signer, noSigner := l.Signer(clocks.Reliable())
 	replaced, err := l.renew(next, old, signer, noSigner)
 	for _, revoked := range l.revoked {
 		next.revoked += len(revoked)
@@ -269,13 +279,13 @@ func (l *Lists) renew(next, old *snapshot, signer *token.Signer, noSigner error)
 	next.lists, next.overdue = make([]*list, len(l.revoked)), make(map[int]bool)
 	copy(next.lists, old.lists)
 	for n, before := range next.lists {
-		if before != nil && !l.changed[n] && before.epoch == epochOf(n, next.now) && (noSigner != nil || before.kid == signer.KID()) {
+		if before != nil && !l.changed[n] && before.isOf(next.now) && (noSigner != nil || before.kid == signer.KID()) {
 			continue
 		}
 		if before == nil || before.epoch != epochOf(n, next.now) {
 			l.forget(n, epochOf(n, next.now), time.Since(l.began))
 		}
-		fresh, signErr := l.sign(n, next.now, signer, noSigner)
+		fresh, signErr := l.sign(n, next.now, before, signer, noSigner)
 		if signErr != nil {
 			next.overdue[n], err = true, errors.Join(err, signErr)
 			continue
@@ -289,23 +299,23 @@ func (l *Lists) renew(next, old *snapshot, signer *token.Signer, noSigner error)
 	return replaced, err
 }
 
+// isOf reports whether the list would be the same if it were signed again at a time.
+func (x *list) isOf(now time.Time) bool {
+	return x.epoch == epochOf(x.n, now) && (x.comes.IsZero() || isAhead(x.comes, now))
+}
+
 // sign makes list n as of now. Everything in it follows from what was revoked, the
-// epoch and the key, so that every replica signs the same bytes.
-func (l *Lists) sign(n int, now time.Time, signer *token.Signer, noSigner error) (*list, error) {
+// epoch and the key, so that every replica signs the same bytes. before is the list that
+// it replaces, or nil.
+func (l *Lists) sign(n int, now time.Time, before *list, signer *token.Signer, noSigner error) (*list, error) {
 	if noSigner != nil {
 		return nil, fmt.Errorf("find signing key of status list: %w", noSigner)
 	}
 	epoch := epochOf(n, now)
 	begin := beginOf(n, epoch)
-	issued, expiry := begin, begin.Add(l.AccessTTL+2*Epoch).Truncate(time.Second)
-	indexes := make([]int64, 0, len(l.revoked[n]))
-	for i, b := range l.revoked[n] {
-		indexes = append(indexes, i)
-		if at := b.time(); at.After(issued) {
-			issued = at.Truncate(time.Second)
-		}
-	}
-	slices.Sort(indexes)
+	expiry := begin.Add(l.AccessTTL + 2*Epoch).Truncate(time.Second)
+	indexes, latest, comes := l.set(n, now)
+	issued := issuedAt(begin, latest, now, before)
 	signed, err := signer.SignStatusList(token.StatusList{
 		URI: l.uri(n), IssuedAt: issued, Expiry: expiry, TTL: TTL, Compressed: compress(indexes),
 	})
@@ -315,6 +325,6 @@ func (l *Lists) sign(n int, now time.Time, signer *token.Signer, noSigner error)
 	v := version{epoch, len(indexes), digestOf(signer.KID(), issued, expiry, indexes)}
 	return &list{
 		List: List{Token: signed, ETag: v.tag(), Expiry: expiry}, version: v,
-		n: n, kid: signer.KID(), replaced: make(chan struct{}),
+		n: n, kid: signer.KID(), issued: issued, comes: comes, replaced: make(chan struct{}),
 	}, nil
 }

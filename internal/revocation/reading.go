@@ -3,6 +3,8 @@ package revocation
 import (
 	"context"
 	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/clock"
 )
 
 const (
@@ -15,35 +17,43 @@ const (
 )
 
 // readRevoked reads the latest revoked sessions and a page of the older ones, or all of
-// them when the latest tell that these were not read. It returns the database's clock.
-func (l *Lists) readRevoked(ctx context.Context) (time.Time, error) {
+// them when the latest tell that these were not read. It returns the clocks.
+func (l *Lists) readRevoked(ctx context.Context) (clock.Clocks, error) {
 	expected := l.takeExpected()
-	databaseNow, more, err := l.readPage(ctx, Revoked{}, expected)
+	clocks, more, err := l.readPage(ctx, Revoked{}, expected)
 	if err != nil {
 		l.expect(expected) // at the next reading, which comes by itself
-		return time.Time{}, err
+		return clock.Clocks{}, err
 	}
 	for more {
 		if _, more, err = l.readPage(ctx, l.walk.at, nil); err != nil {
-			return time.Time{}, err
+			return clock.Clocks{}, err
 		}
 	}
-	return databaseNow, nil
+	return clocks, nil
 }
 
 // readPage reads the sessions that were revoked before one of them. It returns the
-// database's clock, and whether the reading goes on, behind walk.at.
-func (l *Lists) readPage(ctx context.Context, before Revoked, expected []int64) (databaseNow time.Time, more bool, err error) {
-	asked := Page{Within: everything, Before: before, Rows: pageRows}
+// clocks, and whether the reading goes on, behind walk.at.
+func (l *Lists) readPage(ctx context.Context, before Revoked, expected []int64) (clocks clock.Clocks, more bool, err error) {
+	asked := Page{Within: everything + l.databaseAhead, Before: before, Rows: pageRows}
 	reading, err := l.Store.Revoked(ctx, asked)
 	if err != nil {
-		return time.Time{}, false, err
+		return clock.Clocks{}, false, err
+	}
+	clocks = l.Clocks(reading.Now)
+	now := l.timeAt(clocks.Median())
+	if ahead := max(0, reading.Now.Sub(now)); ahead > l.databaseAhead+clock.Tolerance {
+		l.databaseAhead = ahead // the page begins too late
+		return l.readPage(ctx, before, expected)
+	} else if ahead < l.databaseAhead {
+		l.databaseAhead = ahead
 	}
 	more = l.merge(page{
 		Page: asked, Reading: reading, expected: expected,
-		time: l.timeAt(reading.Now), uptime: time.Since(l.began), setBack: l.setBack(reading.Now),
+		time: now, uptime: time.Since(l.began), setBack: l.setBack(clocks.Median()),
 	})
-	return reading.Now, more, nil
+	return clocks, more, nil
 }
 
 func (l *Lists) takeExpected() []int64 {
@@ -54,18 +64,18 @@ func (l *Lists) takeExpected() []int64 {
 	return expected
 }
 
-// setBack reports that the database's clock has gone back so far that the lists follow it: a
-// clock that was ahead for a moment must not keep out revocations.
-func (l *Lists) setBack(databaseNow time.Time) bool {
+// setBack reports that the median of the clocks has gone back so far that the lists follow it:
+// clocks that were ahead for a moment must not keep out revocations.
+func (l *Lists) setBack(median time.Time) bool {
 	old := l.snapshot.Load()
-	return old != nil && old.now.Sub(databaseNow) > Epoch
+	return old != nil && old.now.Sub(median) > Epoch
 }
 
-// timeAt is the time of the lists, which does not go back with the database's clock by
+// timeAt is the time of the lists, which does not go back with the median of the clocks by
 // less than an epoch: another server may have taken over.
-func (l *Lists) timeAt(databaseNow time.Time) time.Time {
-	if old := l.snapshot.Load(); old != nil && old.now.After(databaseNow) && !l.setBack(databaseNow) {
+func (l *Lists) timeAt(median time.Time) time.Time {
+	if old := l.snapshot.Load(); old != nil && old.now.After(median) && !l.setBack(median) {
 		return old.now
 	}
-	return databaseNow
+	return median
 }

@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/session"
@@ -21,7 +22,7 @@ type record struct {
 // bit is the set bit of one session; there may be millions.
 type bit struct {
 	at   int64         // when it was revoked by the database's clock, in microseconds since 1970
-	keep time.Duration // until when it stays, since began, whatever the database's clock does
+	keep time.Duration // until when it stays, since began, whatever other clocks do
 }
 
 func (b bit) time() time.Time { return time.UnixMicro(b.at).UTC() }
@@ -44,7 +45,7 @@ type page struct {
 	Reading                // as it came
 	time     time.Time     // of the lists
 	uptime   time.Duration // of this process, by its own clock
-	setBack  bool          // the database's clock was, see [Lists.setBack]
+	setBack  bool          // that went back, see [Lists.setBack]
 	expected []int64       // indexes of sessions that are known to be revoked
 }
 
@@ -74,7 +75,7 @@ func (r *record) merge(p page) (more bool) {
 func (r *record) noteAll(p page) (news bool) {
 	r.makeRoom(p.Reading)
 	for i, row := range p.Revoked {
-		if r.note(row, p.time, p.uptime) && i >= p.Rows/2 {
+		if r.note(row, p) && i >= p.Rows/2 {
 			news = true
 		}
 	}
@@ -99,17 +100,55 @@ func (r *record) makeRoom(reading Reading) {
 func possible(index int64) bool { return index >= 0 && index <= session.MaxStatusIndex }
 
 // note sets the bit of a session and reports whether that was new.
-func (r *record) note(row Revoked, now time.Time, uptime time.Duration) bool {
+func (r *record) note(row Revoked, p page) bool {
 	if !possible(row.Index) {
 		return false
 	}
 	n, i := int(row.Index/session.StatusListSize), row.Index%session.StatusListSize
-	if _, known := r.revoked[n][i]; known || !row.At.After(leftBefore(n, epochOf(n, now))) {
+	if _, known := r.revoked[n][i]; known || p.hasLeft(row, n) {
 		return false
 	}
-	r.revoked[n][i] = bit{at: row.At.UnixMicro(), keep: uptime + row.At.Sub(now) + Window - clockSlack}
+	r.revoked[n][i] = bit{at: row.At.UnixMicro(), keep: p.uptime + max(0, Window-clockSlack-p.age(row))}
 	r.changed[n] = true
 	return true
+}
+
+// hasLeft reports whether the session has left list n: by the time of the lists, and by the
+// clock that its time comes from, which may be another.
+func (p page) hasLeft(row Revoked, n int) bool {
+	return !row.At.After(leftBefore(n, epochOf(n, p.time))) && p.Now.Sub(row.At) >= Window-clockSlack
+}
+
+// age is how long ago the session was revoked: by whichever clock it is less, and nothing
+// where that is ahead of both.
+func (p page) age(row Revoked) time.Duration {
+	byLists, byDatabase := p.time.Sub(row.At), p.Now.Sub(row.At)
+	switch {
+	case byLists < 0:
+		return max(0, byDatabase)
+	case byDatabase < 0:
+		return byLists
+	}
+	return min(byLists, byDatabase)
+}
+
+// set returns the indexes whose bits are set in list n, when the latest of these sessions
+// was revoked that is not ahead of now, and when the earliest one that is; zero for none.
+func (r *record) set(n int, now time.Time) (indexes []int64, latest, comes time.Time) {
+	indexes = make([]int64, 0, len(r.revoked[n]))
+	for i, b := range r.revoked[n] {
+		indexes = append(indexes, i)
+		switch at := b.time(); {
+		case !isAhead(at, now):
+			if at.After(latest) {
+				latest = at
+			}
+		case comes.IsZero() || at.Before(comes):
+			comes = at
+		}
+	}
+	slices.Sort(indexes)
+	return indexes, latest, comes
 }
 
 // knows reports whether the bits of all these indexes are set.
@@ -126,8 +165,8 @@ func (r *record) knows(indexes []int64) bool {
 	return true
 }
 
-// forget clears the bits that leave a list when an epoch of it begins: by the database's
-// clock, and by this process's too, as the first may be ahead for a moment.
+// forget clears the bits that leave a list when an epoch of it begins: by the time of the
+// lists, and by this process's clock too, as the first may be ahead for a moment.
 func (r *record) forget(n int, epoch int64, uptime time.Duration) {
 	for i, b := range r.revoked[n] {
 		if !b.time().After(leftBefore(n, epoch)) && uptime > b.keep {

@@ -69,7 +69,7 @@ func wantSet(t *testing.T, pages ...[]Revoked) {
 		all = append(all, rows...)
 		want := all.bits()
 		clear(r.changed)
-		r.merge(page{Page: Page{Rows: 9}, Reading: Reading{Revoked: rows}, time: noon})
+		r.merge(page{Page: Page{Rows: 9}, Reading: Reading{Now: noon, Revoked: rows}, time: noon})
 		if got := r.bits(); !maps.Equal(got, want) {
 			t.Fatalf("pages %v: %v, want %v", pages, got, want)
 		}

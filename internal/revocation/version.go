@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/etag"
 )
 
@@ -27,8 +28,9 @@ const (
 	maxTags = 8
 )
 
-// turnSlack is how long before an epoch begins here it may have begun elsewhere.
-const turnSlack = 5 * time.Second
+// turnSlack is how long before an epoch begins here it may have begun elsewhere: the medians
+// of two replicas whose clocks agree are no further apart, and some time for the reading.
+const turnSlack = clock.Tolerance + 5*time.Second
 
 // Held is which versions of a list a caller has. The zero Held is none.
 type Held struct {

@@ -1,6 +1,10 @@
 package revocation
 
-import "time"
+import (
+	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/clock"
+)
 
 // Times of the lists. A list is signed again once per Epoch, and whenever it changes.
 const (
@@ -35,6 +39,24 @@ func epochOf(n int, now time.Time) int64 {
 // beginOf is when an epoch of a list begins.
 func beginOf(n int, epoch int64) time.Time {
 	return time.Unix(epoch*int64(Epoch/time.Second), 0).Add(-offset(n)).UTC()
+}
+
+// isAhead reports whether a time of the database is ahead of the time of the lists by more
+// than their clocks are apart when they agree.
+func isAhead(at, now time.Time) bool { return at.Sub(now) > clock.Tolerance }
+
+// issuedAt is the iat of a list: when it last changed, or when its epoch began. What is
+// ahead of now does not count, or verifiers would refuse the list as one from the future.
+// It does not fall behind the list before, unless that is ahead of now itself.
+func issuedAt(begin, latest, now time.Time, before *list) time.Time {
+	issued := begin
+	if latest.After(issued) {
+		issued = latest.Truncate(time.Second)
+	}
+	if before != nil && before.issued.After(issued) && !isAhead(before.issued, now) {
+		return before.issued
+	}
+	return issued
 }
 
 func offset(n int) time.Duration { return time.Duration(n) * stagger % Epoch }

@@ -14,12 +14,17 @@ func main() {
 	os.Exit(run(context.Background(), os.Args[1:]))
 }
 
-// run carries out one command line. The first SIGINT or SIGTERM asks the command
-// to end in order, a second one ends the process at once.
+// run carries out one command line. The first SIGINT, SIGTERM or SIGHUP asks the command to end in order. A second
+// SIGINT or SIGTERM ends the process at once; a SIGHUP never does, because a terminal that closes may send several.
 func run(ctx context.Context, args []string) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup makes it
+		var forget func()
+		ctx, forget = signal.NotifyContext(ctx, syscall.SIGHUP)
+		defer forget()
+	}
 	return cli.Run(ctx, cli.Process{
 		Program: os.Args[0],
 		Args:    args,

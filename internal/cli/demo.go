@@ -44,6 +44,7 @@ If registration is closed, name a user with --username; the password is read fro
 			if err := f.check(cmd); err != nil {
 				return err
 			}
+			outliveReaders()
 			return s.demo(cmd.Context(), f)
 		},
 	}

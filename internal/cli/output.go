@@ -2,15 +2,23 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os/signal"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 	"unicode"
 )
 
-// written remembers a failed write, so that no command ends with 0 if its output was lost.
+// outliveReaders lets the process go on when whoever reads its output or its log has gone. A process that doesn't ask
+// for this dies of SIGPIPE, which is right where output is all that a command is for.
+func outliveReaders() { signal.Ignore(syscall.SIGPIPE) }
+
+// written remembers a failed write, so that no command ends with 0 if its output was lost. A reader that has gone has
+// lost nothing.
 type written struct {
 	io.Writer
 	failed error // the first one
@@ -18,6 +26,9 @@ type written struct {
 
 func (w *written) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		return len(p), nil
+	}
 	if err != nil && w.failed == nil {
 		w.failed = fmt.Errorf("write the answer: %w; check where the output goes", err)
 	}

@@ -21,7 +21,7 @@ import (
 func (s *shell) newServe() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "run the authority",
-		Long: `Run the authority until SIGINT or SIGTERM, then let the requests in flight end, for ten
+		Long: `Run the authority until SIGINT, SIGTERM or SIGHUP, then let the requests in flight end, for ten
 seconds at most. When it is ready it prints where it listens and what to try.
 
 Without any setting it runs embedded, on loopback, with its database and root secret in
@@ -32,6 +32,7 @@ is one of any number of equal replicas. The log goes to standard error.`,
   mintmark serve --config /etc/mintmark.yaml`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			outliveReaders()
 			cfg, err := s.config(cmd)
 			if err != nil {
 				return err

@@ -38,11 +38,24 @@ func StartPostgres(tb testing.TB) *Server {
 	return own(tb, server.StartPostgres)
 }
 
+// StartPostgresWithClock starts a Postgres for this test alone whose clock SetClock sets. It needs
+// Linux and gcc.
+func StartPostgresWithClock(tb testing.TB) *Server {
+	tb.Helper()
+	return own(tb, server.StartPostgresWithClock)
+}
+
 // StartRedis starts a Redis for this test alone; arguments such as "--appendonly", "yes" are added
 // to its command line. Without them it keeps nothing on disk, so a stopped one comes back empty.
 func StartRedis(tb testing.TB, args ...string) *Server {
 	tb.Helper()
 	return own(tb, func(f *server.Folder) (*server.Server, error) { return server.StartRedis(f, args...) })
+}
+
+// StartRedisWithClock is StartRedis with a clock that SetClock sets. It needs Linux and gcc.
+func StartRedisWithClock(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	return own(tb, func(f *server.Folder) (*server.Server, error) { return server.StartRedisWithClock(f, args...) })
 }
 
 // StartSentinel starts a Redis Sentinel for this test alone; each line is one of its configuration
@@ -81,6 +94,16 @@ func (s *Server) Addr() string { return s.server.Addr() }
 func (s *Server) Start() {
 	s.tb.Helper()
 	if err := s.server.Start(); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// SetClock sets the server's wall clock to that far ahead of this machine's; 0 sets it right. It
+// takes effect at once, in every connection, and lasts through stops. The server must have been
+// started by StartPostgresWithClock or StartRedisWithClock.
+func (s *Server) SetClock(ahead time.Duration) {
+	s.tb.Helper()
+	if err := s.server.SetClock(ahead); err != nil {
 		s.tb.Fatal(err)
 	}
 }

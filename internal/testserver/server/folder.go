@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync"
 	"syscall"
 )
 
@@ -44,6 +45,8 @@ type Folder struct {
 	path  string
 	guard *exec.Cmd
 	tell  io.WriteCloser // the guard's input; its end tells the guard to tidy up
+
+	library func() (string, error) // compiles what moves a clock, once
 }
 
 // NewFolder makes a folder under os.TempDir and sets the guard over it.
@@ -57,6 +60,7 @@ func NewFolder() (*Folder, error) {
 		return nil, fmt.Errorf("open folder for test servers: %w", err)
 	}
 	f := &Folder{path: path, guard: exec.Command("sh", "-c", guard, "guard", path)}
+	f.library = sync.OnceValues(f.compile)
 	f.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if f.tell, err = f.guard.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("connect to guard of test servers: %w", err)

@@ -24,6 +24,27 @@ var (
 // StartPostgres makes a new, empty Postgres and starts it. What keeps data through a power cut is
 // off, which makes it fast; SIGKILL loses nothing, as the kernel holds what was committed.
 func StartPostgres(folder *Folder) (*Server, error) {
+	s, err := newPostgres(folder)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.start()
+}
+
+// StartPostgresWithClock is StartPostgres with a clock of the server's own, see SetClock.
+func StartPostgresWithClock(folder *Folder) (*Server, error) {
+	s, err := newPostgres(folder)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.withClock(); err != nil {
+		return nil, err
+	}
+	return s, s.start()
+}
+
+// newPostgres makes a Postgres that does not run yet.
+func newPostgres(folder *Folder) (*Server, error) {
 	bin, err := postgresBin()
 	if err != nil {
 		return nil, err
@@ -42,15 +63,14 @@ func StartPostgres(folder *Folder) (*Server, error) {
 	if said, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("make a Postgres in %s: %w; it said: %s", dir, err, tail(said))
 	}
-	s := &Server{folder: folder, dir: dir, owner: owner, kind: kind{
+	return &Server{folder: folder, dir: dir, owner: owner, kind: kind{
 		name:  "Postgres",
 		ready: "database system is ready to accept connections",
 		url:   "postgres://mintmark@127.0.0.1:%d/postgres?sslmode=disable",
 		path:  filepath.Join(bin, "postgres"),
 		args:  postgresArgs,
 		tidy:  removeSharedMemory,
-	}}
-	return s, s.start()
+	}}, nil
 }
 
 func postgresArgs(dir string, port int) []string {

@@ -12,6 +12,28 @@ import (
 // StartRedis starts an empty Redis (or Valkey) that writes nothing to disk. More arguments, such as
 // "--appendonly", "yes", come last and win.
 func StartRedis(folder *Folder, args ...string) (*Server, error) {
+	s, err := newRedis(folder, args)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.start()
+}
+
+// StartRedisWithClock is StartRedis with a clock of the server's own, see SetClock. Its memory is
+// not purged in the background, which would spin while the clock is behind.
+func StartRedisWithClock(folder *Folder, args ...string) (*Server, error) {
+	s, err := newRedis(folder, append([]string{"--jemalloc-bg-thread", "no"}, args...))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.withClock(); err != nil {
+		return nil, err
+	}
+	return s, s.start()
+}
+
+// newRedis makes a Redis that does not run yet.
+func newRedis(folder *Folder, args []string) (*Server, error) {
 	path, err := redisPath()
 	if err != nil {
 		return nil, err
@@ -20,7 +42,7 @@ func StartRedis(folder *Folder, args ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{folder: folder, dir: dir, kind: kind{
+	return &Server{folder: folder, dir: dir, kind: kind{
 		name:  "Redis",
 		ready: "Ready to accept connections",
 		url:   "redis://127.0.0.1:%d/0",
@@ -32,8 +54,7 @@ func StartRedis(folder *Folder, args ...string) (*Server, error) {
 			}, args...)
 		},
 		tidy: func(string) error { return nil },
-	}}
-	return s, s.start()
+	}}, nil
 }
 
 // StartSentinel starts a Redis Sentinel, which writes what it learns into its configuration file. Each

@@ -35,6 +35,9 @@ type Server struct {
 	port    int
 	owner   *syscall.Credential // nil: as ourselves
 	command *exec.Cmd           // nil while the server does not run
+
+	clock       string   // the file that moves its clock; "": it has the machine's
+	environment []string // of the process, besides ours
 }
 
 // kind is what sets Postgres and Redis apart.
@@ -114,6 +117,7 @@ func (s *Server) launch() error {
 	}
 	command := exec.Command(s.kind.path, s.kind.args(s.dir, s.port)...)
 	command.Dir, command.Stdout, command.Stderr = s.dir, log, log
+	command.Env = append(os.Environ(), s.environment...)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.owner}
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", s.kind.name, err)

@@ -77,9 +77,11 @@ func (pg *Postgres) takeAuthority(p pieces) (given []string, err error) {
 }
 
 // KeywordValues gives everything but the pool in the form that pgx.ParseConfig reads,
-// `keyword='value' …`. It holds the password.
+// `keyword='value' …`. It holds the password. Unless the URL says otherwise, it asks for a server that takes writes:
+// of several hosts the primary.
 func (pg Postgres) KeywordValues() secret.String {
-	values := maps.Clone(pg.settings)
+	values := map[string]string{"target_session_attrs": "read-write"}
+	maps.Copy(values, pg.settings)
 	values["host"] = strings.Join(pg.hosts, ",")
 	for keyword, text := range map[string]string{
 		"user": pg.User, "password": pg.Password.Reveal(), "dbname": pg.Database,

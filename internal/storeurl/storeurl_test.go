@@ -77,8 +77,23 @@ func TestEveryFormOfPostgresURLIsRead(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if got := strings.TrimSpace(pg.KeywordValues().Reveal()); got != want {
+		got := strings.Replace(pg.KeywordValues().Reveal(), "target_session_attrs='read-write' ", "", 1)
+		if got = strings.TrimSpace(got); got != want {
 			t.Errorf("%s\n got %s\nwant %s", text, got, want)
+		}
+	}
+}
+
+// TestAServerThatTakesWritesIsAskedForUnlessTheURLSaysOtherwise: of a primary and its standbys.
+func TestAServerThatTakesWritesIsAskedForUnlessTheURLSaysOtherwise(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"postgres://h1,h2/d":                          "target_session_attrs='read-write'",
+		"postgres://h1,h2/d?target_session_attrs=any": "target_session_attrs='any'",
+	} {
+		pg, err := storeurl.ParsePostgres(text)
+		if got := pg.KeywordValues().Reveal(); err != nil || !strings.Contains(got, want) {
+			t.Errorf("%s: %s, %v; want %s", text, got, err, want)
 		}
 	}
 }

@@ -45,6 +45,12 @@ func StartPostgresWithClock(tb testing.TB) *Server {
 	return own(tb, server.StartPostgresWithClock)
 }
 
+// StartStandby starts a standby of a Postgres for this test alone.
+func StartStandby(tb testing.TB, primary *Server) *Server {
+	tb.Helper()
+	return own(tb, func(f *server.Folder) (*server.Server, error) { return server.StartStandby(f, primary.server) })
+}
+
 // StartRedis starts a Redis for this test alone; arguments such as "--appendonly", "yes" are added
 // to its command line. Without them it keeps nothing on disk, so a stopped one comes back empty.
 func StartRedis(tb testing.TB, args ...string) *Server {
@@ -120,6 +126,14 @@ func (s *Server) Stop() {
 func (s *Server) Kill() {
 	s.tb.Helper()
 	if err := s.server.Kill(); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// Demote makes a stopped or killed Postgres one that takes no writes when it starts again.
+func (s *Server) Demote() {
+	s.tb.Helper()
+	if err := s.server.Demote(); err != nil {
 		s.tb.Fatal(err)
 	}
 }

@@ -32,13 +32,19 @@ func scanKey(row pgx.CollectableRow) (keyring.Stored, error) {
 func (s *Store) SigningKeys(ctx context.Context) ([]keyring.Stored, time.Time, error) {
 	var keys []keyring.Stored
 	var now time.Time
-	err := s.again(ctx, callTimeout, func(ctx context.Context) error {
+	err := s.again(ctx, readTimeout, func(ctx context.Context) error {
 		batch := &pgx.Batch{} // one round trip
 		batch.Queue(selectKeys).Query(func(rows pgx.Rows) (err error) {
 			keys, err = pgx.CollectRows(rows, scanKey)
 			return err
 		})
-		batch.Queue(`SELECT clock_timestamp()`).QueryRow(func(row pgx.Row) error { return row.Scan(&now) })
+		batch.Queue(`SELECT clock_timestamp(), ` + writable).QueryRow(func(row pgx.Row) error {
+			var writable bool
+			if err := row.Scan(&now, &writable); err != nil || writable {
+				return err
+			}
+			return ErrReadOnly
+		})
 		return s.pool.SendBatch(ctx, batch).Close()
 	})
 	if err != nil {

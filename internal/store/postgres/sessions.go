@@ -89,8 +89,12 @@ func admit(ctx context.Context, tx pgx.Tx, x session.Session, seen time.Time) (h
 func scanStanding(row pgx.CollectableRow) (session.Standing, error) {
 	var standing session.Standing
 	var valid *time.Time
+	var writable bool
 	x, err := scanSessionAnd(row, &standing.Username, &standing.UserActive, &standing.ClientEnabled,
-		&valid, &standing.Now)
+		&valid, &standing.Now, &writable)
+	if err == nil && !writable {
+		err = ErrReadOnly
+	}
 	standing.Session = x
 	standing.SessionsValidAfter, standing.Now = when(valid), standing.Now.UTC()
 	return standing, err
@@ -98,7 +102,7 @@ func scanStanding(row pgx.CollectableRow) (session.Standing, error) {
 
 // A session without a user is ended by none: no row of users, no time of an end.
 const standings = `SELECT ` + sessionColumns + `, coalesce(u.username, ''),
-	u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL AND c.deleted_at IS NULL, u.sessions_valid_after, clock_timestamp()
+	u.disabled_at IS NULL AND u.deleted_at IS NULL, c.disabled_at IS NULL AND c.deleted_at IS NULL, u.sessions_valid_after, clock_timestamp(), ` + writable + `
 	FROM sessions s LEFT JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id`
 
 // StandingByFamily implements [session.Store].

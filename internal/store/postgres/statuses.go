@@ -166,7 +166,7 @@ func (s *Store) Revoked(ctx context.Context, page revocation.Page) (revocation.R
 	if before.At.IsZero() {
 		before.At = endOfTime
 	}
-	reading, err := one(ctx, s, pgx.ErrNoRows, scanReading, `SELECT clock.now,
+	reading, err := oneWithin(ctx, s, callTimeout, scanReading, `SELECT clock.now, `+writable+`,
 		(SELECT coalesce(max(status_index), 0) FROM sessions WHERE status_index IS NOT NULL), r.indexes, r.times
 		FROM (SELECT clock_timestamp() AS now) clock LEFT JOIN LATERAL (
 			SELECT array_agg(p.status_index) AS indexes, array_agg(p.revoked_at) AS times FROM (
@@ -175,6 +175,7 @@ func (s *Store) Revoked(ctx context.Context, page revocation.Page) (revocation.R
 				AND (revoked_at, status_index) < ($2::timestamptz, $3::bigint)
 				ORDER BY revoked_at DESC, status_index DESC LIMIT $4) p
 		) r ON true`, page.Within.Microseconds(), before.At, before.Index, page.Rows)
+	s.note(err)
 	if err != nil {
 		return revocation.Reading{}, fmt.Errorf("read revoked sessions: %w", err)
 	}
@@ -185,8 +186,12 @@ func scanReading(row pgx.CollectableRow) (revocation.Reading, error) {
 	var reading revocation.Reading
 	var indexes []int64
 	var times []time.Time
-	if err := row.Scan(&reading.Now, &reading.Highest, &indexes, &times); err != nil {
+	var writable bool
+	if err := row.Scan(&reading.Now, &writable, &reading.Highest, &indexes, &times); err != nil {
 		return revocation.Reading{}, err
+	}
+	if !writable {
+		return revocation.Reading{}, ErrReadOnly
 	}
 	reading.Now = reading.Now.UTC()
 	reading.Revoked = make([]revocation.Revoked, len(indexes))

@@ -63,14 +63,51 @@ func newPostgres(folder *Folder) (*Server, error) {
 	if said, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("make a Postgres in %s: %w; it said: %s", dir, err, tail(said))
 	}
+	return postgresIn(dir, folder, bin, owner), nil
+}
+
+// StartStandby makes a copy of a running Postgres and starts it as its standby, which follows it and takes no writes.
+func StartStandby(folder *Folder, primary *Server) (*Server, error) {
+	bin, err := postgresBin()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := folder.room("postgres", primary.owner)
+	if err != nil {
+		return nil, err
+	}
+	real, err := filepath.EvalSymlinks(filepath.Join(bin, "postgres")) // a link on PATH may be alone there
+	if err != nil {
+		return nil, fmt.Errorf("look for pg_basebackup: %w", err)
+	}
+	copied := exec.Command(filepath.Join(filepath.Dir(real), "pg_basebackup"), "--no-sync", "--checkpoint=fast", "--write-recovery-conf",
+		"--dbname="+primary.URL(), "--pgdata="+dataDir(dir))
+	copied.Dir, copied.SysProcAttr = dir, &syscall.SysProcAttr{Credential: primary.owner}
+	if said, err := copied.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("copy a Postgres to %s: %w; it said: %s", dir, err, tail(said))
+	}
+	s := postgresIn(dir, folder, bin, primary.owner)
+	return s, s.start()
+}
+
+// Demote makes a stopped or killed Postgres a standby of nobody when it starts again: what it has it keeps, and it
+// takes no writes.
+func (s *Server) Demote() error {
+	if err := os.WriteFile(filepath.Join(dataDir(s.dir), "standby.signal"), nil, 0o644); err != nil {
+		return fmt.Errorf("demote Postgres: %w", err)
+	}
+	return nil
+}
+
+func postgresIn(dir string, folder *Folder, bin string, owner *syscall.Credential) *Server {
 	return &Server{folder: folder, dir: dir, owner: owner, kind: kind{
 		name:  "Postgres",
-		ready: "database system is ready to accept connections",
+		ready: "database system is ready to accept ", // connections, or a standby's read-only connections
 		url:   "postgres://mintmark@127.0.0.1:%d/postgres?sslmode=disable",
 		path:  filepath.Join(bin, "postgres"),
 		args:  postgresArgs,
 		tidy:  removeSharedMemory,
-	}}, nil
+	}}
 }
 
 func postgresArgs(dir string, port int) []string {

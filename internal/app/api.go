@@ -77,6 +77,7 @@ func (a *App) buildAPI(roots secret.Roots) error {
 	})
 	a.watchLists()
 	a.meterClocks()
+	a.watchDatabase()
 	return err
 }
 
@@ -120,7 +121,9 @@ func (a *App) meterClocks() {
 }
 
 // notes are what operators should know of a replica that is ready all the same.
-func (a *App) notes() []string { return clockNotes(a.clocks.Now(), a.cfg.AccessTokenTTL) }
+func (a *App) notes() []string {
+	return append(a.databaseNotes(), clockNotes(a.clocks.Now(), a.cfg.AccessTokenTTL)...)
+}
 
 func verdictNames() []string {
 	var names []string

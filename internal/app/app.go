@@ -37,6 +37,7 @@ type App struct {
 	log         *slog.Logger
 	dir         *dataDir // nil in production
 	store       durable
+	trouble     func() error // why the database takes no writes; nil where that can't be
 	ephemeral   *ephemeral
 	keys        *keyring.Keyring
 	clients     *client.Directory
@@ -274,7 +275,7 @@ func (a *App) openProductionStores(ctx context.Context) error {
 		return err
 	}
 	a.closers = append(a.closers, store.Close)
-	a.store = store
+	a.store, a.trouble = store, store.Trouble
 	inRedis, err := openRedis(ctx, a.cfg, a.tracing)
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ const markdownRules = `
 | mode | form |
 |---|---|
 | Postgres | ` + "`postgres://user:password@host:5432/database?sslmode=verify-full`" + ` |
-| Postgres, several servers | ` + "`postgres://user:password@host1,host2:5433/database?target_session_attrs=read-write`" + ` |
+| Postgres, several servers | ` + "`postgres://user:password@host1,host2:5433/database`" + ` |
 | Postgres on a socket | ` + "`postgres://user@/database?host=/run/postgresql`" + ` |
 | Redis, one server | ` + "`redis://user:password@host:6379/0`" + ` |
 | Redis on a socket | ` + "`unix://user:password@/run/redis.sock?db=0`" + ` |
@@ -104,6 +104,10 @@ const markdownRules = `
 User, password, ports and parameters may be left out. For a Redis with a password but no user, write ` + "`:password@`" + `.
 ` + "`rediss://`, `rediss+sentinel://` and `rediss+cluster://`" + ` use TLS 1.2 or 1.3, also to Sentinels; they trust the
 certificate authorities of the system, or those in the file that ` + "`SSL_CERT_FILE`" + ` names.
+
+Of several Postgres servers mintmark uses the first that takes writes, and after a failover the next; unless the URL
+says otherwise, ` + "`target_session_attrs` is `read-write`" + `. A connection lives for 30 minutes at most
+(` + "`pool_max_conn_lifetime=25m`, `pool_max_conn_lifetime_jitter=5m`" + `), so that an address that moves is followed.
 
 Special characters of users, passwords and parameters are percent-encoded: ` + "`@` is `%40`, `/` is `%2F`" + `, a space is ` + "`%20`" + `;
 in parameters ` + "`+` is `%2B`" + `. Unknown parameters are refused. The URL of Postgres takes:

@@ -65,7 +65,11 @@ func await(tb testing.TB, what string, ask func() error) {
 		if time.Since(began) > bound {
 			tb.Fatalf("%s: still %v after %s", what, err, bound)
 		}
-		<-time.After(20 * time.Millisecond)
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-tb.Context().Done():
+			tb.Fatal(tb.Context().Err())
+		}
 	}
 }
 

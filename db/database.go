@@ -26,6 +26,9 @@ const connectTimeout = 5 * time.Second
 // Database is a database whose schema is to be looked at or changed. It holds no
 // connection: every operation opens one and closes it.
 type Database struct {
+	// Tell is told, in one line, of a migration that had not ended and that Up went on from.
+	Tell func(line string)
+
 	dialect string        // the folder of its migrations
 	place   string        // for people: where it is
 	turn    time.Duration // how long to wait for an operation that runs elsewhere
@@ -45,6 +48,7 @@ const (
 // of the data directory: two concurrent migrations would leave it dirty.
 func SQLite(file string) *Database {
 	return &Database{
+		Tell:    func(string) {},
 		dialect: "sqlite",
 		place:   file,
 		open:    func(a access) (*sql.DB, error) { return openSQLite(file, a) },

@@ -3,8 +3,9 @@
 //
 // It protects one invariant: a binary never works on a schema that it does not understand. Every migration records the
 // oldest binary that still works with it, so replicas of two neighbouring versions can run on one database during an
-// upgrade, and a binary that is too old reports so instead of guessing. The package does not read or write the tables;
-// the stores do.
+// upgrade, and a binary that is too old reports so instead of guessing. The same records prove what a migration left
+// that was killed, so that the next one goes on from there. The package does not read or write the tables; the stores
+// do.
 package db
 
 import (

@@ -105,6 +105,31 @@ func TestUpLeavesADirtyOrTooNewSchemaAlone(t *testing.T) {
 	})
 }
 
+// TestUpLeavesWhatANewerBinaryBeganToIt, and is content where the schema serves this one.
+func TestUpLeavesWhatANewerBinaryBeganToIt(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, d target) {
+		d.up(t)
+		d.Tell = func(line string) { t.Errorf("told %q", line) }
+		for _, meddle := range []string{
+			`UPDATE schema_migrations SET version = 5, dirty = true`, `INSERT INTO schema_compat VALUES (5, 1)`, `UPDATE schema_migrations SET version = 4`,
+		} {
+			d.exec(t, meddle)
+			before := d.status(t)
+			if err := d.Up(t.Context()); err != nil {
+				t.Errorf("%s: %v", meddle, err)
+			}
+			if diff := cmp.Diff(before, d.status(t)); diff != "" || !before.Complete() {
+				t.Errorf("%s: it was changed (-before +after):\n%s", meddle, diff)
+			}
+		}
+		d.exec(t, `UPDATE schema_compat SET oldest_binary = 5 WHERE version = 5`)
+		if err := d.Up(t.Context()); !errors.Is(err, db.ErrSchemaTooNew) {
+			t.Errorf("where it serves no more: got %v, want %v", err, db.ErrSchemaTooNew)
+		}
+	})
+}
+
 func TestForceKnowsOnlyVersionsThatExist(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, d target) {

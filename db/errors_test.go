@@ -64,20 +64,41 @@ func TestABrokenWayDownIsMendedByForce(t *testing.T) {
 	})
 }
 
-// TestWhatBrokeOffIsSaidAgainUntilItIsMended, with the version to force, and nothing is begun before.
-func TestWhatBrokeOffIsSaidAgainUntilItIsMended(t *testing.T) {
+// TestAMigrationThatFailedRunsAgain and says the same, until nothing is in its way any more.
+func TestAMigrationThatFailedRunsAgain(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, d target) {
 		d.exec(t, `CREATE TABLE users (id integer)`)
-		if err := d.Up(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "migrate up: ") {
-			t.Fatalf("got %v, want an error of migrate up", err)
+		first, again := d.Up(t.Context()), d.Up(t.Context())
+		if first == nil || !strings.HasPrefix(first.Error(), "migrate up: ") || !errors.Is(first, db.ErrSchemaDirty) {
+			t.Fatalf("got %v, want an error of migrate up and %v", first, db.ErrSchemaDirty)
 		}
-		again := d.Up(t.Context())
-		if want := "migrate up: " + d.Check(t.Context()).Error(); again == nil || again.Error() != want {
-			t.Errorf("again: got %v, want %s", again, want)
+		if again == nil || again.Error() != first.Error() {
+			t.Errorf("again: got %v, want %v", again, first)
 		}
 		d.exec(t, `DROP TABLE users`)
-		d.obey(t, again)
+		d.up(t)
+	})
+}
+
+// TestWhatIsNotProvenIsLeftAlone until an operator forces a version.
+func TestWhatIsNotProvenIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, d target) {
+		for _, meddle := range []string{
+			`UPDATE schema_migrations SET version = 2, dirty = true`, `UPDATE schema_migrations SET version = 2`, `DELETE FROM schema_migrations`,
+		} {
+			d.up(t).exec(t, meddle)
+			before := d.status(t)
+			err := d.Up(t.Context())
+			if want := "migrate up: " + d.Check(t.Context()).Error(); err == nil || err.Error() != want {
+				t.Fatalf("%s: got %v, want %s", meddle, err, want)
+			}
+			if diff := cmp.Diff(before, d.status(t)); diff != "" {
+				t.Errorf("%s: it was changed (-before +after):\n%s", meddle, diff)
+			}
+			d.obey(t, err)
+		}
 		d.up(t)
 	})
 }
@@ -87,12 +108,12 @@ func TestABrokenMigrationIsNamedByItsLine(t *testing.T) {
 	t.Parallel()
 	d := postgres(t).up(t)
 	d.down(t, d.latest(t)-2)
-	d.exec(t, `ALTER TABLE schema_compat RENAME COLUMN oldest_binary TO oldest`)
+	d.exec(t, `ALTER TABLE sessions RENAME COLUMN revoked_at TO ended_at`)
 	sql, err := os.ReadFile("migrations/postgres/0003_status_lists.up.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, _, _ := strings.Cut(string(sql), "INSERT INTO schema_compat")
+	before, _, _ := strings.Cut(string(sql), "WHERE revoked_at")
 	err = d.Up(t.Context())
 	if want := fmt.Sprintf("migrate up: line %d of the migration: ", strings.Count(before, "\n")+1); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)

@@ -172,6 +172,23 @@ func TestAnOperationWaitsForItsTurnForABoundedTime(t *testing.T) {
 	}
 }
 
+// TestTheTurnOfAMachineThatVanishedPasses while others still wait for it. A local process does not vanish.
+func TestTheTurnOfAMachineThatVanishedPasses(t *testing.T) {
+	t.Parallel()
+	d := postgres(t)
+	const query = `SELECT inet_client_addr() IS NULL, current_setting('tcp_keepalives_idle')::int
+		+ current_setting('tcp_keepalives_interval')::int * current_setting('tcp_keepalives_count')::int,
+		current_setting('tcp_user_timeout')::int / 1000`
+	var local bool
+	var silent, unanswered int
+	if err := d.Settings(t.Context(), query, &local, &silent, &unanswered); err != nil {
+		t.Fatal(err)
+	}
+	if !local && (silent != 25 || unanswered != 25) {
+		t.Errorf("a silent one is given up after %d s, one that takes nothing after %d s; want 25 s, less than %s", silent, unanswered, d.Turn())
+	}
+}
+
 // TestAnOperationWaitsForOneThatEnds within its time.
 func TestAnOperationWaitsForOneThatEnds(t *testing.T) {
 	t.Parallel()
@@ -189,6 +206,12 @@ func TestAnOperationWaitsForOneThatEnds(t *testing.T) {
 // waiting returns when one waits for a lock that another holds. It must not end before.
 func (d target) waiting(t *testing.T, ended <-chan error) {
 	t.Helper()
+	d.waitingFor(t, "%", ended)
+}
+
+// waitingFor is waiting for a lock of some kind.
+func (d target) waitingFor(t *testing.T, kind string, ended <-chan error) {
+	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(limit)
@@ -200,7 +223,7 @@ func (d target) waiting(t *testing.T, ended <-chan error) {
 			t.Fatal("nobody waits")
 		case <-tick.C:
 		}
-		const query = `SELECT count(*)::text FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()`
+		query := `SELECT count(*)::text FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database() AND locktype LIKE '` + kind + `'`
 		if d.lines(t, query)[0] != "0" {
 			return
 		}
@@ -328,5 +351,34 @@ func TestAMigrationLocksTablesInTheOrderOfALogin(t *testing.T) {
 				t.Errorf("the migration: %v", err)
 			}
 		})
+	}
+}
+
+// TestTheStatusIsOfOneMoment: between its version and its records no migration begins or ends.
+func TestTheStatusIsOfOneMoment(t *testing.T) {
+	t.Parallel()
+	d := postgres(t).up(t)
+	busy, err := d.sql.BeginTx(t.Context(), nil)
+	if err == nil {
+		_, err = busy.ExecContext(t.Context(), `LOCK TABLE schema_compat`)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := d.ending(t, busy)
+	ended := make(chan error, 1)
+	go func() { ended <- d.Check(t.Context()) }()
+	d.waiting(t, ended)
+	begins, err := d.sql.BeginTx(t.Context(), nil)
+	if err == nil {
+		_, err = begins.ExecContext(t.Context(), `LOCK TABLE schema_migrations NOWAIT`) // as golang-migrate locks it to write a version
+	}
+	if err == nil || !strings.Contains(err.Error(), "could not obtain lock") {
+		t.Errorf("got %v, want the version locked", err)
+	}
+	d.ending(t, begins)()
+	release()
+	if err := within(t, func() error { return <-ended }); err != nil {
+		t.Error(err)
 	}
 }

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,10 +15,11 @@ import (
 )
 
 // Up applies every migration that the database lacks. On Postgres any number of
-// callers may race: one does the work, the others wait. A newer schema that still
-// serves this binary is left alone. ErrSchemaDirty, ErrSchemaTooNew, ErrUnavailable.
+// callers may race: one does the work, the others wait. After a migration that was killed it
+// goes on, where the records prove what that one left, and says so to d.Tell. A newer schema
+// that still serves this binary is left alone. ErrSchemaDirty, ErrSchemaTooNew, ErrUnavailable.
 func (d *Database) Up(ctx context.Context) error {
-	err := d.run(ctx, func(m *migrate.Migrate) error {
+	err := d.run(ctx, d.resume, func(m *migrate.Migrate) error {
 		err := m.Up()
 		if errors.Is(err, migrate.ErrNoChange) || errors.Is(err, fs.ErrNotExist) { // it is at the last version, or past it
 			return nil
@@ -39,13 +41,13 @@ func (d *Database) Down(ctx context.Context, n int) error {
 	}
 	switch {
 	case status.Dirty:
-		return status.verdict()
+		return status.halfway()
 	case n < 1 || n > status.Version:
 		return fmt.Errorf("migrate down %d: %w: %d applied; give a number from 1 to that", n, ErrUnknownVersion, status.Version)
 	case status.Version > status.Latest:
 		return fmt.Errorf("migrate down %d: %w: only the mintmark that brought version %d knows the way back", n, ErrUnknownVersion, status.Version)
 	}
-	if err := d.run(ctx, func(m *migrate.Migrate) error { return m.Steps(-n) }); err != nil {
+	if err := d.run(ctx, asItIs, func(m *migrate.Migrate) error { return m.Steps(-n) }); err != nil {
 		return fmt.Errorf("migrate down %d: %w", n, err)
 	}
 	return nil
@@ -65,7 +67,7 @@ func (d *Database) Force(ctx context.Context, version int) error {
 		}
 		return m.Force(version)
 	}
-	if err := d.run(ctx, force); err != nil {
+	if err := d.run(ctx, asItIs, force); err != nil {
 		return fmt.Errorf("migrate force %d: %w", version, err)
 	}
 	return nil
@@ -74,7 +76,7 @@ func (d *Database) Force(ctx context.Context, version int) error {
 // run does one operation over a connection of its own. When ctx ends, the
 // migration under way is finished and no other begun: breaking it off would
 // leave the schema dirty.
-func (d *Database) run(ctx context.Context, operation func(*migrate.Migrate) error) error {
+func (d *Database) run(ctx context.Context, prepare preparation, operation func(*migrate.Migrate) error) error {
 	pool, err := d.connect(ctx, changing)
 	if err != nil {
 		return err
@@ -89,7 +91,7 @@ func (d *Database) run(ctx context.Context, operation func(*migrate.Migrate) err
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	m, err := migrate.NewWithInstance("embedded", files, d.dialect, stoppable{driver, ctx})
+	m, err := migrate.NewWithInstance("embedded", files, d.dialect, prepare(stoppable{driver, ctx}, pool))
 	if err != nil {
 		return fmt.Errorf("prepare migrations: %w", err)
 	}
@@ -98,6 +100,16 @@ func (d *Database) run(ctx context.Context, operation func(*migrate.Migrate) err
 		return d.brokeOff(ctx, d.mended(plain(err)))
 	}
 	return nil
+}
+
+// preparation is what an operation adds to its driver.
+type preparation func(stoppable, *sql.DB) database.Driver
+
+// asItIs adds nothing: what has not ended is refused.
+func asItIs(s stoppable, _ *sql.DB) database.Driver { return s }
+
+func (d *Database) resume(s stoppable, pool *sql.DB) database.Driver {
+	return resuming{s, func() (Status, error) { return d.status(s.ctx, pool) }, d.Tell}
 }
 
 // stoppable is a driver that begins no migration when ctx has ended. Drivers know no
@@ -123,9 +135,9 @@ func (d *Database) brokeOff(ctx context.Context, err error) error {
 		return err
 	}
 	if _, found := errors.AsType[migrate.ErrDirty](err); found {
-		return status.verdict()
+		return status.halfway()
 	}
-	return fmt.Errorf("%w; %w", err, status.verdict())
+	return fmt.Errorf("%w; %w", err, status.halfway())
 }
 
 // plain turns golang-migrate's errors, which quote whole migrations, into ones

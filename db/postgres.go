@@ -21,6 +21,9 @@ import (
 // turnTimeout is how long an operation on Postgres waits for one that runs elsewhere.
 const turnTimeout = time.Minute
 
+// vanishedAfter is when the server gives up a machine that is silent: 10 s, and three times 5 s.
+const vanishedAfter = 25 * time.Second
+
 // tableTimeout is how long a migration on Postgres waits for a table. Everybody who
 // comes later waits behind it, so a migration that can't have its tables gives up.
 const tableTimeout = 5 * time.Second
@@ -41,12 +44,12 @@ func Postgres(databaseURL string) (*Database, error) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
-	d := &Database{dialect: "postgres", place: "Postgres at " + config.Host, turn: turnTimeout}
+	d := &Database{Tell: func(string) {}, dialect: "postgres", place: "Postgres at " + config.Host, turn: turnTimeout}
 	d.open = func(a access) (*sql.DB, error) {
 		if a == reading {
 			return stdlib.OpenDB(*config), nil
 		}
-		return stdlib.OpenDB(*config, stdlib.OptionAfterConnect(d.limitWaiting)), nil
+		return stdlib.OpenDB(*config, stdlib.OptionAfterConnect(d.boundWaits)), nil
 	}
 	d.driver = func(pool *sql.DB) (database.Driver, error) {
 		driver, err := migratepgx.WithInstance(pool, &migratepgx.Config{})
@@ -58,10 +61,13 @@ func Postgres(databaseURL string) (*Database, error) {
 	return d, nil
 }
 
-// limitWaiting bounds the wait for the lock that keeps two migrations apart. The
-// library's own limit does not hold everywhere it waits.
-func (d *Database) limitWaiting(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, fmt.Sprintf(`SET lock_timeout = %d`, d.turn.Milliseconds()))
+// boundWaits bounds the wait for the lock that keeps two migrations apart, as the library's
+// own limit does not hold everywhere it waits. It also has the server find out, sooner than that,
+// that a machine has vanished: the lock is held until then, though nobody works on.
+func (d *Database) boundWaits(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, fmt.Sprintf(`SET lock_timeout = %d; SET tcp_user_timeout = %d;
+		SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3`,
+		d.turn.Milliseconds(), vanishedAfter.Milliseconds()))
 	return err
 }
 

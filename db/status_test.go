@@ -13,9 +13,17 @@ import (
 // TestCheckHasAVerdictOnEverySchema, each in the words that an operator reads.
 func TestCheckHasAVerdictOnEverySchema(t *testing.T) {
 	t.Parallel()
-	const look = "; see whether that is so, then run `mintmark migrate force %d` and `mintmark migrate up`"
-	brokeOff := func(to, whole int) string {
-		return fmt.Sprintf("%v: the way to version %d broke off, and by its records it is whole at version %d"+look, db.ErrSchemaDirty, to, whole, whole)
+	undone := func(to, whole int) string {
+		return fmt.Sprintf("%v: a migration to version %d was begun and has not ended; by its records the schema is whole at version %d; run `mintmark migrate up`, which goes on from there, or `mintmark migrate force %d`, which stays there",
+			db.ErrSchemaDirty, to, whole, whole)
+	}
+	done := func(version int) string {
+		return fmt.Sprintf("%v: a migration to version %d is done, and was not noted as done; run `mintmark migrate up`, which goes on from there, or `mintmark migrate force %d`, which stays there",
+			db.ErrSchemaDirty, version, version)
+	}
+	unproven := func(to int, records string, last int) string {
+		return fmt.Sprintf("%v: a migration to version %d was begun and has not ended, and the records, which are of versions %s, don't prove what it left; see what is there, then run `mintmark migrate force %d` and `mintmark migrate up`",
+			db.ErrSchemaDirty, to, records, last)
 	}
 	claims := func(version, recorded int) string {
 		return fmt.Sprintf("%v: it claims version %d, and by its records it is at version %d; see which is so, then run `mintmark migrate force %d` and `mintmark migrate up`",
@@ -40,19 +48,28 @@ func TestCheckHasAVerdictOnEverySchema(t *testing.T) {
 		{"behind", func(t *testing.T, d target) { d.up(t).down(t, 1) }, db.ErrSchemaBehind, behind(latest-1, latest)},
 		{"far behind", func(t *testing.T, d target) { d.upOne(t) }, db.ErrSchemaBehind, behind(1, latest)},
 		{"all taken back", func(t *testing.T, d target) { d.up(t).down(t, latest) }, db.ErrSchemaBehind, behind(0, latest)},
-		{"its version forgotten", after(`DELETE FROM schema_migrations`), db.ErrSchemaBehind, behind(0, latest)},
-		{"broken off, done", after(`UPDATE schema_migrations SET dirty = true`), db.ErrSchemaDirty, brokeOff(latest, latest)},
-		{"broken off on the way down", after(`UPDATE schema_migrations SET version = 2, dirty = true`), db.ErrSchemaDirty, brokeOff(2, latest)},
-		{"broken off on the way up", after(`UPDATE schema_migrations SET dirty = true`, `DELETE FROM schema_compat WHERE version = 4`), db.ErrSchemaDirty, brokeOff(latest, 3)},
-		{"broken off at first", after(`UPDATE schema_migrations SET version = 1, dirty = true`, `DROP TABLE schema_compat`), db.ErrSchemaDirty, brokeOff(1, 0)},
-		{"broken off at last", after(`UPDATE schema_migrations SET version = -1, dirty = true`), db.ErrSchemaDirty, brokeOff(0, latest)},
+		{"its version forgotten", after(`DELETE FROM schema_migrations`), db.ErrSchemaDirty, claims(0, latest)},
+		{"its version and the table of it forgotten", after(`DROP TABLE schema_migrations`), db.ErrSchemaDirty, claims(0, latest)},
+		{"broken off, done", after(`UPDATE schema_migrations SET dirty = true`), nil, ""},
+		{"broken off, done, and behind", after(`UPDATE schema_migrations SET version = 3, dirty = true`, `DELETE FROM schema_compat WHERE version = 4`), db.ErrSchemaDirty, done(3)},
+		{"broken off on the way down", after(`UPDATE schema_migrations SET version = 3, dirty = true`), nil, ""},
+		{"broken off on the way up", after(`UPDATE schema_migrations SET dirty = true`, `DELETE FROM schema_compat WHERE version = 4`), db.ErrSchemaDirty, undone(latest, 3)},
+		{"broken off at first", after(`UPDATE schema_migrations SET version = 1, dirty = true`, `DROP TABLE schema_compat`), db.ErrSchemaDirty, undone(1, 0)},
+		{"broken off at last", after(`UPDATE schema_migrations SET version = -1, dirty = true`, `DELETE FROM schema_compat WHERE version > 1`), db.ErrSchemaDirty, undone(0, 1)},
+		{"broken off at last, done", after(`UPDATE schema_migrations SET version = -1, dirty = true`, `DROP TABLE schema_compat`), db.ErrSchemaDirty, done(0)},
+		{"broken off too far from its records", after(`UPDATE schema_migrations SET version = 2, dirty = true`), db.ErrSchemaDirty, unproven(2, "[1 2 3 4]", latest)},
+		{"broken off, with a gap in its records", after(`UPDATE schema_migrations SET dirty = true`, `DELETE FROM schema_compat WHERE version = 2`), db.ErrSchemaDirty, unproven(latest, "[1 3 4]", latest)},
+		{"broken off, with a table of no records", after(`UPDATE schema_migrations SET version = 1, dirty = true`, `DELETE FROM schema_compat`), db.ErrSchemaDirty, unproven(1, "[]", 0)},
 		{"forced to what is not there", after(`DELETE FROM schema_compat`), db.ErrSchemaDirty, claims(latest, 0)},
 		{"forced one too far", after(`DELETE FROM schema_compat WHERE version = 4`), db.ErrSchemaDirty, claims(latest, 3)},
 		{"forced below what is there", after(`UPDATE schema_migrations SET version = 2`), db.ErrSchemaDirty, claims(2, latest)},
 		{"newer, and serves this one just so", newer(`INSERT INTO schema_compat VALUES (1001, 4)`), nil, ""},
 		{"newer by one, which this one does not know", newer(`INSERT INTO schema_compat VALUES (1001, 5)`), db.ErrSchemaTooNew, tooNew(1001, 5, latest)},
 		{"newer, with one between that does not serve this one", newer(`INSERT INTO schema_compat VALUES (1000, 1000), (1001, 999)`), db.ErrSchemaTooNew, tooNew(1001, 1000, latest)},
-		{"newer and broken off", newer(`INSERT INTO schema_compat VALUES (1001, 1)`, `UPDATE schema_migrations SET dirty = true`), db.ErrSchemaDirty, brokeOff(1001, 1001)},
+		{"newer and broken off, too far from its records", newer(`UPDATE schema_migrations SET dirty = true`), db.ErrSchemaDirty, unproven(1001, "[1 2 3 4]", latest)},
+		{"a newer one begun", after(`UPDATE schema_migrations SET version = 5, dirty = true`), nil, ""},
+		{"a newer one done, which serves this one", after(`UPDATE schema_migrations SET version = 5, dirty = true`, `INSERT INTO schema_compat VALUES (5, 4)`), nil, ""},
+		{"a newer one done, which does not serve this one", after(`UPDATE schema_migrations SET version = 5, dirty = true`, `INSERT INTO schema_compat VALUES (5, 5)`), db.ErrSchemaTooNew, tooNew(5, 5, latest)},
 		{"newer without its record", newer(), db.ErrSchemaDirty, claims(1001, latest)},
 	}
 	onBoth(t, func(t *testing.T, d target) {
@@ -94,17 +111,18 @@ func TestStatusShowsWhichMigrationsAreApplied(t *testing.T) {
 			says  string
 		}{
 			{func() {}, db.Status{Latest: 4, Migrations: list(false, false, false, false)}, "schema version 0 of 4"},
-			{func() { d.upOne(t) }, db.Status{Version: 1, Latest: 4, OldestBinary: 1, Recorded: 1, Migrations: list(true, false, false, false)}, "schema version 1 of 4"},
-			{func() { d.up(t) }, db.Status{Version: 4, Latest: 4, OldestBinary: 1, Recorded: 4, Migrations: list(true, true, true, true)}, "schema version 4 of 4"},
+			{func() { d.upOne(t) }, db.Status{Version: 1, Latest: 4, OldestBinary: 1, Records: []int{1}, Migrations: list(true, false, false, false)}, "schema version 1 of 4"},
+			{func() { d.up(t) }, db.Status{Version: 4, Latest: 4, OldestBinary: 1, Records: []int{1, 2, 3, 4}, Migrations: list(true, true, true, true)}, "schema version 4 of 4"},
 			{
 				func() {
 					d.exec(t, `UPDATE schema_migrations SET version = 2, dirty = true`, `UPDATE schema_compat SET oldest_binary = 2 WHERE version = 2`)
 				},
-				db.Status{Version: 2, Latest: 4, OldestBinary: 2, Dirty: true, Recorded: 4, Migrations: list(true, false, false, false)}, "schema version 2 of 4, dirty",
+				db.Status{Version: 2, Latest: 4, OldestBinary: 2, Dirty: true, Records: []int{1, 2, 3, 4}, Migrations: list(true, true, true, true)},
+				"schema version 2 of 4: a migration to version 2 was begun and has not ended, and the records, which are of versions [1 2 3 4], don't prove what it left; see what is there, then run `mintmark migrate force 4` and `mintmark migrate up`",
 			},
 			{
 				func() { d.exec(t, `UPDATE schema_migrations SET version = 9, dirty = false`) },
-				db.Status{Version: 9, Latest: 4, OldestBinary: 2, Recorded: 4, Migrations: list(true, true, true, true)}, "schema version 9 of 4",
+				db.Status{Version: 9, Latest: 4, OldestBinary: 2, Records: []int{1, 2, 3, 4}, Migrations: list(true, true, true, true)}, "schema version 9 of 4",
 			},
 		} {
 			c.setup()

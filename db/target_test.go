@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +20,9 @@ import (
 
 // TestMain takes golang-migrate's patience away, so that what relies on it is seen.
 func TestMain(m *testing.M) {
+	if place := os.Getenv(dyingAt); place != "" {
+		die(place)
+	}
 	migrate.DefaultLockTimeout = time.Millisecond
 	m.Run()
 }

@@ -65,7 +65,7 @@ func TestWhatCannotOpenLeavesNothingOpen(t *testing.T) {
 		"the database is of a later time": {func(t *testing.T, dir string) {
 			exec(t, dir, `INSERT INTO schema_compat VALUES (999, 999)`, `UPDATE schema_migrations SET version = 999`)
 		}, "", db.ErrSchemaTooNew},
-		"the database is half-migrated": {func(t *testing.T, dir string) { exec(t, dir, `UPDATE schema_migrations SET dirty = 1`) }, "", db.ErrSchemaDirty},
+		"the database is half-migrated": {func(t *testing.T, dir string) { exec(t, dir, `UPDATE schema_migrations SET version = 1, dirty = 1`) }, "", db.ErrSchemaDirty},
 		"the clients can't be read":     {func(t *testing.T, dir string) { exec(t, dir, `UPDATE clients SET grant_types = '[1]'`) }, "", app.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {

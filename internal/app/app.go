@@ -204,6 +204,7 @@ func (a *App) prepareDataDir(ctx context.Context) (secret.Roots, error) {
 	if err != nil {
 		return nil, err
 	}
+	schema.Tell = func(line string) { a.log.Warn("migrations go on", "found", line) }
 	return roots, schema.Up(ctx)
 }
 
@@ -248,7 +249,7 @@ func (a *App) openStores(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := schema.Check(ctx); err != nil {
+	if err := a.checkSchema(ctx, schema); err != nil {
 		return err
 	}
 	if a.cfg.Mode() == config.Embedded {

@@ -59,7 +59,8 @@ func (s *shell) newMigrateUp() *cobra.Command {
 		Long: `Apply every migration that the database lacks. On Postgres, several of these commands may
 run at once: one does the work, the others wait. If there is a pooler, set
 MINTMARK_DATABASE_MIGRATE_URL to the URL of the server. In embedded mode stop serve first,
-unless nothing is missing.`,
+unless nothing is missing. After a migration that was killed this goes on: it runs again what
+left nothing, takes as done what is done, and says so on standard error.`,
 		Example: `  mintmark migrate up`,
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -72,10 +73,13 @@ unless nothing is missing.`,
 			if err != nil {
 				return err
 			}
-			if schema.Check(ctx) == nil { // also beside a live serve, whose data directory is locked
+			if status, err := schema.Status(ctx); err == nil && status.Complete() { // also beside a live serve, whose data directory is locked
 				return s.answerStatus(ctx, schema)
 			}
-			return s.changeSchema(ctx, cfg, func(schema *db.Database) error { return schema.Up(ctx) })
+			return s.changeSchema(ctx, cfg, func(schema *db.Database) error {
+				schema.Tell = func(line string) { fmt.Fprintln(s.stderr, line) }
+				return schema.Up(ctx)
+			})
 		},
 	}
 }
@@ -121,9 +125,9 @@ func (s *shell) newMigrateStatus() *cobra.Command {
 func (s *shell) newMigrateForce() *cobra.Command {
 	return &cobra.Command{
 		Use: "force V", Short: "declare the schema complete at version V",
-		Long: `Declare that the schema is complete at version V (0: empty). Use it after a migration
-failed and you have checked what it left behind. The command runs no migration and touches
-no table. In embedded mode stop serve first.`,
+		Long: `Declare that the schema is complete at version V (0: empty). Use it where "migrate up" does
+not go on by itself, and you have checked what there is. The command runs no migration and
+touches no table. In embedded mode stop serve first.`,
 		Example: `  mintmark migrate force 1 && mintmark migrate up`,
 		Args:    arguments("V"),
 		RunE: s.numbered("V", func(cmd *cobra.Command, schema *db.Database, v int) error {
@@ -137,11 +141,11 @@ func (s *shell) answerStatus(ctx context.Context, schema *db.Database) error {
 	if err != nil {
 		return err
 	}
-	answer := statusAnswer{Version: status.Version, Latest: status.Latest, Dirty: status.Dirty}
+	answer := statusAnswer{Version: status.Version, Latest: status.Latest, Dirty: status.Dirty, Unended: status.Unended()}
 	t := table{head: []string{"VERSION", "NAME", "STATE"}}
 	for _, m := range status.Migrations {
 		answer.Migrations = append(answer.Migrations, migrationAnswer{m.Version, m.Name, m.Applied})
-		t.rows = append(t.rows, []string{strconv.Itoa(m.Version), m.Name, migrationState(status, m)})
+		t.rows = append(t.rows, []string{strconv.Itoa(m.Version), m.Name, status.StateOf(m)})
 	}
 	if err := s.answer(answer, t); err != nil {
 		return err
@@ -152,21 +156,11 @@ func (s *shell) answerStatus(ctx context.Context, schema *db.Database) error {
 	return nil
 }
 
-func migrationState(status db.Status, m db.Migration) string {
-	switch {
-	case m.Applied:
-		return "applied"
-	case status.Dirty && m.Version == status.Version:
-		return "broke off"
-	default:
-		return "missing"
-	}
-}
-
 type statusAnswer struct {
 	Version    int               `json:"version"`
 	Latest     int               `json:"latest"`
 	Dirty      bool              `json:"dirty"`
+	Unended    string            `json:"unended,omitempty"`
 	Migrations []migrationAnswer `json:"migrations"`
 }
 

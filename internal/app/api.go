@@ -89,6 +89,8 @@ func (a *App) watchLists() {
 		func() float64 { return a.lists.Age().Seconds() })
 	a.metrics.Gauge("mintmark_status_list_lead_seconds", "How far the time of the status lists is ahead of the median of the clocks, which went back.",
 		func() float64 { return a.lists.Lead().Seconds() })
+	a.metrics.Gauge("mintmark_revocation_notices_lost", "Notices of revocations that could not be sent to the other replicas, which read them from the database all the same.",
+		func() float64 { return float64(a.lists.Unheard()) })
 	a.metrics.Gauge("mintmark_status_list_waiters", "Requests that wait for a status list to change.",
 		func() float64 { return float64(a.api.Waiting()) })
 }

@@ -54,6 +54,9 @@ type App struct {
 	clocks      *clock.Watch
 	wrongClock  string         // the clock that was logged to be wrong, ""; of the task that reads them
 	closers     []func() error // in the order of opening
+
+	noticesHeard string // the position of the last notice that was heard; of the task that hears them
+	noticeForged bool   // a message was no notice, and that was logged; likewise
 }
 
 // Open builds everything and opens the listeners; [App.Run] serves. On an error
@@ -105,8 +108,12 @@ func (a *App) open(ctx context.Context) error {
 	}
 	a.lists = revocation.New(revocation.Config{
 		Issuer: a.cfg.Issuer, AccessTTL: a.cfg.AccessTokenTTL, Store: a.store, Signer: a.keys.Signer, Clocks: a.clocks.At,
+		Publish: a.ephemeral.publish, Roots: roots,
 	})
 	if err := a.readLists(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if err := a.recallRevocations(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	a.checkpoints = session.NewCheckpoints(a.store)
@@ -282,7 +289,7 @@ func (a *App) openProductionStores(ctx context.Context) error {
 		return err
 	}
 	a.closers = append(a.closers, inRedis.Close)
-	a.ephemeral = &ephemeral{states: inRedis, limits: inRedis, clock: inRedis.Now}
+	a.ephemeral = &ephemeral{states: inRedis, limits: inRedis, clock: inRedis.Now, publish: inRedis.Publish, published: inRedis.Published}
 	if policy := inRedis.EvictionPolicy(ctx); policy != "" && policy != "noeviction" {
 		a.log.Warn("Redis evicts keys (maxmemory-policy " + policy + "); set it to noeviction")
 	}

@@ -159,4 +159,8 @@ type ephemeral struct {
 	states session.States
 	limits ratelimit.Store
 	clock  func(context.Context) (time.Time, error) // nil: that of this machine, as the durable store's
+
+	// What replicas tell each other; nil where there is one.
+	publish   func(ctx context.Context, message []byte) error
+	published func(ctx context.Context, after string) (messages [][]byte, last string, err error)
 }

@@ -81,13 +81,13 @@ func TestWhatOthersChangeIsSeenInTime(t *testing.T) {
 		wantLine(t, h.said.String(), `level=INFO msg="another key signs now" kid=`+next+" before=")
 
 		s := h.start(t)
-		if err := h.store.RevokeSession(t.Context(), s.ID, session.ReasonRevoked, audit.New(audit.SessionRevoked, audit.ByOperator("root"))); err != nil {
+		if _, err := h.store.RevokeSession(t.Context(), s.ID, session.ReasonRevoked, audit.New(audit.SessionRevoked, audit.ByOperator("root"))); err != nil {
 			t.Fatal(err)
 		}
 		wantWithin(t, "the session is in a list", revocation.PollEvery, func() bool { return h.lists.Revoked() == 1 })
 		time.Sleep(revocation.Apart)
 		s = h.start(t)
-		if err := h.store.RevokeSession(t.Context(), s.ID, session.ReasonRevoked, audit.New(audit.SessionRevoked, audit.ByOperator("root"))); err != nil {
+		if _, err := h.store.RevokeSession(t.Context(), s.ID, session.ReasonRevoked, audit.New(audit.SessionRevoked, audit.ByOperator("root"))); err != nil {
 			t.Fatal(err)
 		}
 		h.lists.Wake()

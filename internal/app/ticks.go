@@ -29,6 +29,8 @@ func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 		{"clocks", clocksEvery, 0, nil, a.readClocks},
 		{"clients", clientsEvery, 0, clientsChanged, a.clients.Refresh},
 		{"status lists", revocation.PollEvery, revocation.Apart, a.lists.Woken(), a.lists.Refresh},
+		{"announced revocations", admitEvery, revocation.Apart, a.lists.Heard(), a.lists.Admit},
+		{"revocations of other replicas", noticesEvery, 0, nil, a.hearRevocations},
 		{"checkpoints", flushEvery, 0, nil, a.checkpoints.Flush},
 		{"events", flushEvery, 0, nil, a.events.Flush},
 	} {

@@ -133,7 +133,7 @@ func TestTheMetricsTellHowTheAuthorityIs(t *testing.T) {
 		}
 
 		s := h.start(t)
-		if err := h.store.RevokeSession(t.Context(), s.ID, session.ReasonRevoked, audit.New(audit.SessionRevoked, audit.ByOperator("root"))); err != nil {
+		if _, err := h.store.RevokeSession(t.Context(), s.ID, session.ReasonRevoked, audit.New(audit.SessionRevoked, audit.ByOperator("root"))); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)

@@ -59,7 +59,7 @@ func Rooms() []Room {
 		{Path: "internal/session", Ours: nouns, Never: pure},
 		{Path: "internal/grant", Ours: nouns, Never: pure},
 		{Path: "internal/keyring", Ours: append([]string{"internal/etag", "internal/token"}, nouns...), Never: []string{gin, pgx, goRedis, sqlPkg, sqliteGo, "net/http"}},
-		{Path: "internal/revocation", Ours: []string{"internal/clock", "internal/etag", "internal/oauth", "internal/session", "internal/token"}, Never: pure},
+		{Path: "internal/revocation", Ours: []string{"internal/clock", "internal/etag", "internal/oauth", "internal/secret", "internal/session", "internal/token"}, Never: pure},
 		{Path: "internal/token", Never: []string{gin, pgx, goRedis, sqlPkg, sqliteGo, "net/http"}},
 		{Path: "internal/ratelimit", Never: pure},
 		{Path: "internal/audit", Ours: []string{"internal/text"}, Never: pure},

@@ -160,30 +160,34 @@ func TestR1ASessionWithoutAnIndexGetsOneAtARefresh(t *testing.T) {
 	}
 }
 
-func (c *calls) RevokeSession(ctx context.Context, id, reason string, event audit.Event) error {
+func (c *calls) RevokeSession(ctx context.Context, id, reason string, event audit.Event) (session.Ended, error) {
 	done, err := c.reach(ctx, "RevokeSession")
 	if err != nil {
-		return err
+		return session.Ended{}, err
 	}
 	defer done()
 	c.changes++
-	return c.Store.RevokeSession(ctx, id, reason, event)
+	ended, err := c.Store.RevokeSession(ctx, id, reason, event)
+	if c.unassigned {
+		ended.StatusIndex = nil
+	}
+	return ended, err
 }
 
-func (c *calls) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) error {
+func (c *calls) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) (session.Ended, error) {
 	done, err := c.reach(ctx, "RevokeOther")
 	if err != nil {
-		return err
+		return session.Ended{}, err
 	}
 	defer done()
 	c.changes++
 	return c.Store.RevokeOther(ctx, id, by, reason, event)
 }
 
-func (c *calls) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) (int, error) {
+func (c *calls) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) ([]session.Ended, error) {
 	done, err := c.reach(ctx, "RevokeOthers")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer done()
 	c.changes++

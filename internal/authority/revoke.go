@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
-	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
@@ -48,12 +47,10 @@ func (a *Authority) end(ctx context.Context, s session.Standing, reason string, 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter)
 	defer cancel()
 	event.UserID, event.ClientID, event.SessionID = s.UserID, s.ClientID, s.ID
-	if err := a.Sessions.RevokeSession(ctx, s.ID, reason, event); err != nil {
+	ended, err := a.Sessions.RevokeSession(ctx, s.ID, reason, event)
+	if err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
-	if s.StatusIndex == nil || s.Now.Sub(s.RevokedAt) > revocation.Window && !s.RevokedAt.IsZero() {
-		return nil // no list has it, or has it any more
-	}
-	a.Lists.Wake(*s.StatusIndex)
+	a.Lists.Announce(ctx, s.Now, ended)
 	return nil
 }

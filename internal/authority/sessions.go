@@ -102,12 +102,15 @@ func (a *Authority) EndSession(ctx context.Context, by Caller, p Pair, id string
 	event.ClientID, event.SessionID = target.ClientID, target.ID
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter) // as in end
 	defer cancel()
-	err = a.Sessions.RevokeOther(ctx, target.ID, own.ID, session.ReasonElsewhere, event)
-	a.Lists.Wake()
+	ended, err := a.Sessions.RevokeOther(ctx, target.ID, own.ID, session.ReasonElsewhere, event)
 	if errors.Is(err, session.ErrNotFound) { // the pair's session has just been ended itself
 		return ErrGrant
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	a.Lists.Announce(ctx, own.Now, ended)
+	return nil
 }
 
 // EndOtherSessions ends every session of the user behind such a pair but the
@@ -119,12 +122,15 @@ func (a *Authority) EndOtherSessions(ctx context.Context, by Caller, p Pair) err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter) // as in end
 	defer cancel()
-	_, err = a.Sessions.RevokeOthers(ctx, own.UserID, own.ID, session.ReasonElsewhere, endedBy(by, own))
-	a.Lists.Wake()
+	ended, err := a.Sessions.RevokeOthers(ctx, own.UserID, own.ID, session.ReasonElsewhere, endedBy(by, own))
 	if errors.Is(err, session.ErrNotFound) { // it has just been ended itself
 		return ErrGrant
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	a.Lists.Announce(ctx, own.Now, ended...)
+	return nil
 }
 
 func endedBy(by Caller, own session.Standing) audit.Event {

@@ -262,9 +262,9 @@ type overtaken struct {
 	session.Store
 }
 
-func (o overtaken) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) error {
-	if err := o.RevokeSession(ctx, by, session.ReasonElsewhere, audit.New(audit.SessionRevoked, audit.ByUser("alice"))); err != nil {
-		return err
+func (o overtaken) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) (session.Ended, error) {
+	if _, err := o.RevokeSession(ctx, by, session.ReasonElsewhere, audit.New(audit.SessionRevoked, audit.ByUser("alice"))); err != nil {
+		return session.Ended{}, err
 	}
 	return o.Store.RevokeOther(ctx, id, by, reason, event)
 }

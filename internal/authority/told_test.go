@@ -262,9 +262,9 @@ func TestASessionLapsesByTheIdleLifetime(t *testing.T) {
 }
 
 // RevokeOthers ends the session that keeps just before.
-func (o overtaken) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) (int, error) {
-	if err := o.RevokeSession(ctx, keep, session.ReasonElsewhere, audit.New(audit.SessionRevoked, audit.ByUser("alice"))); err != nil {
-		return 0, err
+func (o overtaken) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) ([]session.Ended, error) {
+	if _, err := o.RevokeSession(ctx, keep, session.ReasonElsewhere, audit.New(audit.SessionRevoked, audit.ByUser("alice"))); err != nil {
+		return nil, err
 	}
 	return o.Store.RevokeOthers(ctx, userID, keep, reason, event)
 }

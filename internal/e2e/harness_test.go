@@ -59,7 +59,21 @@ type cluster struct {
 // newCluster makes a fresh, migrated database and a Redis for replicas.
 func newCluster(t testing.TB) *cluster {
 	t.Helper()
-	return &cluster{Postgres: migratedPostgres(t), Redis: testserver.Redis(t), root: secret.GenerateRoots().Encode().Reveal(), issuer: "http://localhost:1"}
+	return clusterOver(t, migratedPostgres(t))
+}
+
+// newClusterOn migrates a Postgres of the test's own.
+func newClusterOn(t testing.TB, postgres string) *cluster {
+	t.Helper()
+	if err := migrate(postgres); err != nil {
+		t.Fatal(err)
+	}
+	return clusterOver(t, postgres)
+}
+
+func clusterOver(t testing.TB, postgres string) *cluster {
+	t.Helper()
+	return &cluster{Postgres: postgres, Redis: testserver.Redis(t), root: secret.GenerateRoots().Encode().Reveal(), issuer: "http://localhost:1"}
 }
 
 // startReplica starts one authority over the cluster. All replicas share one
@@ -74,13 +88,15 @@ func (c *cluster) startReplica(t testing.TB, settings ...string) *authority {
 
 func migratedPostgres(t testing.TB) string {
 	t.Helper()
-	return testserver.PostgresTemplate(t, "mintmark", func(url string) error {
-		database, err := db.Postgres(url)
-		if err != nil {
-			return err
-		}
-		return database.Up(context.Background())
-	})
+	return testserver.PostgresTemplate(t, "mintmark", migrate)
+}
+
+func migrate(postgres string) error {
+	database, err := db.Postgres(postgres)
+	if err != nil {
+		return err
+	}
+	return database.Up(context.Background())
 }
 
 func start(t testing.TB, settings ...string) *authority {

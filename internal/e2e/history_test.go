@@ -18,10 +18,10 @@ const buildLimit = 10 * time.Minute
 
 var errNoHistory = errors.New("the binary before each migration is built from its commit, and that is not here")
 
-// commitBefore is the last commit of a checkout that lacks a migration: what was built
-// from it may still run when the migration is applied. Where the migration itself is
+// commitBefore is the last commit of a checkout that lacks a file, given by a pattern: what was
+// built from it may still run when what the file brings is there. Where the file itself is
 // not committed yet, that is the newest commit.
-func commitBefore(ctx context.Context, checkout string, migration int) (string, error) {
+func commitBefore(ctx context.Context, checkout, file string) (string, error) {
 	_, err := git(ctx, checkout, "rev-parse", "HEAD")
 	if errors.Is(err, exec.ErrNotFound) {
 		return "", fmt.Errorf("%w: install git: %w", errNoHistory, err)
@@ -29,7 +29,7 @@ func commitBefore(ctx context.Context, checkout string, migration int) (string, 
 	if err != nil {
 		return "", fmt.Errorf("%w: clone the project by `git clone`, since a copy of its files has no history: %w", errNoHistory, err)
 	}
-	added, err := git(ctx, checkout, "log", "--no-renames", "--diff-filter=A", "--format=%H", "-1", "--", fmt.Sprintf("db/migrations/*/%04d_*.up.sql", migration))
+	added, err := git(ctx, checkout, "log", "--no-renames", "--diff-filter=A", "--format=%H", "-1", "--", file)
 	if err != nil {
 		return "", err
 	}
@@ -38,7 +38,7 @@ func commitBefore(ctx context.Context, checkout string, migration int) (string, 
 	}
 	before, err := git(ctx, checkout, "rev-parse", "--verify", "--quiet", added+"^")
 	if err != nil {
-		return "", fmt.Errorf("%w: the history that is here begins with migration %d or after it; fetch the rest by `git fetch --unshallow`", errNoHistory, migration)
+		return "", fmt.Errorf("%w: the history that is here begins with %s or after it; fetch the rest by `git fetch --unshallow`", errNoHistory, file)
 	}
 	return before, nil
 }
@@ -55,9 +55,18 @@ func git(ctx context.Context, checkout string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// binaryBefore is mintmark as it was before a migration. What was built stays in
-// bin/before, as a commit does not change.
+// upOf is the file that brings a migration.
+func upOf(migration int) string { return fmt.Sprintf("db/migrations/*/%04d_*.up.sql", migration) }
+
+// binaryBefore is mintmark as it was before a migration.
 func binaryBefore(t testing.TB, migration int) (program string) {
+	t.Helper()
+	return programBefore(t, upOf(migration), "mintmark")
+}
+
+// programBefore is one of our commands as it was before a file was added. What was built stays in
+// bin/before, as a commit does not change.
+func programBefore(t testing.TB, file, command string) (program string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), buildLimit)
 	defer cancel()
@@ -65,20 +74,23 @@ func binaryBefore(t testing.TB, migration int) (program string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commit, err := commitBefore(ctx, checkout, migration)
+	commit, err := commitBefore(ctx, checkout, file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	kept := filepath.Join(checkout, "bin", "before")
 	program = filepath.Join(kept, commit)
+	if command != "mintmark" {
+		program += "-" + command
+	}
 	if _, err := os.Stat(program); err == nil {
 		return program
 	}
 	if err := os.MkdirAll(kept, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	built := filepath.Join(t.TempDir(), "mintmark")
-	if err := build(ctx, source(t, ctx, checkout, commit), checkout, built); err != nil {
+	built := filepath.Join(t.TempDir(), command)
+	if err := build(ctx, source(t, ctx, checkout, commit), checkout, command, built); err != nil {
 		t.Fatalf("build commit %s: %v", commit, err)
 	}
 	if err := keepProgram(built, program); err != nil {
@@ -103,9 +115,9 @@ func source(t testing.TB, ctx context.Context, checkout, commit string) (dir str
 
 // build compiles old code with the libraries of today, which are there and compiled
 // already, and where it does not fit them with its own.
-func build(ctx context.Context, source, checkout, program string) error {
+func build(ctx context.Context, source, checkout, command, program string) error {
 	compile := func(args ...string) error {
-		cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-buildvcs=false", "-tags=nomsgpack", "-ldflags=-s -w", "-o", program}, args...), "./cmd/mintmark")...)
+		cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-buildvcs=false", "-tags=nomsgpack", "-ldflags=-s -w", "-o", program}, args...), "./cmd/"+command)...)
 		cmd.Dir = source
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -196,7 +208,7 @@ func TestWithoutHistoryTheErrorSaysHowToGetIt(t *testing.T) {
 		{"cut off", shallow, 2, "", "git fetch --unshallow"},
 		{"no repository", export, 2, "", "git clone"},
 	} {
-		got, err := commitBefore(ctx, c.checkout, c.migration)
+		got, err := commitBefore(ctx, c.checkout, upOf(c.migration))
 		if got != c.want || (err == nil) != (c.says == "") || (err != nil && (!errors.Is(err, errNoHistory) || !strings.Contains(err.Error(), c.says))) {
 			t.Errorf("%s: got %q, %v; want %q, an error saying %q", c.name, got, err, c.want, c.says)
 		}
@@ -205,14 +217,14 @@ func TestWithoutHistoryTheErrorSaysHowToGetIt(t *testing.T) {
 
 func TestACheckoutOfAnotherUserHasItsHistory(t *testing.T) {
 	t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1") // git's own way to test this
-	if commit, err := commitBefore(t.Context(), "../..", 2); commit == "" || err != nil {
+	if commit, err := commitBefore(t.Context(), "../..", upOf(2)); commit == "" || err != nil {
 		t.Errorf("got %q, %v, want the commit before migration 2", commit, err)
 	}
 }
 
 func TestWithoutGitTheErrorSaysToInstallIt(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	if _, err := commitBefore(t.Context(), "../..", 2); !errors.Is(err, errNoHistory) || !strings.Contains(err.Error(), "install git") {
+	if _, err := commitBefore(t.Context(), "../..", upOf(2)); !errors.Is(err, errNoHistory) || !strings.Contains(err.Error(), "install git") {
 		t.Errorf("got %v, want advice to install git", err)
 	}
 }

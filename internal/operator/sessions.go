@@ -67,7 +67,8 @@ func (o *Operator) EndSession(ctx context.Context, by audit.Actor, id string) er
 	}
 	event := audit.New(audit.SessionRevoked, by)
 	event.UserID, event.ClientID, event.SessionID = found.UserID, found.ClientID, found.ID
-	return o.Sessions.RevokeSession(ctx, found.ID, session.ReasonOperator, event)
+	_, err = o.Sessions.RevokeSession(ctx, found.ID, session.ReasonOperator, event)
+	return err
 }
 
 // EndSessions ends every session of a user for good. user.ErrNotFound.

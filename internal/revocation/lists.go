@@ -24,6 +24,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/oauth"
+	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
@@ -35,7 +36,7 @@ var (
 	ErrStale = errors.New("status lists are not up to date")
 )
 
-// Config is what the lists are made from. Everything but Clocks is required.
+// Config is what the lists are made from. Everything but Clocks and Publish is required.
 type Config struct {
 	Issuer    string
 	AccessTTL time.Duration
@@ -44,6 +45,9 @@ type Config struct {
 	// Clocks says what the clocks say now, given what the database's has just said. Nil: there
 	// is no other.
 	Clocks func(database time.Time) clock.Clocks
+	// Publish sends a notice to the other replicas, who Hear it. Nil: there are none.
+	Publish func(ctx context.Context, notice []byte) error
+	Roots   secret.Roots // of which the key of the notices is derived
 }
 
 // Lists is the live view of the lists. Refresh replaces the snapshot; readers never
@@ -52,25 +56,32 @@ type Lists struct {
 	Config
 	began    time.Time // by this process's clock
 	snapshot atomic.Pointer[snapshot]
-	wake     chan struct{}
+	notary   *notary
+	unheard  atomic.Uint64
+	wake     chan struct{} // asks for Refresh
+	news     chan struct{} // asks for Admit
 	stop     func()
 	stopped  chan struct{}
 
 	mu       sync.Mutex
-	expected []int64 // indexes of sessions that were revoked here; guarded by mu
+	expected []int64     // indexes of sessions that were revoked here; guarded by mu
+	heard    []announced // sessions that Admit has not seen yet; guarded by mu
 
 	databaseAhead time.Duration // how far the database's clock is ahead of the lists' time, at least; Refresh's own
-	record                      // likewise
+
+	work   sync.Mutex // held while the record and the snapshot change
+	record            // guarded by work; its walk is Refresh's own
 }
 
 // snapshot is immutable once stored.
 type snapshot struct {
-	lists   []*list       // nil: could not be signed yet
-	overdue map[int]bool  // those that should be others, but could not be signed
-	now     time.Time     // the median of the clocks at the reading; never goes back by less than an epoch
-	lead    time.Duration // how far that is ahead of what they said
-	read    time.Time     // this process's clock before it, for the age alone
-	revoked int
+	lists    []*list       // nil: could not be signed yet
+	overdue  map[int]bool  // those that should be others, but could not be signed
+	now      time.Time     // the median of the clocks at the reading; never goes back by less than an epoch
+	reliable time.Time     // the clocks' reliable time at the reading
+	lead     time.Duration // how far that is ahead of what they said
+	read     time.Time     // this process's clock before it, for the age alone
+	revoked  int
 }
 
 // list is one signed list, immutable.
@@ -98,7 +109,8 @@ func New(config Config) *Lists {
 	}
 	stopped := make(chan struct{})
 	return &Lists{
-		Config: config, began: time.Now(), wake: make(chan struct{}, 1), record: newRecord(),
+		Config: config, began: time.Now(), notary: newNotary(config.Issuer, config.Roots), record: newRecord(),
+		wake: make(chan struct{}, 1), news: make(chan struct{}, 1),
 		stopped: stopped, stop: sync.OnceFunc(func() { close(stopped) }),
 	}
 }
@@ -248,21 +260,30 @@ func (l *Lists) Lead() time.Duration {
 
 // Refresh reads what was revoked and signs the lists that it changes, or whose epoch
 // or key is over. When it returns an error the lists concerned stay as they were, and
-// the next Refresh goes on where this one ended. One goroutine calls it.
+// the next Refresh goes on where this one ended. One goroutine calls it; another may call
+// [Lists.Admit] meanwhile.
 func (l *Lists) Refresh(ctx context.Context) error {
 	next := &snapshot{read: time.Now()}
 	clocks, err := l.readRevoked(ctx)
 	if err != nil {
 		return err
 	}
+	signer, noSigner := l.Signer(clocks.Reliable())
+	l.work.Lock()
+	defer l.work.Unlock()
 	old := l.snapshot.Load()
 	if old == nil {
 		old = &snapshot{}
 	}
-	next.now = l.timeAt(clocks.Median())
+	next.now, next.reliable = l.timeAt(clocks.Median()), clocks.Reliable()
 	next.lead = next.now.Sub(clocks.Median())
-	signer, noSigner := l.Signer(clocks.Reliable())
+	return l.replace(next, old, signer, noSigner)
+}
+
+// replace makes the next snapshot the current one, with its lists.
+func (l *Lists) replace(next, old *snapshot, signer *token.Signer, noSigner error) error {
 	replaced, err := l.renew(next, old, signer, noSigner)
+	next.revoked = 0
 	for _, revoked := range l.revoked {
 		next.revoked += len(revoked)
 	}

@@ -49,6 +49,8 @@ func (l *Lists) readPage(ctx context.Context, before Revoked, expected []int64) 
 	} else if ahead < l.databaseAhead {
 		l.databaseAhead = ahead
 	}
+	l.work.Lock()
+	defer l.work.Unlock()
 	more = l.merge(page{
 		Page: asked, Reading: reading, expected: expected,
 		time: now, uptime: time.Since(l.began), setBack: l.setBack(clocks.Median()),

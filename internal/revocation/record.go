@@ -73,7 +73,7 @@ func (r *record) merge(p page) (more bool) {
 
 // noteAll reports whether the older half of the page brought anything new.
 func (r *record) noteAll(p page) (news bool) {
-	r.makeRoom(p.Reading)
+	r.makeRoom(p.Highest)
 	for i, row := range p.Revoked {
 		if r.note(row, p) && i >= p.Rows/2 {
 			news = true
@@ -84,13 +84,7 @@ func (r *record) noteAll(p page) (news bool) {
 
 // makeRoom makes one list more than sessions have indexes in: another replica may have
 // opened it since.
-func (r *record) makeRoom(reading Reading) {
-	highest := reading.Highest
-	for _, row := range reading.Revoked {
-		if possible(row.Index) {
-			highest = max(highest, row.Index)
-		}
-	}
+func (r *record) makeRoom(highest int64) {
 	for n := len(r.revoked); n <= int(highest/session.StatusListSize)+1; n++ {
 		r.revoked = append(r.revoked, make(map[int64]bit))
 	}
@@ -104,6 +98,7 @@ func (r *record) note(row Revoked, p page) bool {
 	if !possible(row.Index) {
 		return false
 	}
+	r.makeRoom(row.Index)
 	n, i := int(row.Index/session.StatusListSize), row.Index%session.StatusListSize
 	if _, known := r.revoked[n][i]; known || p.hasLeft(row, n) {
 		return false

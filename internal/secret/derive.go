@@ -14,6 +14,8 @@ const (
 	PurposeRefreshTokenMAC = "mintmark refresh token mac v1"
 	// PurposeKeySealing encrypts private signing keys at rest (AES-256-GCM).
 	PurposeKeySealing = "mintmark signing key sealing v1"
+	// PurposeRevocationNotice authenticates what replicas tell each other of revocations (HMAC-SHA-256).
+	PurposeRevocationNotice = "mintmark revocation notice mac v1"
 	// PurposeRecordSealing encrypts one-time records in the ephemeral store (AES-256-GCM).
 	PurposeRecordSealing = "mintmark ephemeral record v1"
 )

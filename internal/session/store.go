@@ -108,17 +108,17 @@ type Store interface {
 	Sessions(ctx context.Context, query Query) ([]Session, error)
 	// RevokeSession ends the session for good. When it was revoked before, nothing
 	// changes and no event is written. ErrNotFound.
-	RevokeSession(ctx context.Context, id, reason string, event audit.Event) error
+	RevokeSession(ctx context.Context, id, reason string, event audit.Event) (Ended, error)
 	// RevokeOther ends a session as RevokeSession does, on the word of another session
 	// of its user. That one must not be revoked, in the same transaction, else nothing
 	// changes and the error is ErrNotFound: of two that end each other, one is left.
-	RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) error
+	RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) (Ended, error)
 	// RevokeOthers ends every session of the user but one, in one transaction, and
-	// returns how many it ended; each gets a copy of the event ([audit.Event.OfSession]).
+	// returns those that it ended; each gets a copy of the event ([audit.Event.OfSession]).
 	// The one to keep must be the user's and not revoked, else nothing changes and the
 	// error is ErrNotFound: of two that end each other at once, one is left. A session
 	// being started is ended too, or comes after.
-	RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) (int, error)
+	RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) ([]Ended, error)
 	// RevokeAll ends every session of the user and moves SessionsValidAfter, in one
 	// transaction: a login that races with it loses or comes after. ErrNotFound when
 	// there is no such user.
@@ -128,6 +128,12 @@ type Store interface {
 	// that find a session due at once write it once. Others and unknown ones are
 	// passed over.
 	SaveCheckpoints(ctx context.Context, batch []Checkpoint, interval time.Duration) error
+}
+
+// Ended is what is stored of a session that is revoked.
+type Ended struct {
+	At          time.Time // when it was revoked, now or before
+	StatusIndex *int64    // that it has in the status lists; nil: none
 }
 
 // Decider computes the next state of a session from the stored one; the second

@@ -167,7 +167,8 @@ func TestAServerThatTurnedReadOnlyIsNotBelieved(t *testing.T) {
 				"a refresh": func() error { _, err := store.StandingByFamily(t.Context(), known.Family); return err },
 				"a look":    func() error { _, err := store.StandingByID(t.Context(), known.ID); return err },
 				"a revocation": func() error {
-					return store.RevokeSession(t.Context(), known.ID, session.ReasonLogout, audit.New(audit.SessionRevoked, audit.ByUser("alice")))
+					_, err := store.RevokeSession(t.Context(), known.ID, session.ReasonLogout, audit.New(audit.SessionRevoked, audit.ByUser("alice")))
+					return err
 				},
 				"a reading of the keys": func() error { _, _, err := store.SigningKeys(t.Context()); return err },
 				"a reading of what is revoked": func() error {

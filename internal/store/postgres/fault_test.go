@@ -83,7 +83,8 @@ func TestACallAfterARestartOfTheServerSucceeds(t *testing.T) {
 			return store.AppendEvents(ctx, []audit.Event{audit.New(audit.SessionHealed, audit.ByClient("first-party"))})
 		},
 		func(ctx context.Context) error {
-			return store.RevokeSession(ctx, sessions[1], session.ReasonLogout, audit.New(audit.SessionRevoked, audit.ByUser("alice")))
+			_, err := store.RevokeSession(ctx, sessions[1], session.ReasonLogout, audit.New(audit.SessionRevoked, audit.ByUser("alice")))
+			return err
 		},
 		store.Ping,
 	}

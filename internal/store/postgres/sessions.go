@@ -165,37 +165,54 @@ func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Se
 }
 
 // RevokeSession implements [session.Store].
-func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audit.Event) error {
+func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audit.Event) (session.Ended, error) {
 	if !isID(id) {
-		return fmt.Errorf("revoke session: %w", session.ErrNotFound)
+		return session.Ended{}, fmt.Errorf("revoke session: %w", session.ErrNotFound)
 	}
-	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE sessions SET revoked_at = clock_timestamp(), revoke_reason = $2
-			WHERE id = $1 AND revoked_at IS NULL`, id, reason)
-		switch {
-		case err != nil:
-			return err
-		case tag.RowsAffected() == 1:
-			return appendEvents(ctx, tx, event)
-		}
-		err = tx.QueryRow(ctx, `SELECT FROM sessions WHERE id = $1`, id).Scan()
-		if errors.Is(err, pgx.ErrNoRows) {
-			return session.ErrNotFound
-		}
+	var ended session.Ended
+	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) (err error) {
+		ended, err = revoke(ctx, tx, id, reason, event)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("revoke session: %w", err)
+		return session.Ended{}, fmt.Errorf("revoke session: %w", err)
 	}
-	return nil
+	return ended, nil
+}
+
+// revoke ends a session, if it was not ended before. ErrNotFound.
+func revoke(ctx context.Context, tx pgx.Tx, id, reason string, event audit.Event) (session.Ended, error) {
+	rows, _ := tx.Query(ctx, `UPDATE sessions SET revoked_at = clock_timestamp(), revoke_reason = $2
+		WHERE id = $1 AND revoked_at IS NULL RETURNING revoked_at, status_index`, id, reason) // its error comes with the rows
+	ended, err := pgx.CollectExactlyOneRow(rows, scanEnded)
+	if err == nil {
+		return ended, appendEvents(ctx, tx, event)
+	}
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return session.Ended{}, err
+	}
+	rows, _ = tx.Query(ctx, `SELECT revoked_at, status_index FROM sessions WHERE id = $1`, id)
+	ended, err = pgx.CollectExactlyOneRow(rows, scanEnded)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return session.Ended{}, session.ErrNotFound
+	}
+	return ended, err
+}
+
+func scanEnded(row pgx.CollectableRow) (session.Ended, error) {
+	var ended session.Ended
+	err := row.Scan(&ended.At, &ended.StatusIndex)
+	ended.At = ended.At.UTC()
+	return ended, err
 }
 
 // RevokeOther implements [session.Store]. The user's row is locked first, as by
 // RevokeOthers, so that of two who end each other the second sees what the first did.
-func (s *Store) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) error {
+func (s *Store) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) (session.Ended, error) {
 	if !isID(id) || !isID(by) {
-		return fmt.Errorf("revoke other session: %w", session.ErrNotFound)
+		return session.Ended{}, fmt.Errorf("revoke other session: %w", session.ErrNotFound)
 	}
+	var ended session.Ended
 	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `SELECT FROM users u JOIN sessions s ON s.user_id = u.id JOIN sessions b ON b.user_id = u.id
 			WHERE s.id = $1 AND b.id = $2 AND b.id <> s.id FOR NO KEY UPDATE OF u`, id, by).Scan()
@@ -209,26 +226,22 @@ func (s *Store) RevokeOther(ctx context.Context, id, by, reason string, event au
 		case err != nil:
 			return err
 		}
-		tag, err := tx.Exec(ctx, `UPDATE sessions SET revoked_at = clock_timestamp(), revoke_reason = $2
-			WHERE id = $1 AND revoked_at IS NULL`, id, reason)
-		if err != nil || tag.RowsAffected() == 0 {
-			return err
-		}
-		return appendEvents(ctx, tx, event)
+		ended, err = revoke(ctx, tx, id, reason, event)
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("revoke other session: %w", err)
+		return session.Ended{}, fmt.Errorf("revoke other session: %w", err)
 	}
-	return nil
+	return ended, nil
 }
 
 // RevokeOthers implements [session.Store]. The user's row is locked first, as by
 // everything that ends many sessions, so that sessions being started wait.
-func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) (int, error) {
+func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) ([]session.Ended, error) {
 	if !isID(userID) || !isID(keep) {
-		return 0, fmt.Errorf("revoke other sessions: %w", session.ErrNotFound)
+		return nil, fmt.Errorf("revoke other sessions: %w", session.ErrNotFound)
 	}
-	var events []audit.Event
+	var ended []session.Ended
 	err := s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE`, userID).Scan()
 		if err == nil {
@@ -244,10 +257,13 @@ func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, e
 				SELECT family FROM sessions WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL
 				ORDER BY id FOR NO KEY UPDATE
 			) UPDATE sessions s SET revoked_at = clock_timestamp(), revoke_reason = $3
-			FROM others WHERE s.family = others.family RETURNING s.id, s.client_id`, userID, keep, reason) // its error comes with the rows
-		events, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (audit.Event, error) {
+			FROM others WHERE s.family = others.family RETURNING s.id, s.client_id, s.revoked_at, s.status_index`, userID, keep, reason) // its error comes with the rows
+		events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (audit.Event, error) {
 			var id, clientID string
-			err := row.Scan(&id, &clientID)
+			var one session.Ended
+			err := row.Scan(&id, &clientID, &one.At, &one.StatusIndex)
+			one.At = one.At.UTC()
+			ended = append(ended, one)
 			return event.OfSession(id, clientID), err
 		})
 		if err != nil {
@@ -256,9 +272,9 @@ func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, e
 		return appendEvents(ctx, tx, events...)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("revoke other sessions: %w", err)
+		return nil, fmt.Errorf("revoke other sessions: %w", err)
 	}
-	return len(events), nil
+	return ended, nil
 }
 
 // RevokeAll implements [session.Store].

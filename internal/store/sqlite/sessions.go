@@ -175,61 +175,64 @@ func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Se
 }
 
 // RevokeSession implements [session.Store].
-func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audit.Event) error {
-	err := s.write(ctx, func(ctx context.Context, t tx) error {
-		var live bool
-		err := t.QueryRowContext(ctx, `SELECT revoked_at IS NULL FROM sessions WHERE id = ?`, id).Scan(&live)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return session.ErrNotFound
-		case err != nil:
-			return err
-		case !live:
-			return nil
-		}
-		return t.revoke(ctx, id, reason, event)
+func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audit.Event) (session.Ended, error) {
+	var ended session.Ended
+	err := s.write(ctx, func(ctx context.Context, t tx) (err error) {
+		ended, err = t.revoke(ctx, id, reason, event)
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("revoke session: %w", err)
+		return session.Ended{}, fmt.Errorf("revoke session: %w", err)
 	}
-	return nil
+	return ended, nil
 }
 
-// revoke ends a session that was found live in this transaction.
-func (t tx) revoke(ctx context.Context, id, reason string, event audit.Event) error {
+// revoke ends a session, if it was not ended before. ErrNotFound.
+func (t tx) revoke(ctx context.Context, id, reason string, event audit.Event) (session.Ended, error) {
+	var ended session.Ended
+	var revoked moment
+	err := t.QueryRowContext(ctx, `SELECT revoked_at, status_index FROM sessions WHERE id = ?`, id).Scan(&revoked, &ended.StatusIndex)
+	if errors.Is(err, sql.ErrNoRows) {
+		return session.Ended{}, session.ErrNotFound
+	}
+	ended.At = revoked.Time
+	if err != nil || !ended.At.IsZero() {
+		return ended, err
+	}
+	ended.At = t.now
 	if _, err := t.ExecContext(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE id = ?`,
 		stored(t.now), reason, id); err != nil {
-		return err
+		return session.Ended{}, err
 	}
-	return t.appendEvents(ctx, event)
+	return ended, t.appendEvents(ctx, event)
 }
 
 // RevokeOther implements [session.Store].
-func (s *Store) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) error {
+func (s *Store) RevokeOther(ctx context.Context, id, by, reason string, event audit.Event) (session.Ended, error) {
+	var ended session.Ended
 	err := s.write(ctx, func(ctx context.Context, t tx) error {
-		var live, allowed bool
-		err := t.QueryRowContext(ctx, `SELECT s.revoked_at IS NULL, b.revoked_at IS NULL
+		var allowed bool
+		err := t.QueryRowContext(ctx, `SELECT b.revoked_at IS NULL
 			FROM sessions s JOIN sessions b ON b.user_id = s.user_id
-			WHERE s.id = ? AND b.id = ? AND b.id <> s.id`, id, by).Scan(&live, &allowed)
+			WHERE s.id = ? AND b.id = ? AND b.id <> s.id`, id, by).Scan(&allowed)
 		switch {
 		case errors.Is(err, sql.ErrNoRows), err == nil && !allowed:
 			return session.ErrNotFound
 		case err != nil:
 			return err
-		case !live:
-			return nil
 		}
-		return t.revoke(ctx, id, reason, event)
+		ended, err = t.revoke(ctx, id, reason, event)
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("revoke other session: %w", err)
+		return session.Ended{}, fmt.Errorf("revoke other session: %w", err)
 	}
-	return nil
+	return ended, nil
 }
 
 // RevokeOthers implements [session.Store].
-func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) (int, error) {
-	var events []audit.Event
+func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, event audit.Event) ([]session.Ended, error) {
+	var ended []session.Ended
 	err := s.write(ctx, func(ctx context.Context, t tx) error {
 		var live bool
 		err := t.QueryRowContext(ctx, `SELECT revoked_at IS NULL FROM sessions WHERE id = ? AND user_id = ?`, keep, userID).Scan(&live)
@@ -240,10 +243,12 @@ func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, e
 			return err
 		}
 		rows, err := t.QueryContext(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ?
-			WHERE user_id = ? AND id <> ? AND revoked_at IS NULL RETURNING id, client_id`, stored(t.now), reason, userID, keep)
-		events, err = collect(rows, err, func(r row) (audit.Event, error) {
+			WHERE user_id = ? AND id <> ? AND revoked_at IS NULL RETURNING id, client_id, status_index`, stored(t.now), reason, userID, keep)
+		events, err := collect(rows, err, func(r row) (audit.Event, error) {
 			var id, clientID string
-			err := r.Scan(&id, &clientID)
+			one := session.Ended{At: t.now}
+			err := r.Scan(&id, &clientID, &one.StatusIndex)
+			ended = append(ended, one)
 			return event.OfSession(id, clientID), err
 		})
 		if err != nil {
@@ -252,9 +257,9 @@ func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, e
 		return t.appendEvents(ctx, events...)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("revoke other sessions: %w", err)
+		return nil, fmt.Errorf("revoke other sessions: %w", err)
 	}
-	return len(events), nil
+	return ended, nil
 }
 
 // RevokeAll implements [session.Store].

@@ -209,10 +209,10 @@ func callAssignStatusIndex(tb testing.TB, store Durable) func(context.Context) e
 func endingCalls() []Call {
 	return []Call{
 		{"RevokeSession", true, onSession(func(ctx context.Context, store Durable, s, _ session.Session) error {
-			return store.RevokeSession(ctx, s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID))
+			return drop(store.RevokeSession(ctx, s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)))
 		})},
 		{"RevokeOther", true, onSession(func(ctx context.Context, store Durable, s, other session.Session) error {
-			return store.RevokeOther(ctx, s.ID, other.ID, session.ReasonElsewhere, aboutSession(audit.SessionRevoked, s.ID))
+			return drop(store.RevokeOther(ctx, s.ID, other.ID, session.ReasonElsewhere, aboutSession(audit.SessionRevoked, s.ID)))
 		})},
 		{"RevokeOthers", true, onSession(func(ctx context.Context, store Durable, s, other session.Session) error {
 			return drop(store.RevokeOthers(ctx, s.UserID, other.ID, session.ReasonElsewhere, about(audit.SessionRevoked, s.UserID)))

@@ -90,10 +90,10 @@ func writtenHasClocksTime(t *testing.T, store Clocked) {
 		end   func(s, other session.Session) error
 	}{
 		{"RevokeSession", false, func(s, _ session.Session) error {
-			return store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, event())
+			return drop(store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, event()))
 		}},
 		{"RevokeOther", false, func(s, other session.Session) error {
-			return store.RevokeOther(t.Context(), s.ID, other.ID, session.ReasonElsewhere, event())
+			return drop(store.RevokeOther(t.Context(), s.ID, other.ID, session.ReasonElsewhere, event()))
 		}},
 		{"RevokeOthers", false, func(_, other session.Session) error {
 			return drop(store.RevokeOthers(t.Context(), alice.ID, other.ID, session.ReasonElsewhere, event()))
@@ -226,7 +226,7 @@ func sessionLivesUntilItLapses(t *testing.T, store Clocked) {
 	}
 	byDefault, byOwn, short := start(client.FirstParty, lifetime), start("own", lifetime), start("own", time.Hour)
 	revoked := start("own", lifetime)
-	if err := store.RevokeSession(t.Context(), revoked, session.ReasonLogout, aboutSession(audit.SessionRevoked, revoked)); err != nil {
+	if err := drop(store.RevokeSession(t.Context(), revoked, session.ReasonLogout, aboutSession(audit.SessionRevoked, revoked))); err != nil {
 		t.Fatal(err)
 	}
 	const lag = session.IdleLag
@@ -283,7 +283,7 @@ func checkpointIsDueAfterInterval(t *testing.T, store Clocked) {
 
 func revokedWithinIsRead(t *testing.T, store Clocked) {
 	s := startSession(t, store, createUser(t, store, "alice").ID)
-	if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+	if err := drop(store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID))); err != nil {
 		t.Fatal(err)
 	}
 	for at, want := range map[time.Duration]int{time.Hour - tick: 1, time.Hour: 0} {
@@ -303,7 +303,7 @@ func indexIsFreeLater(t *testing.T, store Clocked) {
 	other := addClient(t, store, "other")
 	store.Execute(t, `UPDATE clients SET idle_ttl = 25200000000 WHERE id = 'other'`) // own
 	revoke := func(s session.Session) error {
-		return store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID))
+		return drop(store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)))
 	}
 	live := func(session.Session) error { return nil }
 	for i, holder := range []struct {

@@ -60,7 +60,7 @@ func nobodyElseIsChanged(t *testing.T, store Clocked) {
 			if i == 1 {
 				continue
 			}
-			if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+			if err := drop(store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID))); err != nil {
 				t.Fatal(err)
 			}
 		}

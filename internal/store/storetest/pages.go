@@ -19,7 +19,7 @@ func pagesHaveEachOnce(t *testing.T, store Durable, age Ageing) {
 	for i := range 5 {
 		startSession(t, store, alice.ID)
 		s := startSession(t, store, bob.ID)
-		if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+		if err := drop(store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID))); err != nil {
 			t.Fatal(err)
 		}
 		age(t, s.ID, time.Duration(i)*near)

@@ -27,6 +27,7 @@ func Sessions(t *testing.T, open OpenDurable) {
 		"ASessionThatIsNotAllowedIsNotStarted":  sessionNotAllowedIsNotStarted,
 		"AFamilyAndAnIDStartOnce":               familyAndIDStartOnce,
 		"ARevocationIsForGood":                  revocationIsForGood,
+		"ARevocationSaysWhatItStored":           revocationSaysWhatItStored,
 		"UnknownSessionsAreNotFound":            unknownSessionsAreNotFound,
 		"SessionsAreListedNewestFirst":          sessionsAreListedNewestFirst,
 		"LiveOnlyLeavesOutTheRevokedAndExpired": liveOnlyLeavesOut,
@@ -202,7 +203,7 @@ func revocationIsForGood(t *testing.T, store Durable) {
 	s := startSession(t, store, createUser(t, store, "alice").ID)
 	var first session.Session
 	for i, reason := range []string{session.ReasonReplay, session.ReasonLogout, session.ReasonReplay} {
-		if err := store.RevokeSession(t.Context(), s.ID, reason, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+		if err := drop(store.RevokeSession(t.Context(), s.ID, reason, aboutSession(audit.SessionRevoked, s.ID))); err != nil {
 			t.Fatal(err)
 		}
 		wantEnded(t, store, s, session.ReasonReplay)
@@ -222,7 +223,7 @@ func unknownSessionsAreNotFound(t *testing.T, store Durable) {
 	for _, id := range append(notIDs, unknownID, strings.ToUpper(s.ID)) {
 		wantError(t, fmt.Sprintf("find %q", id), drop(store.SessionByID(t.Context(), id)), session.ErrNotFound)
 		wantError(t, fmt.Sprintf("standing of %q", id), drop(store.StandingByID(t.Context(), id)), session.ErrNotFound)
-		err := store.RevokeSession(t.Context(), id, session.ReasonLogout, aboutSession(audit.SessionRevoked, unknownID))
+		err := drop(store.RevokeSession(t.Context(), id, session.ReasonLogout, aboutSession(audit.SessionRevoked, unknownID)))
 		wantError(t, fmt.Sprintf("revoke %q", id), err, session.ErrNotFound)
 	}
 	wantError(t, "family", drop(store.StandingByFamily(t.Context(), session.FamilyHash{})), session.ErrNotFound)
@@ -286,7 +287,7 @@ func listSessions(tb testing.TB, store Durable, query session.Query) []session.S
 func liveOnlyLeavesOut(t *testing.T, store Durable) {
 	alice := createUser(t, store, "alice")
 	live, revoked, expired := startSession(t, store, alice.ID), startSession(t, store, alice.ID), newSession(alice.ID)
-	if err := store.RevokeSession(t.Context(), revoked.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, revoked.ID)); err != nil {
+	if err := drop(store.RevokeSession(t.Context(), revoked.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, revoked.ID))); err != nil {
 		t.Fatal(err)
 	}
 	err := drop(store.StartSession(t.Context(), expired, session.Terms{Lifetime: 0, Seen: alice.SessionsValidAfter}, aboutSession(audit.SessionStarted, expired.ID)))
@@ -329,7 +330,7 @@ func noSessionSurvivesSetPassword(t *testing.T, store Durable) {
 func oneOfManyRevokes(t *testing.T, store Durable) {
 	s := startSession(t, store, createUser(t, store, "alice").ID)
 	wantNoErrors(t, contend(t, func(ctx context.Context, _ int) error {
-		return store.RevokeSession(ctx, s.ID, session.ReasonReplay, aboutSession(audit.SessionReplayed, s.ID))
+		return drop(store.RevokeSession(ctx, s.ID, session.ReasonReplay, aboutSession(audit.SessionReplayed, s.ID)))
 	}))
 	wantEnded(t, store, s, session.ReasonReplay)
 	wantEvents(t, store, audit.Query{SessionID: s.ID}, audit.SessionStarted, audit.SessionReplayed)
@@ -346,9 +347,11 @@ func cancelledSessionCalls(t *testing.T, store Durable) {
 		"StandingByID":     func(ctx context.Context) error { return drop(store.StandingByID(ctx, s.ID)) },
 		"SessionByID":      func(ctx context.Context) error { return drop(store.SessionByID(ctx, s.ID)) },
 		"Sessions":         func(ctx context.Context) error { return drop(store.Sessions(ctx, session.Query{Limit: 1})) },
-		"RevokeSession":    func(ctx context.Context) error { return store.RevokeSession(ctx, s.ID, "x", about("x", alice.ID)) },
+		"RevokeSession": func(ctx context.Context) error {
+			return drop(store.RevokeSession(ctx, s.ID, "x", about("x", alice.ID)))
+		},
 		"RevokeOther": func(ctx context.Context) error {
-			return store.RevokeOther(ctx, s.ID, by.ID, "x", about("x", alice.ID))
+			return drop(store.RevokeOther(ctx, s.ID, by.ID, "x", about("x", alice.ID)))
 		},
 		"RevokeOthers": func(ctx context.Context) error {
 			return drop(store.RevokeOthers(ctx, alice.ID, s.ID, "x", about("x", alice.ID)))

@@ -109,7 +109,7 @@ func noTwoShareAnIndex(t *testing.T, store Durable, _ Ageing) {
 func onlyTheDeadLoseTheirIndex(t *testing.T, store Durable, age Ageing) {
 	alice := createUser(t, store, "alice")
 	revoke := func(s session.Session) {
-		if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+		if err := drop(store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -231,7 +231,7 @@ func assignsOnce(t *testing.T, store Durable, age Ageing) {
 	if again, err := store.AssignStatusIndex(t.Context(), s.ID, session.Terms{}); again != index || err != nil {
 		t.Errorf("assigned again: at %d, %v; want %d", again, err, index)
 	}
-	if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+	if err := drop(store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID))); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{s.ID, newID(), "x"} {
@@ -268,9 +268,11 @@ func everyEndIsRead(t *testing.T, store Durable, _ Ageing) {
 	ctx := t.Context()
 	event := audit.New(audit.SessionRevoked, audit.ByOperator("root"))
 	ends := map[string]func(s, other session.Session) error{
-		"logout, revoke or replay": func(s, _ session.Session) error { return store.RevokeSession(ctx, s.ID, session.ReasonReplay, event) },
+		"logout, revoke or replay": func(s, _ session.Session) error {
+			return drop(store.RevokeSession(ctx, s.ID, session.ReasonReplay, event))
+		},
 		"from another session": func(s, other session.Session) error {
-			return store.RevokeOther(ctx, s.ID, other.ID, session.ReasonElsewhere, event)
+			return drop(store.RevokeOther(ctx, s.ID, other.ID, session.ReasonElsewhere, event))
 		},
 		"all others": func(s, other session.Session) error {
 			return drop(store.RevokeOthers(ctx, s.UserID, other.ID, session.ReasonElsewhere, event))
@@ -335,7 +337,7 @@ func whatIsReadEndsWhereAsked(t *testing.T, store Durable, age Ageing) {
 		terms := session.Terms{Lifetime: 10 * time.Hour, Seen: alice.SessionsValidAfter}
 		draw(t, store, 5+i)
 		s := startSessionUnder(t, store, newSession(alice.ID), terms)
-		if err := store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID)); err != nil {
+		if err := drop(store.RevokeSession(t.Context(), s.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, s.ID))); err != nil {
 			t.Fatal(err)
 		}
 		sessions = append(sessions, s)

@@ -202,7 +202,7 @@ func betterHashReplacesTheOld(t *testing.T, store Durable) {
 func newPasswordEndsSessions(t *testing.T, store Durable) {
 	alice, bob := createUser(t, store, "alice"), createUser(t, store, "bob")
 	mine, more, other := startSession(t, store, alice.ID), startSession(t, store, alice.ID), startSession(t, store, bob.ID)
-	if err := store.RevokeSession(t.Context(), more.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, more.ID)); err != nil {
+	if err := drop(store.RevokeSession(t.Context(), more.ID, session.ReasonLogout, aboutSession(audit.SessionRevoked, more.ID))); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.SetPassword(t.Context(), alice.ID, "new hash", about(audit.UserPasswordChanged, alice.ID)); err != nil {

@@ -93,8 +93,8 @@ func (a *App) open(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
-	a.keys = keyring.New(a.store, keyring.NewSealer(a.cfg.Issuer, roots), keyPolicy(a.cfg))
-	if err := a.keys.Start(ctx); err != nil {
+	a.keys = keyring.New(a.store, keyring.NewSealer(a.cfg.Issuer, roots), keyPolicy(a.cfg), a.clocks)
+	if err := a.startKeys(ctx); err != nil {
 		return err
 	}
 	if a.dir != nil { // the keys open under this issuer: it is the right one
@@ -119,6 +119,16 @@ func (a *App) open(ctx context.Context) error {
 	a.checkpoints = session.NewCheckpoints(a.store)
 	a.events = audit.NewQueue(a.store)
 	return a.buildAPI(roots)
+}
+
+// startKeys reads the keys. A database that holds none gets the first by clocks that agree: a
+// wrong one is a dependency that is missing.
+func (a *App) startKeys(ctx context.Context) error {
+	err := a.keys.Start(ctx)
+	if errors.Is(err, keyring.ErrClocks) {
+		return fmt.Errorf("%w: make the first signing key: %w", ErrUnavailable, err)
+	}
+	return err
 }
 
 // readLists reads what was revoked. After a mass revocation that may take long: then the start

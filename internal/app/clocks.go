@@ -3,10 +3,11 @@ package app
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/clock"
+	"github.com/mintmark-auth/mintmark/internal/config"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
 
 // clocksEvery is how often the clocks are compared. A reading that takes longer than
@@ -20,38 +21,76 @@ const (
 // the verifier refuses it (pkg/verifier's default).
 const verifierLeeway = 30 * time.Second
 
+// asked is a clock that is read by asking for it.
+type asked = func(context.Context) (time.Time, error)
+
 // readClocks reads every clock there is. In embedded mode there is one, this machine's.
 func (a *App) readClocks(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, slowReading)
-	defer cancel()
-	var read clock.Clocks
-	begun := time.Now()
+	read := clock.Clocks{Machine: time.Now()}
 	if a.ephemeral.clock != nil {
-		database, err := ahead(ctx, a.store.Now)
-		if err != nil {
-			return fmt.Errorf("read the database's clock: %w", err)
+		var err error
+		if read, err = compareClocks(ctx, a.store.Now, a.ephemeral.clock); err != nil {
+			return err
 		}
-		redis, err := ahead(ctx, a.ephemeral.clock)
-		if err != nil {
-			return fmt.Errorf("read Redis's clock: %w", err)
-		}
-		read.Database, read.Redis = begun.Add(database), begun.Add(redis)
 	}
-	read.Machine = begun
-	a.clocks.Note(read.Add(time.Since(begun)))
+	a.clocks.Note(read)
 	a.tellClocks()
 	return nil
 }
 
+// compareClocks says what the clocks of this machine, the database and Redis say now.
+func compareClocks(ctx context.Context, ofDatabase, ofRedis asked) (clock.Clocks, error) {
+	ctx, cancel := context.WithTimeout(ctx, slowReading)
+	defer cancel()
+	begun := time.Now()
+	database, err := ahead(ctx, ofDatabase)
+	if err != nil {
+		return clock.Clocks{}, fmt.Errorf("read the database's clock: %w", err)
+	}
+	redis, err := ahead(ctx, ofRedis)
+	if err != nil {
+		return clock.Clocks{}, fmt.Errorf("read Redis's clock: %w", err)
+	}
+	read := clock.Clocks{Machine: begun, Database: begun.Add(database), Redis: begun.Add(redis)}
+	return read.Add(time.Since(begun)), nil
+}
+
+// compared are clocks that an operator's command has read once, and relies on while it runs.
+// What depends on it asks the database again.
+type compared struct{ *clock.Watch }
+
+// Agree implements [keyring.Clocks].
+func (c compared) Agree() bool { return c.Now().Agree() }
+
+// clocks compares the clocks for an operator's order. Where the database or Redis is out of
+// reach, nothing is known of its clock; an emergency must not wait for Redis.
+func (s *Stores) clocks(ctx context.Context, cfg config.Config) keyring.Clocks {
+	if cfg.Mode() == config.Embedded {
+		return keyring.DatabaseClock{}
+	}
+	known := compared{clock.NewWatch(nil)}
+	ctx, cancel := context.WithTimeout(ctx, slowReading)
+	defer cancel()
+	inRedis, err := openRedis(ctx, cfg, nil)
+	if err != nil {
+		return known
+	}
+	defer inRedis.Close()
+	if read, err := compareClocks(ctx, s.durable.Now, inRedis.Now); err == nil {
+		known.Note(read)
+	}
+	return known
+}
+
 // ahead asks a clock how far it is ahead of this machine's. The answer is taken for what
 // the clock said halfway between the question and the answer.
-func ahead(ctx context.Context, ask func(context.Context) (time.Time, error)) (time.Duration, error) {
-	asked := time.Now()
+func ahead(ctx context.Context, ask asked) (time.Duration, error) {
+	begun := time.Now()
 	said, err := ask(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return said.Sub(asked.Round(0)) - time.Since(asked)/2, nil
+	return said.Sub(begun.Round(0)) - time.Since(begun)/2, nil
 }
 
 // tellClocks logs when another clock than before is wrong, and when all agree again.
@@ -73,7 +112,7 @@ func (a *App) tellClocks() {
 	}
 	fields := []any{"wrong", wrong}
 	for _, offset := range now.Offsets() {
-		fields = append(fields, string(offset.Name), signed(offset.Ahead))
+		fields = append(fields, string(offset.Name), clock.Signed(offset.Ahead))
 	}
 	a.log.Warn("a clock is wrong; set it right (times are relative to the median)", fields...)
 }
@@ -82,46 +121,18 @@ func (a *App) tellClocks() {
 func clockNotes(now clock.Clocks, accessTTL time.Duration) []string {
 	var notes []string
 	if odd, is := now.Odd(); is {
-		notes = append(notes, fmt.Sprintf("the clock of %s is wrong: %s against the two others; set it right", called(odd.Name), signed(odd.Ahead)))
+		notes = append(notes, fmt.Sprintf("the clock of %s is wrong: %s against the two others; set it right", odd.Name.Whose(), clock.Signed(odd.Ahead)))
 	} else if !now.Agree() {
-		notes = append(notes, "the clocks disagree: "+offsets(now)+"; set them right")
+		notes = append(notes, "the clocks disagree: "+now.String()+"; set them right")
 	}
 	for _, offset := range now.Offsets() {
 		ahead := now.Reliable().Sub(now.Median()) - offset.Ahead // of the tokens
 		switch {
 		case ahead > verifierLeeway:
-			notes = append(notes, fmt.Sprintf("verifiers whose clock is that of %s refuse new tokens: they are %s ahead of it", called(offset.Name), ahead.Round(time.Second)))
+			notes = append(notes, fmt.Sprintf("verifiers whose clock is that of %s refuse new tokens: they are %s ahead of it", offset.Name.Whose(), ahead.Round(time.Second)))
 		case -ahead >= accessTTL:
-			notes = append(notes, fmt.Sprintf("verifiers whose clock is that of %s refuse new tokens: they are %s behind it, and have expired by it", called(offset.Name), -ahead.Round(time.Second)))
+			notes = append(notes, fmt.Sprintf("verifiers whose clock is that of %s refuse new tokens: they are %s behind it, and have expired by it", offset.Name.Whose(), -ahead.Round(time.Second)))
 		}
 	}
 	return notes
-}
-
-func called(name clock.Name) string {
-	switch name {
-	case clock.Database:
-		return "the database"
-	case clock.Redis:
-		return "Redis"
-	default:
-		return "this machine"
-	}
-}
-
-func offsets(now clock.Clocks) string {
-	var each []string
-	for _, offset := range now.Offsets() {
-		each = append(each, called(offset.Name)+" "+signed(offset.Ahead))
-	}
-	return strings.Join(each, ", ")
-}
-
-// signed writes an offset in whole seconds, with its sign.
-func signed(d time.Duration) string {
-	d = d.Round(time.Second)
-	if d < 0 {
-		return d.String()
-	}
-	return "+" + d.String()
 }

@@ -31,6 +31,7 @@ func (s *Stores) Operator(cfg config.Config) (*operator.Operator, error) {
 			cfg, roots, err := inForceWithRoots(cfg)
 			return operator.Secrets{Issuer: cfg.Issuer, Roots: roots}, err
 		},
+		Clocks: func(ctx context.Context) keyring.Clocks { return s.clocks(ctx, cfg) },
 		Rotation: func(ctx context.Context, sessionID string) (session.State, time.Time, error) {
 			return s.RotationState(ctx, cfg, sessionID)
 		},

@@ -174,7 +174,7 @@ func TestKeysGoOnThoughOneIsDamaged(t *testing.T) {
 			key.Sealed = []byte("damaged")
 			return key
 		}
-		h.keys = keyring.New(damaged{h.store, damage}, keyring.NewSealer(h.cfg.Issuer, roots), keyPolicy(h.cfg))
+		h.keys = keyring.New(damaged{h.store, damage}, keyring.NewSealer(h.cfg.Issuer, roots), keyPolicy(h.cfg), keyring.DatabaseClock{})
 		for range 2 {
 			if err := h.tendKeys(t.Context()); !errors.Is(err, keyring.ErrUnsealable) {
 				t.Errorf("a damaged standby: %v, want %v", err, keyring.ErrUnsealable)

@@ -47,7 +47,7 @@ const (
 	KeyRotatedNow Kind = "key.rotated-now"
 	KeyRevoked    Kind = "key.revoked"
 	KeyResealed   Kind = "key.resealed"
-	// KeyDestroyed is the private half of a key that will not sign again.
+	// KeyDestroyed is the private half of a key that was revoked, or left the JWKS.
 	KeyDestroyed Kind = "key.destroyed"
 )
 

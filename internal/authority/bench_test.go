@@ -118,7 +118,7 @@ func (b *bench) restart(t *testing.T, roots string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := keyring.New(b.store, keyring.NewSealer(issuer, parsed), keyPolicy())
+	keys := keyring.New(b.store, keyring.NewSealer(issuer, parsed), keyPolicy(), keyring.DatabaseClock{})
 	if err := keys.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func seed(t *testing.T) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := keyring.New(store, keyring.NewSealer(issuer, roots), keyPolicy()).Start(t.Context()); err != nil {
+		if err := keyring.New(store, keyring.NewSealer(issuer, roots), keyPolicy(), keyring.DatabaseClock{}).Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		accounts := authority.Accounts{Users: store, Rules: user.NewRules(12), Hasher: hasher(t)}

@@ -295,7 +295,7 @@ func TestWithoutAnyKeyNothingMoves(t *testing.T) {
 		}
 		b := newBench(t, nil)
 		d, keys := story(t, b), b.Keys
-		b.Keys = keyring.New(b.store, nil, keyPolicy())
+		b.Keys = keyring.New(b.store, nil, keyPolicy(), keyring.DatabaseClock{})
 		if err := d.do(t.Context()); !errors.Is(err, keyring.ErrStale) || isRefusal(err) || d.done() {
 			t.Errorf("%s: %v, want %v; done: %v", name, err, keyring.ErrStale, d.done())
 		}

@@ -101,6 +101,7 @@ func knownExits() []knownExit {
 		{errUnconfirmed, exitRefused, "answer yes, or give --yes"},
 
 		{app.ErrUnavailable, exitUnavailable, ""},
+		{keyring.ErrClocks, exitRefused, "set the wrong clock right; `mintmark config check --connect` compares them"}, // after ErrUnavailable, which it is at a start
 		{torture.ErrUnreachable, exitUnavailable, "check that it runs and that the URL is right"},
 		{db.ErrUnusable, exitUsage, ""},
 		{db.ErrUnavailable, exitUnavailable, ""},

@@ -21,10 +21,11 @@ func (s *shell) newKeysRotate() *cobra.Command {
 The key that signs now retires and stays in the JWKS for MINTMARK_KEYS_RETAIN, so all its
 tokens stay valid. The command refuses while the standby is unripe, that is, not yet
 published for MINTMARK_KEYS_PUBLISH_AHEAD: verifiers that cache the JWKS may not know it.
+It also refuses while the clocks of this machine, the database and Redis disagree.
 
 With --emergency the switch happens at once, even if the standby is unripe. If the standby
 has just been published, the command waits, ten seconds at most, so that every replica
-serves it before it signs.
+serves it before it signs. It goes by the clocks that agree.
 
 If the key that signs was stolen, revoke it instead: verifiers still accept a retired key.`,
 		Example: `  mintmark keys rotate

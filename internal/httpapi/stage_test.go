@@ -146,7 +146,7 @@ func (s *stage) build(t *testing.T, change func(*httpapi.Config)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.keys = keyring.New(s.store, keyring.NewSealer(issuer, roots), keyPolicy())
+	s.keys = keyring.New(s.store, keyring.NewSealer(issuer, roots), keyPolicy(), keyring.DatabaseClock{})
 	s.clients = client.NewDirectory(more{s.store})
 	s.lists = revocation.New(revocation.Config{Issuer: issuer, AccessTTL: 5 * time.Minute, Store: s.store, Signer: s.keys.Signer})
 	for _, read := range []func(context.Context) error{s.keys.Start, s.clients.Refresh, s.lists.Refresh} {
@@ -242,7 +242,7 @@ func seed(t *testing.T) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys := keyring.New(store, keyring.NewSealer(issuer, roots), keyPolicy())
+		keys := keyring.New(store, keyring.NewSealer(issuer, roots), keyPolicy(), keyring.DatabaseClock{})
 		for _, build := range []func(context.Context) error{keys.Start, keys.Maintain} { // the first key and a standby
 			if err := build(t.Context()); err != nil {
 				t.Fatal(err)

@@ -137,7 +137,7 @@ func TestALimitThatCannotBeCountedIsNotWaived(t *testing.T) {
 func TestWithoutKeysNothingIsPublishedOrGranted(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, func(c *httpapi.Config) {
-		c.Keys = keyring.New(nil, nil, keyPolicy())
+		c.Keys = keyring.New(nil, nil, keyPolicy(), keyring.DatabaseClock{})
 		c.Authority.Keys = c.Keys
 	})
 	wantUnavailable(t, "JWKS", s.ask(t, asked{method: "GET", path: "/.well-known/jwks.json"}))

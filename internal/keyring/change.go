@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,8 +10,8 @@ import (
 )
 
 // Maintain carries out the plan: it makes the keys that are due, replaces a standby
-// that does not open, destroys the private halves that never sign again, and
-// refreshes. One goroutine calls it.
+// that does not open, destroys the private halves of keys that left the JWKS, and
+// refreshes. While the clocks disagree it does nothing. One goroutine calls it.
 func (k *Keyring) Maintain(ctx context.Context) error {
 	changed, err := k.tend(ctx)
 	if err != nil || !changed {
@@ -22,7 +23,19 @@ func (k *Keyring) Maintain(ctx context.Context) error {
 // tend is Maintain for callers that have no snapshot to refresh.
 func (k *Keyring) tend(ctx context.Context) (changed bool, err error) {
 	changed, _, err = k.change(ctx, nothing, nil)
+	if errors.Is(err, ErrClocks) { // all that is due can wait
+		return false, nil
+	}
 	return changed, err
+}
+
+// found makes the very first key. ErrClocks: by a clock that is ahead it would sign in the
+// future, and until then none would.
+func (k *Keyring) found(ctx context.Context) error {
+	if _, _, err := k.change(ctx, nothing, nil); err != nil {
+		return err
+	}
+	return k.Refresh(ctx)
 }
 
 // Order is what an operator wants of the keys, and why.
@@ -35,24 +48,22 @@ type Order struct {
 	Waiting func(s Switch, wait time.Duration)
 }
 
-// Rotate lets the ripe standby sign from RotateLead on. The errors of [Rotate].
+// Rotate lets the ripe standby sign from RotateLead on. The errors of [Rotate], and
+// ErrClocks.
 func (k *Keyring) Rotate(ctx context.Context, order Order) (Switch, error) {
-	return k.order(ctx, order, audit.KeyRotated, func(keys []Key, now time.Time) (Switch, error) {
-		return Rotate(keys, now, k.policy)
-	})
+	return k.order(ctx, order, audit.KeyRotated, rotating(k.policy))
 }
 
-// RotateNow lets the standby sign at once, as soon as every replica has published it.
-// The errors of [RotateNow].
+// RotateNow lets the standby sign at once, as soon as every replica has published it, also
+// while the clocks disagree. The errors of [RotateNow]; ErrClocks if what they say can't be.
 func (k *Keyring) RotateNow(ctx context.Context, order Order) (Switch, error) {
-	return k.order(ctx, order, audit.KeyRotatedNow, RotateNow)
+	return k.order(ctx, order, audit.KeyRotatedNow, rotatingNow)
 }
 
-// Revoke takes a key out of the JWKS forever, see [Revoke] and its errors.
+// Revoke takes a key out of the JWKS forever, see [Revoke] and its errors, also while the
+// clocks disagree; ErrClocks if what they say can't be.
 func (k *Keyring) Revoke(ctx context.Context, kid string, flushAfter time.Duration, order Order) (Switch, error) {
-	return k.order(ctx, order, audit.KeyRevoked, func(keys []Key, now time.Time) (Switch, error) {
-		return Revoke(keys, kid, now, flushAfter)
-	})
+	return k.order(ctx, order, audit.KeyRevoked, revoking(kid, flushAfter))
 }
 
 // order carries out an operator's decision, however long it must wait for a standby.
@@ -84,7 +95,7 @@ func (k *Keyring) consider(ctx context.Context, order Order, give verb) error {
 	if err != nil {
 		return fmt.Errorf("read signing keys: %w", err)
 	}
-	s, err := give(publicSides(stored), now)
+	s, err := give(publicSides(stored), k.moment(now))
 	if err != nil {
 		return err
 	}
@@ -122,7 +133,7 @@ func (k *Keyring) change(ctx context.Context, give verb, tell func(Switch) audit
 	if err != nil {
 		return false, verdict{}, fmt.Errorf("read signing keys: %w", err)
 	}
-	done, err = decide(k.table(stored), give, now, k.policy)
+	done, err = decide(k.table(stored), give, k.moment(now), k.policy)
 	if err != nil || done.wait > 0 || tell == nil && done.idle() {
 		return false, done, err
 	}
@@ -131,7 +142,7 @@ func (k *Keyring) change(ctx context.Context, give verb, tell func(Switch) audit
 	}
 	var refused error
 	err = k.store.ChangeSigningKeys(ctx, func(stored []Stored, now time.Time) (Change, error) {
-		done, refused = decide(k.table(stored), give, now, k.policy)
+		done, refused = decide(k.table(stored), give, k.moment(now), k.policy)
 		if refused != nil || done.wait > 0 {
 			return Change{}, refused
 		}

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
 
@@ -23,7 +24,9 @@ type ninetyDays struct {
 	excepted map[string]bool // K2: may sign before it is ripe
 	orders   []time.Time     // of emergencies and revocations: replicas may differ after one
 	replicas [3]reader
-	live     []struck // tokens that have not expired
+	live     []struck      // tokens that have not expired
+	jump     time.Duration // how far one of the clocks is wrong
+	wrong    clock.Name    // which
 }
 
 // reader is a replica as its snapshot makes it: it signs by what it read, in database time.
@@ -39,7 +42,8 @@ type struck struct {
 }
 
 // TestNinetyDaysOfOrdersKeepK1ToK8 lets three replicas live through random rotations,
-// emergencies, revocations, restarts and polls that come late or not at all.
+// emergencies, revocations, restarts, polls that come late or not at all, and clocks that
+// are set wrong for a while. The invariants hold in true time.
 func TestNinetyDaysOfOrdersKeepK1ToK8(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
@@ -52,7 +56,7 @@ func TestNinetyDaysOfOrdersKeepK1ToK8(t *testing.T) {
 		}
 		for d.now.Before(t0.Add(90 * 24 * time.Hour)) {
 			d.live = slices.DeleteFunc(d.live, func(s struck) bool { return !d.now.Before(s.expires) })
-			d.act(rapid.IntRange(0, 19).Draw(r, "act"))
+			d.act(rapid.IntRange(0, 21).Draw(r, "act"))
 			d.check()
 			d.forget()
 			d.wait()
@@ -75,13 +79,18 @@ func (d *ninetyDays) act(what int) {
 	case 2:
 		d.replicas[replica] = reader{} // killed, and not yet started
 	case 3:
-		d.decide(rotating(d.policy), false)
+		d.decide(keyring.Rotating(d.policy), false)
 	case 4:
-		d.decide(keyring.RotateNow, true)
+		d.decide(keyring.RotatingNow, true)
 	case 5:
 		i := rapid.IntRange(0, len(d.keys)-1).Draw(d.r, "key")
 		flush := time.Duration(rapid.Int64Range(0, int64(d.policy.PublishAhead)).Draw(d.r, "flush")).Truncate(time.Microsecond)
-		d.decide(revoking(d.keys[i].KID, flush), true)
+		d.decide(keyring.Revoking(d.keys[i].KID, flush), true)
+	case 6:
+		d.jump = rapid.SampledFrom(jumps).Draw(d.r, "jump")
+		d.wrong = rapid.SampledFrom([]clock.Name{clock.Database, clock.Database, clock.Redis, clock.Machine}).Draw(d.r, "wrong")
+	case 7, 8:
+		d.jump = 0
 	default:
 		for i := range d.replicas {
 			d.poll(i)
@@ -89,14 +98,28 @@ func (d *ninetyDays) act(what int) {
 	}
 }
 
+// clocks is what they say.
+func (d *ninetyDays) clocks() clock.Clocks {
+	said := clock.Clocks{Redis: d.now, Database: d.now, Machine: d.now}
+	switch d.wrong {
+	case clock.Redis:
+		said.Redis = d.now.Add(d.jump)
+	case clock.Machine:
+		said.Machine = d.now.Add(d.jump)
+	default:
+		said.Database = d.now.Add(d.jump)
+	}
+	return said
+}
+
 // decide has the keyring decide, and carries out what it says, if the order is granted.
-func (d *ninetyDays) decide(give verb, atOnce bool) {
+func (d *ninetyDays) decide(give keyring.Verb, atOnce bool) {
 	stored := make([]keyring.Stored, len(d.keys))
 	for i, k := range d.keys {
 		stored[i] = keyring.Stored{Key: k, Sealed: []byte("sealed")}
 	}
 	spare := []keyring.Stored{drawn(d.made), drawn(d.made + 1)}
-	done, err := keyring.Decide(stored, spare, func(int) bool { return false }, give, d.now, d.policy)
+	done, err := keyring.Decide(stored, spare, func(int) bool { return false }, give, d.clocks(), d.policy)
 	if err != nil || done.Waits {
 		return
 	}
@@ -104,6 +127,7 @@ func (d *ninetyDays) decide(give verb, atOnce bool) {
 		d.orders = append(d.orders, d.now)
 		d.excepted[done.To.KID] = true
 	}
+	d.mayChange(done, atOnce)
 	for _, update := range done.Update {
 		i := slices.IndexFunc(d.keys, func(k keyring.Key) bool { return k.KID == update.KID })
 		d.keys[i] = update.Key
@@ -112,6 +136,23 @@ func (d *ninetyDays) decide(give verb, atOnce bool) {
 		d.excepted[key.KID] = d.made == 0 || key.ActivatesAt.Equal(done.FreshAt)
 		d.keys = append(d.keys, key.Key)
 		d.made++
+	}
+}
+
+// mayChange checks that nothing irreversible is done too early: while a clock is wrong, by
+// anything but an emergency; and no private half is destroyed that was not revoked, or has
+// not been out of the JWKS.
+func (d *ninetyDays) mayChange(done keyring.Decided, emergency bool) {
+	if d.jump != 0 && !emergency && len(done.Add)+len(done.Update) > 0 {
+		d.r.Fatalf("the clock of %s is wrong by %s, and keys are changed: %v, %v", d.wrong, d.jump, done.Add, done.Update)
+	}
+	for _, update := range done.Update {
+		if update.Sealed != nil || !update.RevokedAt.IsZero() {
+			continue
+		}
+		if state := keyring.StateAt(update.Key, d.keys, d.now, d.policy); state != keyring.Removed || d.jump != 0 {
+			d.r.Fatalf("the private half of %s is destroyed, which is %s, while a clock is wrong by %s", update.KID, state, d.jump)
+		}
 	}
 }
 
@@ -185,7 +226,7 @@ func (d *ninetyDays) check() {
 			d.r.Fatalf("K3: a live token is signed by %s, which is %s", token.kid, state)
 		}
 	}
-	if _, ok := keyring.StandbyAt(d.keys, d.now); !ok && len(keyring.Plan(d.keys, d.now, d.policy)) == 0 {
+	if _, ok := keyring.StandbyAt(d.keys, d.now); !ok && d.jump == 0 && len(keyring.Plan(d.keys, d.now, d.policy)) == 0 {
 		d.r.Fatal("K8: there is no standby, and none is planned")
 	}
 	d.checkRevoked()

@@ -5,12 +5,6 @@ import (
 	"time"
 )
 
-// verb is one of the pure functions of switch.go, as an operator gives it.
-type verb func(keys []Key, now time.Time) (Switch, error)
-
-// nothing is the verb of the owner, who only wants what is due.
-func nothing([]Key, time.Time) (Switch, error) { return Switch{}, nil }
-
 // table is what there is to decide on.
 type table struct {
 	stored []Stored
@@ -39,15 +33,15 @@ type verdict struct {
 func (v verdict) idle() bool { return v.due == 0 && len(v.update) == 0 }
 
 // decide takes out the standbys that are broken, has the verb decide on what is left,
-// and finds what follows: the keys to make, and the private halves that will never sign
-// again. It returns the errors of the verb, and the faults of the private halves when
-// none can be worked with.
-func decide(t table, give verb, now time.Time, policy Policy) (verdict, error) {
+// and finds what follows: the keys to make, and the private halves to destroy. It returns
+// the errors of the verb, and the faults of the private halves when none can be worked with.
+func decide(t table, give verb, m moment, policy Policy) (verdict, error) {
+	now := m.now
 	broken, keys := t.broken(now), publicSides(t.stored)
 	for _, kid := range broken {
 		keys = Switch{Revoked: Key{KID: kid}}.Apply(keys, now)
 	}
-	s, err := give(keys, now)
+	s, err := give(keys, m)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -56,7 +50,7 @@ func decide(t table, give verb, now time.Time, policy Policy) (verdict, error) {
 	}
 	v := verdict{Switch: s, broken: broken}
 	v.publish(s.Steps(keys, now, policy), t.spare, now)
-	v.settle(t.stored, s.Apply(keys, now)[:len(keys)], now, policy)
+	v.settle(t.stored, s.Apply(keys, now)[:len(keys)], m, policy)
 	if err := t.usable(s); err != nil && !v.idle() {
 		return verdict{}, err
 	}
@@ -113,11 +107,11 @@ func (v *verdict) publish(steps []Step, spare []Stored, now time.Time) {
 }
 
 // settle finds which of the stored keys are to be others: those whose public side is,
-// and those whose private half will never sign again. Keys that are made now retire none
-// of them yet.
-func (v *verdict) settle(stored []Stored, keys []Key, now time.Time, policy Policy) {
+// and those whose private half is to be destroyed. Keys that are made now retire none of
+// them yet.
+func (v *verdict) settle(stored []Stored, keys []Key, m moment, policy Policy) {
 	for i, key := range stored {
-		spent := key.Sealed != nil && !StateAt(keys[i], keys, now, policy).Signs()
+		spent := key.Sealed != nil && m.destroys(StateAt(keys[i], keys, m.now, policy))
 		if !spent && key.Key == keys[i] {
 			continue
 		}

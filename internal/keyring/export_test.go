@@ -2,7 +2,8 @@ package keyring
 
 import (
 	"errors"
-	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/clock"
 )
 
 // Spares is how many keys are drawn and wait to be used.
@@ -15,18 +16,26 @@ type Decided struct {
 	Add, Update []Stored
 }
 
-// Nothing is the verb of the owner.
-var Nothing = nothing
+// Verb is what is wanted of the keys, by the owner or an operator.
+type Verb = verb
+
+// The verbs.
+var (
+	Nothing     = nothing
+	Rotating    = rotating
+	RotatingNow = rotatingNow
+	Revoking    = revoking
+)
 
 // Decide decides on stored keys, the private halves of which are damaged where the test
-// says so.
-func Decide(stored, spare []Stored, damaged func(i int) bool, give func([]Key, time.Time) (Switch, error), now time.Time, policy Policy) (Decided, error) {
+// says so, at what the clocks say, which agree for as long as they do.
+func Decide(stored, spare []Stored, damaged func(i int) bool, give Verb, said clock.Clocks, policy Policy) (Decided, error) {
 	t := table{stored: stored, halves: make(map[string]half), spare: spare}
 	for i, key := range stored {
 		if key.Sealed == nil || damaged(i) {
 			t.halves[key.KID] = half{fault: errors.New("key " + key.KID + " does not open")}
 		}
 	}
-	v, err := decide(t, give, now, policy)
+	v, err := decide(t, give, judge(said, true), policy)
 	return Decided{v.Switch, v.wait > 0, v.add, v.update}, err
 }

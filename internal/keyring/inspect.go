@@ -23,13 +23,14 @@ type Listed struct {
 	RemovedAt time.Time // out of the JWKS
 }
 
-// List returns all keys with their state, in order of activation, and the database's
-// clock. It opens no private half.
+// List returns all keys with their state, in order of activation, and the time by which
+// they have it. It opens no private half.
 func (k *Keyring) List(ctx context.Context) ([]Listed, time.Time, error) {
 	stored, now, err := k.store.SigningKeys(ctx)
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("list signing keys: %w", err)
 	}
+	now = k.moment(now).now
 	return k.list(stored, now), now, nil
 }
 
@@ -65,7 +66,7 @@ func (k *Keyring) Verify(ctx context.Context) (keys []Inspected, published []str
 	if err != nil {
 		return nil, nil, fmt.Errorf("read signing keys: %w", err)
 	}
-	for i, key := range k.list(stored, now) {
+	for i, key := range k.list(stored, k.moment(now).now) {
 		problem := k.inspect(stored[i], key.State)
 		if key.State.Member() {
 			published = append(published, key.KID)

@@ -15,7 +15,7 @@ import (
 func TestPublishedKeysAreLongEnoughAndInShortestForm(t *testing.T) {
 	t.Parallel()
 	now := t0
-	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), policy)
+	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), policy, keyring.DatabaseClock{})
 	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
 		t.Fatal(err)
 	}

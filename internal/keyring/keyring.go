@@ -1,8 +1,9 @@
 // Package keyring owns the signing keys: when each is published, signs, retires
 // and leaves the JWKS.
 //
-// It protects three invariants: exactly one key signs at any instant of the database's clock; verifiers can learn a key
-// before it signs; and no replica signs with an outdated snapshot of the keys. plan.go (the schedule), switch.go (the
+// It protects three invariants: exactly one key signs at any instant; verifiers can learn a key before it signs; and no
+// replica signs with an outdated snapshot of the keys. The time is that of the database, which all replicas share, unless
+// its clock is wrong; while the clocks disagree, only an operator's emergency changes keys. plan.go (the schedule), switch.go (the
 // orders of operators) and decide.go (what to write for both) are pure; keyring.go has the live snapshot that signs;
 // change.go carries out decisions; inspect.go reports what is stored; seal.go keeps the private halves secret at rest.
 package keyring
@@ -19,6 +20,7 @@ import (
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
@@ -40,12 +42,34 @@ const (
 // database is out of reach, and another replica may have rotated meanwhile.
 var ErrStale = errors.New("signing keys were not refreshed in time")
 
+// ErrClocks says that the clocks disagree, so that nothing is done that can't be undone.
+var ErrClocks = errors.New("keys are changed only while the clocks agree")
+
+// Clocks say what time it is, and whether that can be relied on.
+type Clocks interface {
+	// At returns what the clocks say now, given what the database's has just said.
+	At(database time.Time) clock.Clocks
+	// Agree reports whether they agree, and have for a while.
+	Agree() bool
+}
+
+// DatabaseClock is a database's clock that there is no other to compare with: it is this
+// machine's.
+type DatabaseClock struct{}
+
+// At implements [Clocks].
+func (DatabaseClock) At(database time.Time) clock.Clocks { return clock.Clocks{Database: database} }
+
+// Agree implements [Clocks].
+func (DatabaseClock) Agree() bool { return true }
+
 // Keyring is the live view of the signing keys. Refresh replaces the snapshot;
 // readers never wait.
 type Keyring struct {
 	store    Store
 	sealer   *Sealer
 	policy   Policy
+	clocks   Clocks
 	snapshot atomic.Pointer[snapshot]
 	spare    []Stored // drawn, not yet stored; of the one goroutine that changes keys
 }
@@ -58,7 +82,7 @@ type snapshot struct {
 	signers map[string]opened         // of keys that sign now or later, by kid
 	jwks    JWKS
 	damage  error     // keys that are of no use, though not the one that signs
-	at      time.Time // the database's clock at the read
+	at      time.Time // the reliable time of the read
 	read    time.Time // this process's clock at the read, for the age alone
 }
 
@@ -69,16 +93,22 @@ type opened struct {
 }
 
 // New returns a keyring that knows no keys yet.
-func New(store Store, sealer *Sealer, policy Policy) *Keyring {
-	return &Keyring{store: store, sealer: sealer, policy: policy}
+func New(store Store, sealer *Sealer, policy Policy, clocks Clocks) *Keyring {
+	return &Keyring{store: store, sealer: sealer, policy: policy, clocks: clocks}
+}
+
+// moment is now, given what the database's clock has just said.
+func (k *Keyring) moment(database time.Time) moment {
+	return judge(k.clocks.At(database), k.clocks.Agree())
 }
 
 // Start makes the keyring ready: it reads the keys, and makes the very first one
-// when there is none. Standbys are left to Maintain, after the start.
+// when there is none, for which ErrClocks stands. Standbys are left to Maintain, after the
+// start.
 func (k *Keyring) Start(ctx context.Context) error {
 	err := k.Refresh(ctx)
 	if errors.Is(err, errNoKeys) {
-		return k.Maintain(ctx)
+		return k.found(ctx)
 	}
 	return err
 }
@@ -91,7 +121,7 @@ func (k *Keyring) Refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("refresh signing keys: %w", err)
 	}
-	next, err := k.picture(stored, now)
+	next, err := k.picture(stored, k.moment(now).now)
 	if err != nil {
 		return err
 	}
@@ -109,10 +139,10 @@ func (k *Keyring) Damage() error {
 	return nil
 }
 
-// Signer returns the signer that is due at now, which is database time. ErrStale.
+// Signer returns the signer that is due at now, the reliable time ([clock.Clocks]). ErrStale.
 func (k *Keyring) Signer(now time.Time) (*token.Signer, error) {
 	s := k.snapshot.Load()
-	// A machine that slept has a clock that stood still; the database's went on.
+	// A machine that slept has a clock that stood still; the others went on.
 	if s == nil || time.Since(s.read) > MaxAge || now.Sub(s.at) > MaxAge {
 		return nil, ErrStale
 	}

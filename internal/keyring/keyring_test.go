@@ -38,7 +38,7 @@ func TestFirstStartMakesAKeyThatSignsAndMaintainAStandby(t *testing.T) {
 	t.Parallel()
 	now := t0
 	store := openStore(t, &now)
-	k := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), quick)
+	k := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), quick, keyring.DatabaseClock{})
 	if err := k.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestListedKeysNameTheRootThatSealsThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, roots), quick)
+	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, roots), quick, keyring.DatabaseClock{})
 	if err := k.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestListedKeysNameTheRootThatSealsThem(t *testing.T) {
 func TestSwitchHappensAtTheActivationInDatabaseTime(t *testing.T) {
 	t.Parallel()
 	now := t0
-	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), quick)
+	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), quick, keyring.DatabaseClock{})
 	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestSwitchHappensAtTheActivationInDatabaseTime(t *testing.T) {
 func TestKIDIsTheThumbprintAndTheJWKSIsPublic(t *testing.T) {
 	t.Parallel()
 	now := t0
-	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), quick)
+	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), quick, keyring.DatabaseClock{})
 	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestSealedKeyOpensOnlyWhereItBelongs(t *testing.T) {
 	now := t0
 	store := openStore(t, &now)
 	roots := secret.GenerateRoots()
-	k := keyring.New(store, keyring.NewSealer(issuer, roots), quick)
+	k := keyring.New(store, keyring.NewSealer(issuer, roots), quick, keyring.DatabaseClock{})
 	if err := k.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -183,10 +183,10 @@ func TestStartRefusesAnotherRootSecret(t *testing.T) {
 	t.Parallel()
 	now := t0
 	store := openStore(t, &now)
-	if err := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), quick).Start(t.Context()); err != nil {
+	if err := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), quick, keyring.DatabaseClock{}).Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	err := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), quick).Start(t.Context())
+	err := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), quick, keyring.DatabaseClock{}).Start(t.Context())
 	if !errors.Is(err, keyring.ErrUnsealable) {
 		t.Errorf("got %v, want ErrUnsealable", err)
 	}
@@ -195,7 +195,7 @@ func TestStartRefusesAnotherRootSecret(t *testing.T) {
 func TestARemovedKeyLeavesTheJWKSButStillVerifiesItsOwnTokens(t *testing.T) {
 	t.Parallel()
 	now := t0
-	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), quick)
+	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), quick, keyring.DatabaseClock{})
 	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestMaintainWritesAnEventForEachKey(t *testing.T) {
 	t.Parallel()
 	now := t0
 	store := openStore(t, &now)
-	k := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), quick)
+	k := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), quick, keyring.DatabaseClock{})
 	if err := errors.Join(k.Start(t.Context()), k.Maintain(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestADamagedStandbyIsReportedAndStopsNothing(t *testing.T) {
 	now := t0
 	store := openStore(t, &now)
 	roots := secret.GenerateRoots()
-	k := keyring.New(store, keyring.NewSealer(issuer, roots), quick)
+	k := keyring.New(store, keyring.NewSealer(issuer, roots), quick, keyring.DatabaseClock{})
 	if err := k.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -244,10 +244,10 @@ func TestADamagedStandbyIsReportedAndStopsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit(t, store, 1, func(standby *keyring.Stored) { standby.Sealed[len(standby.Sealed)-1] ^= 1 })
-	if err := keyring.New(store, keyring.NewSealer(issuer, roots), quick).Start(t.Context()); err != nil {
+	if err := keyring.New(store, keyring.NewSealer(issuer, roots), quick, keyring.DatabaseClock{}).Start(t.Context()); err != nil {
 		t.Fatalf("start beside a damaged standby: %v", err)
 	}
-	k = keyring.New(store, keyring.NewSealer(issuer, roots), quick)
+	k = keyring.New(store, keyring.NewSealer(issuer, roots), quick, keyring.DatabaseClock{})
 	if err := k.Refresh(t.Context()); err != nil {
 		t.Fatalf("refresh beside a damaged standby: %v", err)
 	}
@@ -264,13 +264,13 @@ func TestAnotherRootSecretAddsNoKey(t *testing.T) {
 	t.Parallel()
 	now := t0
 	store := openStore(t, &now)
-	if err := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), quick).Start(t.Context()); err != nil {
+	if err := keyring.New(store, keyring.NewSealer(issuer, secret.GenerateRoots()), quick, keyring.DatabaseClock{}).Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for name, sealer := range map[string]*keyring.Sealer{
 		"root": keyring.NewSealer(issuer, secret.GenerateRoots()), "issuer": keyring.NewSealer("https://other.example.com", secret.GenerateRoots()),
 	} {
-		if err := keyring.New(store, sealer, quick).Maintain(t.Context()); !errors.Is(err, keyring.ErrUnsealable) {
+		if err := keyring.New(store, sealer, quick, keyring.DatabaseClock{}).Maintain(t.Context()); !errors.Is(err, keyring.ErrUnsealable) {
 			t.Errorf("maintain with another %s: %v, want ErrUnsealable", name, err)
 		}
 	}
@@ -284,7 +284,7 @@ func TestAnotherRootSecretAddsNoKey(t *testing.T) {
 func TestAMemberIsWhatTheJWKSHolds(t *testing.T) {
 	t.Parallel()
 	now := t0
-	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), quick)
+	k := keyring.New(openStore(t, &now), keyring.NewSealer(issuer, secret.GenerateRoots()), quick, keyring.DatabaseClock{})
 	if _, ok := k.Member("any"); ok {
 		t.Error("a member before the first refresh")
 	}

@@ -62,9 +62,9 @@ func TestAKeyLivesToTheTick(t *testing.T) {
 		halves  []string
 	}{
 		{turn - tock, "signing", all, all},
-		{turn, "standby", all, halves},
-		{turn + tock, "standby", all, halves},
-		{turn + quick.Retain - tock, "standby", all, halves},
+		{turn, "standby", all, all},
+		{turn + tock, "standby", all, all},
+		{turn + quick.Retain - tock, "standby", all, all},
 		{turn + quick.Retain, "standby", halves, halves},
 		{turn + quick.Retain + tock, "standby", halves, halves},
 	} {

@@ -34,8 +34,7 @@ const (
 // Member reports whether keys in this state are in the JWKS.
 func (s State) Member() bool { return s == Published || s == Signing || s == Retired }
 
-// Signs reports whether keys in this state sign now or may sign later. The private
-// half of any other is destroyed.
+// Signs reports whether keys in this state sign now or may sign later.
 func (s State) Signs() bool { return s == Published || s == Signing }
 
 // Step is one thing to do: create a key that activates then.

@@ -182,7 +182,7 @@ func newRing(tb testing.TB, keys ...given) *ring {
 
 // replica is another keyring over the same table.
 func (r *ring) replica() *keyring.Keyring {
-	return keyring.New(r.table, keyring.NewSealer(issuer, r.roots), quick)
+	return keyring.New(r.table, keyring.NewSealer(issuer, r.roots), quick, keyring.DatabaseClock{})
 }
 
 func rootText(id int, octets string) string {

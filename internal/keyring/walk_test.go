@@ -2,6 +2,7 @@ package keyring_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
 
@@ -39,13 +41,17 @@ type moment struct {
 	skipped bool          // a poll was left out since the keys came to rest
 }
 
-// walk says how many orders operators give, and whether polls may be left out or rows of
-// standbys be damaged, before the keys come to rest.
+// walk says how many orders operators give, and whether polls may be left out, rows of
+// standbys be damaged or the database's clock be wrong, before the keys come to rest.
 type walk struct {
 	orders  int
 	skips   bool
 	damages bool
+	jumps   bool
 }
+
+// rightly is what the clocks say while all are right.
+var rightly = clock.Clocks{Redis: t0, Database: t0, Machine: t0}
 
 // TestWalkKeepsK1ToK8 walks, breadth first, every state that time, polls that come
 // or not, and orders of operators can bring the keys into, as the keyring decides, and
@@ -55,6 +61,7 @@ func TestWalkKeepsK1ToK8(t *testing.T) {
 	for name, w := range map[string]walk{
 		"every poll comes":  {orders: walkOrders, damages: true},
 		"polls are skipped": {orders: walkOrders - 1, skips: true},
+		"a clock is wrong":  {orders: walkOrders - 1, jumps: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -101,7 +108,27 @@ func (w walk) successors(m moment) []moment {
 	for _, m := range polls {
 		all = append(all, m)
 		if m.orders < w.orders {
-			all = append(all, m.ordered()...)
+			all = append(all, m.ordered(rightly)...)
+		}
+		if w.jumps {
+			all = append(all, w.wrongly(m)...)
+		}
+	}
+	return all
+}
+
+// wrongly are the moments at which the database's clock is wrong: a poll changes nothing, and
+// orders may be granted.
+func (w walk) wrongly(m moment) []moment {
+	var all []moment
+	for _, jump := range jumps {
+		said := rightly
+		said.Database = t0.Add(jump)
+		if next, done, err := m.decide(keyring.Nothing, true, said); !errors.Is(err, keyring.ErrClocks) || len(done.Add)+len(done.Update) > 0 {
+			panic(fmt.Sprintf("%s: the plan goes on while a clock is wrong: %s, %v", m, next, err))
+		}
+		if m.orders < w.orders {
+			all = append(all, m.ordered(said)...)
 		}
 	}
 	return all
@@ -121,22 +148,22 @@ func (m moment) damaged() []moment {
 	return all
 }
 
-// ordered are the moments after each order that is granted.
-func (m moment) ordered() []moment {
+// ordered are the moments after each order that is granted while the clocks say that.
+func (m moment) ordered(said clock.Clocks) []moment {
 	var all []moment
-	order := func(give verb, orderly bool) keyring.Switch {
-		next, done, err := m.decide(give, orderly)
+	order := func(give keyring.Verb, orderly bool) keyring.Switch {
+		next, done, err := m.decide(give, orderly, said)
 		if err == nil && !done.Waits {
 			next.orders, next.quiet = m.orders+1, 0
 			all = append(all, next)
 		}
 		return done.Switch
 	}
-	order(rotating(walkPolicy), true)
-	order(keyring.RotateNow, false)
+	order(keyring.Rotating(walkPolicy), true)
+	order(keyring.RotatingNow, false)
 	for _, k := range m.keys {
 		for _, flush := range []time.Duration{0, 3 * tick} {
-			if s := order(revoking(k.KID, flush), false); s.FreshAt.IsZero() {
+			if s := order(keyring.Revoking(k.KID, flush), false); s.FreshAt.IsZero() {
 				break // flush changes nothing
 			}
 		}
@@ -144,24 +171,9 @@ func (m moment) ordered() []moment {
 	return all
 }
 
-// verb is what an operator orders, or the owner.
-type verb func([]keyring.Key, time.Time) (keyring.Switch, error)
-
-func rotating(policy keyring.Policy) verb {
-	return func(keys []keyring.Key, now time.Time) (keyring.Switch, error) {
-		return keyring.Rotate(keys, now, policy)
-	}
-}
-
-func revoking(kid string, flush time.Duration) verb {
-	return func(keys []keyring.Key, now time.Time) (keyring.Switch, error) {
-		return keyring.Revoke(keys, kid, now, flush)
-	}
-}
-
 // poll is what a replica does at each.
 func poll(m moment) moment {
-	next, _, err := m.decide(keyring.Nothing, true)
+	next, _, err := m.decide(keyring.Nothing, true, rightly)
 	if err != nil {
 		panic(fmt.Sprintf("%s: %v", m, err))
 	}
@@ -170,11 +182,11 @@ func poll(m moment) moment {
 
 // decide has the keyring decide, and carries out what it says as a store does. Two spare
 // keys are enough: the fresh one of a revocation, and a standby.
-func (m moment) decide(give verb, orderly bool) (moment, keyring.Decided, error) {
+func (m moment) decide(give keyring.Verb, orderly bool, said clock.Clocks) (moment, keyring.Decided, error) {
 	next := m
 	next.keys = slices.Clone(m.keys)
 	spare := []keyring.Stored{drawn(m.made + 1), drawn(m.made + 2)}
-	done, err := keyring.Decide(m.stored(), spare, func(i int) bool { return m.keys[i].damaged }, give, t0, walkPolicy)
+	done, err := keyring.Decide(m.stored(), spare, func(i int) bool { return m.keys[i].damaged }, give, said, walkPolicy)
 	for _, update := range done.Update {
 		i := slices.IndexFunc(next.keys, func(k walked) bool { return k.KID == update.KID })
 		next.keys[i].Stored = update
@@ -271,6 +283,10 @@ func (m moment) violation() string {
 			}
 			if problem := m.keys[i].late(); problem != "" {
 				return problem
+			}
+		case keyring.Retired:
+			if m.keys[i].Sealed == nil {
+				return k.KID + " is retired, and its private half destroyed already"
 			}
 		case keyring.Removed:
 			if retired, _ := keyring.RetiresAt(k, keys); t0.Sub(retired) < keyring.MaxAge+tokenLife {

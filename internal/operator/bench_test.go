@@ -80,7 +80,8 @@ func newBench(t *testing.T) *bench {
 	}
 	b.store, b.mint = store, session.NewMint(issuer, parsed(t))
 	b.Operator = operator.New(operator.Config{
-		Users: store, Clients: store, Sessions: store, Keys: store, Events: store,
+		Clocks: func(context.Context) keyring.Clocks { return keyring.DatabaseClock{} },
+		Users:  store, Clients: store, Sessions: store, Keys: store, Events: store,
 		Password: user.NewRules(12), Hasher: hasher, Now: store.Now, KeyPolicy: keyPolicy(),
 		Lifetimes: authority.Lifetimes{IdleTTL: idle, MaxTTL: life, Grace: 30 * time.Second},
 		Secrets:   func() (operator.Secrets, error) { return operator.Secrets{Issuer: issuer, Roots: parsed(t)}, nil },
@@ -196,7 +197,7 @@ func seed(t *testing.T) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys := keyring.New(store, keyring.NewSealer(issuer, parsed(t)), keyPolicy())
+		keys := keyring.New(store, keyring.NewSealer(issuer, parsed(t)), keyPolicy(), keyring.DatabaseClock{})
 		if err := errors.Join(keys.Start(t.Context()), keys.Maintain(t.Context()), store.Close()); err != nil {
 			t.Fatal(err)
 		}

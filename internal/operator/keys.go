@@ -26,9 +26,9 @@ var (
 )
 
 // ListKeys lists every signing key with its state, in order of activation, and gives
-// the clock of the store. It opens no private half and needs no root secret.
+// the time by which they have it. It opens no private half and needs no root secret.
 func (o *Operator) ListKeys(ctx context.Context) ([]keyring.Listed, time.Time, error) {
-	return keyring.New(o.Keys, nil, o.KeyPolicy).List(ctx)
+	return keyring.New(o.Keys, nil, o.KeyPolicy, o.Clocks(ctx)).List(ctx)
 }
 
 // RotateKeys lets the ripe standby sign from a moment on that every replica knows by
@@ -37,7 +37,7 @@ func (o *Operator) RotateKeys(ctx context.Context, order keyring.Order) (keyring
 	if err := checkLength(order.Why); err != nil {
 		return keyring.Switch{}, err
 	}
-	return o.carryOut("rotate signing keys", func(keys *keyring.Keyring) (keyring.Switch, error) { return keys.Rotate(ctx, order) })
+	return o.carryOut(ctx, "rotate signing keys", func(keys *keyring.Keyring) (keyring.Switch, error) { return keys.Rotate(ctx, order) })
 }
 
 // RotateKeysNow lets the standby sign at once, ripe or not. ErrNoWhy, ErrLongWhy, and
@@ -46,7 +46,7 @@ func (o *Operator) RotateKeysNow(ctx context.Context, order keyring.Order) (keyr
 	if err := checkWhy(order.Why); err != nil {
 		return keyring.Switch{}, err
 	}
-	return o.carryOut("rotate signing keys", func(keys *keyring.Keyring) (keyring.Switch, error) { return keys.RotateNow(ctx, order) })
+	return o.carryOut(ctx, "rotate signing keys", func(keys *keyring.Keyring) (keyring.Switch, error) { return keys.RotateNow(ctx, order) })
 }
 
 // RevokeKey takes a key out of the JWKS forever; a fresh one follows the standby after
@@ -59,13 +59,13 @@ func (o *Operator) RevokeKey(ctx context.Context, kid string, flushAfter time.Du
 	if flushAfter < 0 || flushAfter > o.KeyPolicy.PublishAhead {
 		return keyring.Switch{}, ErrFlushAfter
 	}
-	return o.carryOut("revoke signing key", func(keys *keyring.Keyring) (keyring.Switch, error) { return keys.Revoke(ctx, kid, flushAfter, order) })
+	return o.carryOut(ctx, "revoke signing key", func(keys *keyring.Keyring) (keyring.Switch, error) { return keys.Revoke(ctx, kid, flushAfter, order) })
 }
 
 // carryOut opens the keys and gives an order. One that was interrupted while it waited
 // has done nothing.
-func (o *Operator) carryOut(what string, give func(*keyring.Keyring) (keyring.Switch, error)) (keyring.Switch, error) {
-	keys, err := o.keyring()
+func (o *Operator) carryOut(ctx context.Context, what string, give func(*keyring.Keyring) (keyring.Switch, error)) (keyring.Switch, error) {
+	keys, err := o.keyring(ctx)
 	if err != nil {
 		return keyring.Switch{}, err
 	}
@@ -82,7 +82,7 @@ func (o *Operator) carryOut(what string, give func(*keyring.Keyring) (keyring.Sw
 // ResealKeys seals every private half with the first root secret and returns how many
 // another one had sealed. The errors of [keyring.Keyring.Reseal].
 func (o *Operator) ResealKeys(ctx context.Context, by audit.Actor, progress keyring.Progress) (int, error) {
-	keys, err := o.keyring()
+	keys, err := o.keyring(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -94,12 +94,12 @@ func (o *Operator) ResealKeys(ctx context.Context, by audit.Actor, progress keyr
 }
 
 // keyring is the signing keys, with the secrets that open them.
-func (o *Operator) keyring() (*keyring.Keyring, error) {
+func (o *Operator) keyring(ctx context.Context) (*keyring.Keyring, error) {
 	secrets, err := o.Secrets()
 	if err != nil {
 		return nil, err
 	}
-	return keyring.New(o.Keys, keyring.NewSealer(secrets.Issuer, secrets.Roots), o.KeyPolicy), nil
+	return keyring.New(o.Keys, keyring.NewSealer(secrets.Issuer, secrets.Roots), o.KeyPolicy, o.Clocks(ctx)), nil
 }
 
 // checkWhy: ErrNoWhy, ErrLongWhy.
@@ -128,7 +128,7 @@ type KeyReport struct {
 // VerifyKeys looks at every stored key, see [keyring.Keyring.Verify]. Fetching the JWKS
 // is left to the caller.
 func (o *Operator) VerifyKeys(ctx context.Context) (KeyReport, error) {
-	keys, err := o.keyring()
+	keys, err := o.keyring(ctx)
 	if err != nil {
 		return KeyReport{}, err
 	}

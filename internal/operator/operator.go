@@ -33,6 +33,9 @@ type Config struct {
 	Lifetimes authority.Lifetimes
 	KeyPolicy keyring.Policy
 
+	// Clocks compares the clocks. Only what is done with keys goes by them.
+	Clocks func(context.Context) keyring.Clocks
+
 	// Secrets gives the root secrets, Rotation the rotation state of a session with the
 	// clock of the store that keeps it. Only the verbs that need them call them: the
 	// others work where the secrets or the ephemeral store are out of reach.

@@ -52,7 +52,7 @@ func newHandmade(t testing.TB, postgresURL, redisURL string) *handmade {
 	}
 	t.Cleanup(func() { _ = h.redis.Close() })
 	roots := secret.GenerateRoots()
-	keys := keyring.New(h.postgres, keyring.NewSealer(issuer, roots), keyring.Policy{RotateEvery: 720 * time.Hour, PublishAhead: 48 * time.Hour, Retain: 24 * time.Hour})
+	keys := keyring.New(h.postgres, keyring.NewSealer(issuer, roots), keyring.Policy{RotateEvery: 720 * time.Hour, PublishAhead: 48 * time.Hour, Retain: 24 * time.Hour}, keyring.DatabaseClock{})
 	clients := client.NewDirectory(h.postgres)
 	for _, start := range []func(context.Context) error{keys.Start, clients.Refresh} {
 		if err := start(t.Context()); err != nil {

@@ -81,7 +81,7 @@ func startAuthority(t *testing.T, path string) *authority {
 // start starts a replica, or starts it anew.
 func (a *authority) start(r *replica) {
 	a.t.Helper()
-	keys := keyring.New(a.store, a.sealer, policy)
+	keys := keyring.New(a.store, a.sealer, policy, keyring.DatabaseClock{})
 	if err := keys.Start(a.t.Context()); err != nil {
 		a.t.Fatal(err)
 	}
@@ -99,7 +99,9 @@ func (blind) Began()                                    {}
 func (blind) Served(string, string, int, time.Duration) {}
 
 // operator is the process of a command: it has a keyring of its own.
-func (a *authority) operator() *keyring.Keyring { return keyring.New(a.store, a.sealer, policy) }
+func (a *authority) operator() *keyring.Keyring {
+	return keyring.New(a.store, a.sealer, policy, keyring.DatabaseClock{})
+}
 
 // poll is what serve does every five seconds. It is nothing while the replica is cut off.
 func (a *authority) poll(r *replica) {

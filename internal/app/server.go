@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/httpapi"
 )
 
 // Bounds on connections. ReadTimeout covers header and body, which are small.
@@ -14,7 +15,6 @@ const (
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 10 * time.Second
 	writeTimeout   = 40 * time.Second
-	idleTimeout    = 90 * time.Second
 	maxHeaderBytes = 64 << 10
 	maxConnections = 10_000
 	maxOperators   = 500
@@ -27,22 +27,37 @@ func (a *App) wrap(h http.Handler) http.Handler {
 	return a.tracing.Handler(h)
 }
 
+// door is a listener with the server that answers on it.
+type door struct {
+	*http.Server
+	listener *httpapi.Listener
+	shut     chan struct{} // closed once no more connections come
+}
+
+func (a *App) door(l *httpapi.Listener, h http.Handler) *door {
+	d := &door{Server: a.server(h), listener: l, shut: make(chan struct{})}
+	d.ConnState = l.Track
+	return d
+}
+
+// serve serves until the listener ends, and reports why.
+func (d *door) serve(ended chan<- error) {
+	defer close(d.shut)
+	if err := d.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+		ended <- fmt.Errorf("serve %s: %w", d.listener.Addr(), err)
+	}
+}
+
 func (a *App) server(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           a.ready.parting(h),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
+		IdleTimeout:       a.cfg.HTTPIdleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 
 		DisableGeneralOptionsHandler: true, // `OPTIONS *` goes the way of every request
-	}
-}
-
-func serve(s *http.Server, l net.Listener, failed chan<- error) {
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
 }

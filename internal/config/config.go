@@ -60,6 +60,9 @@ type Config struct {
 	OpsAddr  string // host:port
 	DataDir  string
 
+	HTTPIdleTimeout time.Duration
+	ShutdownDelay   time.Duration
+
 	DatabaseURL        secret.String // empty in embedded mode
 	DatabaseMigrateURL secret.String // empty: use DatabaseURL
 	RedisURL           secret.String // empty in embedded mode
@@ -154,11 +157,18 @@ func (c *Config) deriveIssuer() {
 	}
 }
 
+// shutdownDelay is longer than Kubernetes takes to take a pod out of its service, or a balancer that asks every second
+// to believe two answers.
+const shutdownDelay = 5 * time.Second
+
 // derive fills in every default that depends on other keys.
 func (c *Config) derive() {
 	c.deriveIssuer()
 	if !c.given(keyPasswordConcurrent) {
 		c.PasswordMaxConcurrent = runtime.GOMAXPROCS(0)
+	}
+	if !c.given(keyShutdownDelay) && c.Mode() == Production {
+		c.ShutdownDelay = shutdownDelay
 	}
 	if c.given(keyRegistration) {
 		return

@@ -35,6 +35,8 @@ const (
 	keyPasswordConcurrent = "MINTMARK_PASSWORD_MAX_CONCURRENT"
 	keyPasswordMinLength  = "MINTMARK_PASSWORD_MIN_LENGTH"
 	keyRegistration       = "MINTMARK_REGISTRATION"
+	keyHTTPIdleTimeout    = "MINTMARK_HTTP_IDLE_TIMEOUT"
+	keyShutdownDelay      = "MINTMARK_SHUTDOWN_DELAY"
 	keyInsecurePlainHTTP  = "MINTMARK_INSECURE_PLAIN_HTTP"
 )
 
@@ -70,6 +72,12 @@ func keys() []key {
 		{name: keyOpsAddr, kind: "host:port", fallback: "127.0.0.1:9090",
 			help:    "address of the operations listener (metrics, health), which must never be public",
 			binding: bind(func(c *Config) *string { return &c.OpsAddr }, addressLike("127.0.0.1:9090"), asIs)},
+		{name: keyHTTPIdleTimeout, kind: "duration", fallback: "620s",
+			help:    "how long a connection may wait for its next request; longer than the balancer in front lets it",
+			binding: bindDuration(fieldHTTPIdleTimeout)},
+		{name: keyShutdownDelay, kind: "duration", derived: "`5s` in production, `0s` in embedded mode",
+			help:    "how long requests stay welcome after SIGTERM while /readyz answers 503; longer than balancers take to notice",
+			binding: bindDuration(fieldShutdownDelay)},
 		{name: keyInsecurePlainHTTP, kind: "bool", fallback: "false",
 			help:    "allow an http issuer that is not on loopback: anyone on the network path can then read every token",
 			binding: bind(func(c *Config) *bool { return &c.InsecurePlainHTTP }, parseBool, showBool)},
@@ -153,6 +161,8 @@ func keys() []key {
 
 // The fields that both the table and the rules name.
 
+func fieldHTTPIdleTimeout(c *Config) *time.Duration  { return &c.HTTPIdleTimeout }
+func fieldShutdownDelay(c *Config) *time.Duration    { return &c.ShutdownDelay }
 func fieldAccessTokenTTL(c *Config) *time.Duration   { return &c.AccessTokenTTL }
 func fieldRefreshIdleTTL(c *Config) *time.Duration   { return &c.RefreshIdleTTL }
 func fieldRefreshMaxTTL(c *Config) *time.Duration    { return &c.RefreshMaxTTL }

@@ -90,6 +90,18 @@ const markdownRules = `
 - ` + "`MINTMARK_KEYS_RETAIN` ≥ `MINTMARK_ACCESS_TOKEN_TTL`" + ` + 6m.
 - CORS origins are exact: no ` + "`*`, no `null`" + `, no default port. Trusted proxies name no ` + "`/0`" + `.
 
+## Connections
+A balancer must give up an idle connection before mintmark does, or it may send a request just as mintmark closes. The
+default of ` + "`MINTMARK_HTTP_IDLE_TIMEOUT`" + ` is above the fixed 600 s of Google Cloud's load balancers, the 60 s of nginx
+and AWS (raise it if you raised theirs), and the 240 s of Azure's. Idle connections keep nobody out: where a bound on
+connections is reached, the one that has been idle for longest gives way.
+
+On SIGTERM a replica answers ` + "`/readyz`" + ` with 503 and goes on serving for ` + "`MINTMARK_SHUTDOWN_DELAY`" + `; each answer is the
+last on its connection. Set the delay above the time in which the balancer takes the replica out: the interval of its
+probes times the failures that it needs, or in Kubernetes the seconds in which endpoints spread (5 s do). Then new
+connections are refused, and requests in flight get 10 s to end. Whoever kills the process must wait for the delay and
+15 s more, for example in ` + "`terminationGracePeriodSeconds`" + `.
+
 ## Store URLs
 | mode | form |
 |---|---|

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/config"
 )
@@ -50,6 +51,10 @@ func TestMalformedValuesAreRefused(t *testing.T) {
 		{"hosts have possible ports", "REDIS_URL=redis+cluster://h1:0", "port of host 1"},
 		{"hosts are no holes", "REDIS_URL=redis+cluster://h1,", "host 2 is neither"},
 		{"root secret is well-formed", "ROOT_SECRET=abc", "has no id"},
+		{"connections idle for 1s", "HTTP_IDLE_TIMEOUT=0s", "less than 1s"},
+		{"connections idle no longer than 1h", "HTTP_IDLE_TIMEOUT=3601s", "more than 1h"},
+		{"the delay is none at least", "SHUTDOWN_DELAY=-1s", "less than 0s"},
+		{"the delay is 10m at most", "SHUTDOWN_DELAY=601s", "more than 10m"},
 		{"access token lives 1s", "ACCESS_TOKEN_TTL=0s", "less than 1s"},
 		{"access token lives no longer than 1h", "ACCESS_TOKEN_TTL=3601s", "more than 1h"},
 		{"durations have a unit", "ACCESS_TOKEN_TTL=300", "not a duration"},
@@ -127,6 +132,7 @@ func TestValuesAtTheirBoundsAreAccepted(t *testing.T) {
 		"ACCESS_TOKEN_TTL=1s", "ACCESS_TOKEN_TTL=1h", "REFRESH_GRACE=0", "REFRESH_GRACE=60s", "REFRESH_IDLE_TTL=1s",
 		"REFRESH_IDLE_TTL=4321h", "REFRESH_MAX_TTL=87600h", "KEYS_ROTATE_EVERY=96h", "KEYS_PUBLISH_AHEAD=5m", "KEYS_RETAIN=11m",
 		"PASSWORD_MEMORY_KIB=8192", "PASSWORD_MEMORY_KIB=524288", "PASSWORD_TIME=16", "PASSWORD_MIN_LENGTH=8", "PASSWORD_MIN_LENGTH=64",
+		"HTTP_IDLE_TIMEOUT=1s", "HTTP_IDLE_TIMEOUT=1h", "SHUTDOWN_DELAY=0", "SHUTDOWN_DELAY=10m",
 		"ISSUER=http://127.0.0.1:1", "ISSUER=http://[::1]:65535", "ISSUER=https://a.example:8443", "HTTP_ADDR=[::1]:1", "HTTP_ADDR=localhost:0", "HTTP_ADDR=LocalHost:0", "HTTP_ADDR=127.255.255.254:1", "HTTP_ADDR=[::ffff:127.0.0.1]:1",
 		"RATE_LOGIN=off", "RATE_LOGIN=1/s,off", "RATE_TOKEN=1000000/h", "CORS_ORIGINS=http://[::1]:3000",
 		"CORS_ORIGINS=" + numbered(100, "https://h%d.example"), "TRUSTED_PROXIES=" + numbered(100, "10.0.0.%d"),
@@ -207,6 +213,24 @@ func TestRegistrationIsOpenOnlyWhereStrangersCannotCome(t *testing.T) {
 	}
 	for _, c := range cases {
 		if got := (given{env: c.env}).mustLoad(t).Registration; got != c.want {
+			t.Errorf("%v: %s, want %s", c.env, got, c.want)
+		}
+	}
+}
+
+// TestOnlyReplicasWaitForBalancers unless they are told otherwise.
+func TestOnlyReplicasWaitForBalancers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		env  []string
+		want time.Duration
+	}{
+		{nil, 0},
+		{[]string{"MINTMARK_SHUTDOWN_DELAY=7s"}, 7 * time.Second},
+		{production(), 5 * time.Second},
+		{production("MINTMARK_SHUTDOWN_DELAY=0s"), 0},
+	} {
+		if got := (given{env: c.env}).mustLoad(t).ShutdownDelay; got != c.want {
 			t.Errorf("%v: %s, want %s", c.env, got, c.want)
 		}
 	}

@@ -69,6 +69,8 @@ const (
 // bounds are the limits of single numbers.
 func bounds() []rule {
 	return []rule{
+		between(keyHTTPIdleTimeout, fieldHTTPIdleTimeout, time.Second, time.Hour),
+		between(keyShutdownDelay, fieldShutdownDelay, 0, 10*time.Minute),
 		between(keyAccessTokenTTL, fieldAccessTokenTTL, time.Second, time.Hour),
 		between(keyRefreshIdleTTL, fieldRefreshIdleTTL, time.Second, 10*year),
 		between(keyRefreshMaxTTL, fieldRefreshMaxTTL, time.Second, 10*year),

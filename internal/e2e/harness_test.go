@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +42,9 @@ func quick() []string {
 		"MINTMARK_REGISTRATION=open", "MINTMARK_LOG_FORMAT=json", "MINTMARK_LOG_LEVEL=debug",
 	}
 }
+
+// atOnce lets a replica end without waiting for balancers. Earlier programs don't know it.
+const atOnce = "MINTMARK_SHUTDOWN_DELAY=0s"
 
 // startEmbedded starts an authority on SQLite in a fresh directory; later
 // settings (NAME=value) win over earlier ones.
@@ -101,7 +105,7 @@ func migrate(postgres string) error {
 
 func start(t testing.TB, settings ...string) *authority {
 	t.Helper()
-	cfg, err := config.Load(nil, lastOfEach(append(quick(), settings...)), nil)
+	cfg, err := config.Load(nil, lastOfEach(slices.Concat(quick(), []string{atOnce}, settings)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ type process struct {
 // spawn runs `mintmark serve` with these settings and returns when it is ready.
 func spawn(t testing.TB, settings ...string) *process {
 	t.Helper()
-	return spawnProgram(t, mintmark(t), settings...)
+	return spawnProgram(t, mintmark(t), append([]string{atOnce}, settings...)...)
 }
 
 // spawnProgram is spawn with a mintmark of another making.

@@ -219,6 +219,23 @@ func TestOnlyASecondRequestToEndCutsTheDrain(t *testing.T) {
 	}
 }
 
+// TestASecondSIGTERMEndsTheDelay, and the process with it.
+func TestASecondSIGTERMEndsTheDelay(t *testing.T) {
+	t.Parallel()
+	p := spawn(t, "MINTMARK_DATA_DIR="+filepath.Join(t.TempDir(), "data"), "MINTMARK_SHUTDOWN_DELAY=10m")
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return strings.Contains(p.Log.String(), "leaving") })
+	if got := send(t, "GET", p.URL+"/readyz", "", ""); got.Status != 503 {
+		t.Errorf("while it leaves: %d", got.Status)
+	}
+	eventually(t, func() bool { return p.cmd.Process.Signal(syscall.SIGTERM) != nil }) // the first may come too early
+	if err := p.wait(t); err == nil || err.Error() != "signal: terminated" {
+		t.Errorf("serve ended: %v, want SIGTERM", err)
+	}
+}
+
 // holdRequest keeps a request in flight by half of its body, until finish is called.
 func (p *process) holdRequest(t *testing.T) (finish func()) {
 	t.Helper()

@@ -35,6 +35,13 @@ func (p *places) leave(subscriber string) {
 	}
 }
 
+// full reports whether there is no place for anyone.
+func (p *places) full() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held >= p.most
+}
+
 func (p *places) taken() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -265,7 +265,7 @@ func TestAPostgresThatMayNotBeChangedSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	place.RawQuery += "&options=-c%20default_transaction_read_only%3Don"
+	place.RawQuery += "&target_session_attrs=any&options=-c%20default_transaction_read_only%3Don"
 	d := postgresAt(t, place.String())
 	const says = "migrate up: prepare migrations: ERROR: cannot execute CREATE TABLE in a read-only transaction"
 	if err := d.Up(t.Context()); err == nil || !strings.HasPrefix(err.Error(), says) {

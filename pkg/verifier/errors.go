@@ -42,11 +42,24 @@ const (
 	errBound      = defect("it is bound to a key, and was sent without a proof that this service checks (cnf)")
 )
 
+// ErrRefused reports, to [Metrics].Fetched, that the issuer did answer, with a document that this verifier refuses: its
+// signature or form is wrong, or its times are, such as those of a status list from the future. A verifier that keeps
+// refusing lists learns of no revocation.
+var ErrRefused = errors.New("the answer is refused")
+
+// unusable is what is wrong with a document of the issuer.
+type unusable struct{ error }
+
+func (u unusable) Unwrap() error { return u.error }
+
+// Is makes every unusable document an [ErrRefused].
+func (u unusable) Is(target error) bool { return target == ErrRefused }
+
 // malformed returns what is wrong with a document of the issuer, without the words that a defect says about tokens.
 func malformed(err error) error {
 	var d defect
 	if errors.As(err, &d) {
-		return errors.New(string(d))
+		err = errors.New(string(d))
 	}
-	return err
+	return unusable{err}
 }

@@ -85,7 +85,7 @@ func (l *statusList) run(ctx context.Context) {
 		switch {
 		case err != nil && now.Sub(told) >= logEvery:
 			told = now
-			l.of.log.Warn("a status list could not be read", "uri", l.uri, "error", err, "kept", l.current.Load() != nil)
+			l.of.log.Warn(inVain(err), "uri", l.uri, "error", err, "kept", l.current.Load() != nil)
 		case err == nil && p.plain == 0 && !told.IsZero(): // not where each request that waits is refused
 			told = time.Time{}
 			l.of.log.Info("a status list is followed again", "uri", l.uri)
@@ -96,6 +96,14 @@ func (l *statusList) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// inVain is how an attempt to read a list is logged that failed.
+func inVain(err error) string {
+	if errors.Is(err, ErrRefused) {
+		return "a status list is refused"
+	}
+	return "a status list could not be read"
 }
 
 // sleep waits for d, and returns false if ctx ended first.
@@ -159,7 +167,7 @@ func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled,
 	}
 	if known != nil && list.issuedAt.Before(known.issuedAt) {
 		// This replica is behind: a revoked session must not come back with its list.
-		return failed, errors.New("the answer is older than the list that is known")
+		return failed, unusable{errors.New("the answer is older than the list that is known")}
 	}
 	l.current.Store(list.with(known))
 	if list.etag == "" || (known != nil && etag == "") {

@@ -24,7 +24,8 @@ type Metrics struct {
 	// Verified counts verifications. A token whose proof of possession is refused is Invalid.
 	Verified func(Outcome)
 	// Fetched reports requests to the issuer: what is "keys" (metadata included), "status list" or "introspection"; err
-	// is nil if the answer was as expected. For a status list, took includes the time that the request waited for a
+	// is nil if the answer was as expected, and an [ErrRefused] if the issuer answered and the verifier refuses what it
+	// said. For a status list, took includes the time that the request waited for a
 	// change.
 	Fetched func(what string, took time.Duration, err error)
 }

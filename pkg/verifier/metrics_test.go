@@ -1,6 +1,10 @@
 package verifier_test
 
 import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,4 +50,55 @@ func TestMetricsCountOutcomesAndFetches(t *testing.T) {
 			t.Errorf("fetches (-got +want):\n%s", diff)
 		}
 	})
+}
+
+// TestAListThatIsRefusedIsToldApartFromOneThatCannotBeRead: a service that refuses every list
+// learns of no revocation, although its issuer answers.
+func TestAListThatIsRefusedIsToldApartFromOneThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	hour := time.Hour / time.Second
+	for name, c := range map[string]struct {
+		answer  func(s *listServer) string // "": 500
+		refused bool
+		logged  string
+	}{
+		"from the future": {func(s *listServer) string {
+			return s.token(make([]byte, 8), nil, set{"iat": time.Now().Unix() + int64(hour), "exp": time.Now().Unix() + 2*int64(hour)})
+		}, true, "a status list is refused"},
+		"expired": {func(s *listServer) string {
+			return s.token(make([]byte, 8), nil, set{"iat": time.Now().Unix() - int64(hour), "exp": time.Now().Unix()})
+		}, true, "a status list is refused"},
+		"of another issuer": {func(s *listServer) string { return s.token(make([]byte, 8), nil, set{"iss": "x"}) }, true, "a status list is refused"},
+		"no list":           {func(*listServer) string { return "x" }, true, "a status list is refused"},
+		"no answer":         {func(*listServer) string { return "" }, false, "a status list could not be read"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			i, log := newIssuer(firstKey()), new(logged)
+			s := serveList(i)
+			if text := c.answer(s); text != "" {
+				s.answer(text)
+			} else {
+				s.says(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+			}
+			var failures, refused int
+			v := i.verifier(t, verifier.WithLogger(slog.New(log)), verifier.WithMetrics(verifier.Metrics{Fetched: func(what string, _ time.Duration, err error) {
+				if what == "status list" && err != nil {
+					failures++
+					if errors.Is(err, verifier.ErrRefused) {
+						refused++
+					}
+				}
+			}}))
+			mustVerify(t, v, s.listed(1))
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+			v.Close()
+			if failures == 0 || (refused == failures) != c.refused || (refused == 0) == c.refused {
+				t.Errorf("%s: %d of %d failures are refusals", name, refused, failures)
+			}
+			if got := log.messages(); !slices.Contains(got, c.logged) {
+				t.Errorf("%s: the log has %q, want %q", name, got, c.logged)
+			}
+		})
+	}
 }

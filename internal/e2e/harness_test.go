@@ -84,10 +84,14 @@ func clusterOver(t testing.TB, postgres string) *cluster {
 // issuer, since a balancer would stand in front of them.
 func (c *cluster) startReplica(t testing.TB, settings ...string) *authority {
 	t.Helper()
-	return start(t, append([]string{
+	return start(t, append(c.settings(), settings...)...)
+}
+
+func (c *cluster) settings() []string {
+	return []string{
 		"MINTMARK_DATABASE_URL=" + c.Postgres, "MINTMARK_REDIS_URL=" + c.Redis,
 		"MINTMARK_ROOT_SECRET=" + c.root, "MINTMARK_ISSUER=" + c.issuer,
-	}, settings...)...)
+	}
 }
 
 func migratedPostgres(t testing.TB) string {

@@ -18,15 +18,16 @@ type Proxy struct {
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{} // under mu: both ends of every connection
+	lost  map[net.Conn]struct{} // under mu: the ends from which bytes were swallowed
 	state state                 // under mu
 	moved chan struct{}         // under mu: closed when state changes
 }
 
 // state is what the network does to new connections and to bytes on their way.
 type state struct {
-	cut, stalled, closed bool
-	cutFrom              string // "": nobody is cut off
-	delay                time.Duration
+	cut, stalled, swallows, closed bool
+	cutFrom                        string // "": nobody is cut off
+	delay                          time.Duration
 }
 
 // refuses reports whether the network lets no connection with that other end be.
@@ -52,7 +53,7 @@ func StartProxy(tb testing.TB, target string) *Proxy {
 	if err != nil {
 		tb.Fatalf("start proxy: %v", err)
 	}
-	p := &Proxy{target: there, listener: listener, conns: map[net.Conn]struct{}{}, moved: make(chan struct{})}
+	p := &Proxy{target: there, listener: listener, conns: map[net.Conn]struct{}{}, lost: map[net.Conn]struct{}{}, moved: make(chan struct{})}
 	p.open.Go(p.accept)
 	tb.Cleanup(func() {
 		p.set(func(s *state) { s.closed = true })
@@ -89,10 +90,14 @@ func (p *Proxy) CutFrom(host string) {
 // Stall lets connections be but no byte through, as a partition without a reset does.
 func (p *Proxy) Stall() { p.set(func(s *state) { s.stalled = true }) }
 
+// Swallow drops every byte and every hang-up without a word. A connection that lost a byte stays silent for good; what
+// hung up meanwhile is told after Heal.
+func (p *Proxy) Swallow() { p.set(func(s *state) { s.swallows = true }) }
+
 // Delay holds every piece of data back for d, in each direction.
 func (p *Proxy) Delay(d time.Duration) { p.set(func(s *state) { s.delay = d }) }
 
-// Heal ends Cut, CutFrom, Stall and Delay. What a stall held back is delivered.
+// Heal ends Cut, CutFrom, Stall, Swallow and Delay. What a stall held back is delivered.
 func (p *Proxy) Heal() { p.set(func(s *state) { *s = state{closed: s.closed} }) }
 
 func (p *Proxy) set(change func(*state)) {
@@ -141,15 +146,40 @@ func (p *Proxy) pipe(to, from net.Conn) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
-		if n > 0 {
+		if n > 0 && !p.swallowed(from, to) {
 			p.hold()
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return
 			}
 		}
 		if err != nil {
+			p.awaitSound()
 			return
 		}
+	}
+}
+
+// swallowed reports whether what came now, from one end for the other, is lost.
+func (p *Proxy) swallowed(from, to net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state.swallows {
+		p.lost[from], p.lost[to] = struct{}{}, struct{}{}
+	}
+	_, lost := p.lost[from]
+	return lost
+}
+
+// awaitSound returns when a hang-up that came now is heard.
+func (p *Proxy) awaitSound() {
+	for {
+		p.mu.Lock()
+		now, moved := p.state, p.moved
+		p.mu.Unlock()
+		if !now.swallows || now.cut || now.closed {
+			return
+		}
+		<-moved
 	}
 }
 
@@ -195,6 +225,7 @@ func (p *Proxy) drop(conn net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.conns, conn)
+	delete(p.lost, conn)
 	conn.Close()
 }
 

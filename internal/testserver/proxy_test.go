@@ -131,6 +131,35 @@ func TestProxyCutFromSparesClientsAtOtherAddresses(t *testing.T) {
 	}
 }
 
+// TestWhatIsSwallowedIsGoneWithoutAWord, for good on a connection that lost a byte; another, and a new one, are whole
+// after the heal.
+func TestWhatIsSwallowedIsGoneWithoutAWord(t *testing.T) {
+	t.Parallel()
+	proxy := testserver.StartProxy(t, echo(t))
+	lost, spared := open(t, proxy), open(t, proxy)
+	for _, conn := range []net.Conn{lost, spared} {
+		if err := say(conn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	proxy.Swallow()
+	silent := func(when string) {
+		t.Helper()
+		deadline(t, lost, 100*time.Millisecond)
+		if err := say(lost); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %v, want silence", when, err)
+		}
+	}
+	silent("while it swallows")
+	proxy.Heal()
+	silent("after the heal")
+	for name, conn := range map[string]net.Conn{"the spared": spared, "a new": open(t, proxy)} {
+		if err := say(conn); err != nil {
+			t.Errorf("%s connection: %v", name, err)
+		}
+	}
+}
+
 // echo is a server that sends back what it gets.
 func echo(t *testing.T) (address string) {
 	t.Helper()

@@ -2,3 +2,9 @@ package postgres
 
 // DrawFrom has the store draw status indexes in another way.
 func (s *Store) DrawFrom(draw func(highest int64) []int64) { s.draw = draw }
+
+// Places are how many connections there are or come to be, of as many as there may be.
+func (s *Store) Places() (taken, all int32) {
+	stat := s.pool.Stat()
+	return stat.TotalConns(), stat.MaxConns()
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,7 +30,10 @@ func migrated(tb testing.TB) string {
 
 func open(tb testing.TB, url string) *postgres.Store {
 	tb.Helper()
-	store, err := postgres.Open(context.Background(), postgres.Config{URL: with(tb, url, "pool_max_conns", "8")})
+	if !strings.Contains(url, "pool_max_conns") {
+		url = with(tb, url, "pool_max_conns", "8")
+	}
+	store, err := postgres.Open(context.Background(), postgres.Config{URL: url})
 	if err != nil {
 		tb.Fatal(err)
 	}

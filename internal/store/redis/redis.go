@@ -20,6 +20,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 
+	"github.com/mintmark-auth/mintmark/internal/dial"
 	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
@@ -81,8 +82,11 @@ func clientOptions(url storeurl.Redis) *goredis.UniversalOptions {
 		SentinelPassword: url.SentinelPassword.Reveal(),
 		IsClusterMode:    url.Cluster,
 	}
+	dialer := dial.Dialer(dialTime)
+	options.Dialer = dialer.DialContext
 	if url.TLS {
 		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		options.Dialer = (&tls.Dialer{NetDialer: dialer, Config: options.TLSConfig}).DialContext
 	}
 	return options
 }

@@ -64,6 +64,9 @@ func (n *nemesis) deck() []fault {
 				p.Delay(n.between(20*time.Millisecond, 300*time.Millisecond))
 			})})
 	}
+	for _, name := range []string{"Redis", "Postgres"} { // the silent cut: what was connected never says another word
+		faults = append(faults, fault{"swallow what a replica and " + name + " say", n.onLink(links[name], (*testserver.Proxy).Swallow)})
+	}
 	n.choose.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
 	return faults
 }

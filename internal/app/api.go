@@ -51,7 +51,7 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		},
 		Machinery: authority.Machinery{
 			Mint: session.NewMint(a.cfg.Issuer, roots), Keys: a.keys, Lists: a.lists, Hasher: hasher,
-			Events: a.events, Checkpoints: a.checkpoints, Observer: a.metrics, Log: a.log,
+			Events: a.events, Checkpoints: a.checkpoints, Clocks: a.clocks, Observer: a.metrics, Log: a.log,
 		},
 	})
 	a.api, err = httpapi.New(httpapi.Config{

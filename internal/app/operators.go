@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/operator"
@@ -32,7 +33,7 @@ func (s *Stores) Operator(cfg config.Config) (*operator.Operator, error) {
 			return operator.Secrets{Issuer: cfg.Issuer, Roots: roots}, err
 		},
 		Clocks: func(ctx context.Context) keyring.Clocks { return s.clocks(ctx, cfg) },
-		Rotation: func(ctx context.Context, sessionID string) (session.State, time.Time, error) {
+		Rotation: func(ctx context.Context, sessionID string) (session.State, clock.Clocks, error) {
 			return s.RotationState(ctx, cfg, sessionID)
 		},
 	}), nil
@@ -70,22 +71,24 @@ func inForceWithRoots(cfg config.Config) (config.Config, secret.Roots, error) {
 	return cfg, roots, nil
 }
 
-// RotationState reads the rotation state of a session and the clock beside it,
-// for an operator: in production from Redis. It changes nothing. ErrUnavailable.
-func (s *Stores) RotationState(ctx context.Context, cfg config.Config, sessionID string) (state session.State, now time.Time, err error) {
+// RotationState reads the rotation state of a session and the clock beside it, for an
+// operator: in production from Redis, and then with this machine's. It changes nothing.
+// ErrUnavailable.
+func (s *Stores) RotationState(ctx context.Context, cfg config.Config, sessionID string) (state session.State, now clock.Clocks, err error) {
 	if s.states != nil {
 		return lookAt(ctx, s.states, sessionID)
 	}
 	inRedis, err := openRedis(ctx, cfg, nil)
 	if err != nil {
-		return session.State{}, time.Time{}, err
+		return session.State{}, clock.Clocks{}, err
 	}
 	state, now, err = lookAt(ctx, inRedis, sessionID)
+	now.Machine = time.Now()
 	return state, now, errors.Join(err, inRedis.Close())
 }
 
-func lookAt(ctx context.Context, states session.States, sessionID string) (state session.State, now time.Time, err error) {
-	err = states.UpdateState(ctx, sessionID, time.Hour, func(stored session.State, at time.Time) (session.State, bool) {
+func lookAt(ctx context.Context, states session.States, sessionID string) (state session.State, now clock.Clocks, err error) {
+	err = states.UpdateState(ctx, sessionID, time.Hour, func(stored session.State, at clock.Clocks) (session.State, bool) {
 		state, now = stored, at
 		return stored, false
 	})

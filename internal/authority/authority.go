@@ -10,6 +10,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
@@ -72,6 +73,7 @@ type Machinery struct {
 	Hasher      *user.Hasher
 	Events      *audit.Queue
 	Checkpoints *session.Checkpoints
+	Clocks      *clock.Watch
 	Observer    Observer
 	Log         *slog.Logger
 }
@@ -114,7 +116,8 @@ func (a *Authority) issuePair(signer *token.Signer, g session.Grant, refresh ses
 	return tokens, nil
 }
 
-// issue signs an access token of a grant. now is database time, which the claims are in.
+// issue signs an access token of a grant. now is the reliable time ([clock.Clocks.Reliable]), so that
+// no wrong clock makes tokens that verifiers refuse, or that live longer than they should.
 func (a *Authority) issue(signer *token.Signer, g session.Grant, now time.Time) (Tokens, error) {
 	access, err := signer.Sign(a.claims(g, now))
 	if err != nil {

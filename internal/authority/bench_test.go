@@ -15,6 +15,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	clocks "github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/secret"
@@ -143,6 +144,7 @@ func (b *bench) restart(t *testing.T, roots string) *bench {
 		},
 		Machinery: authority.Machinery{
 			Mint: session.NewMint(issuer, parsed), Keys: keys,
+			Clocks: clocks.NewWatch(b.clock.Now),
 			Lists:  revocation.New(revocation.Config{Issuer: issuer, AccessTTL: ttl, Store: b.store, Signer: keys.Signer}),
 			Hasher: hasher(t), Events: audit.NewQueue(b.store), Checkpoints: session.NewCheckpoints(b.store),
 			Observer: &next, Log: slog.New(slog.NewTextHandler(next.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
@@ -315,7 +317,7 @@ func (b *bench) standing(t *testing.T, tokens authority.Tokens) session.Standing
 func (b *bench) state(t *testing.T, tokens authority.Tokens) session.State {
 	t.Helper()
 	var found session.State
-	err := b.store.UpdateState(t.Context(), b.standing(t, tokens).ID, time.Hour, func(stored session.State, _ time.Time) (session.State, bool) {
+	err := b.store.UpdateState(t.Context(), b.standing(t, tokens).ID, time.Hour, func(stored session.State, _ clocks.Clocks) (session.State, bool) {
 		found = stored
 		return stored, false
 	})

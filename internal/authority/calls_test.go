@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
+	clocks "github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
@@ -223,7 +224,7 @@ func (c *calls) UpdateState(ctx context.Context, id string, keep time.Duration, 
 	defer done()
 	c.keep = keep
 	c.reads++
-	return c.states.UpdateState(ctx, id, keep, func(stored session.State, now time.Time) (session.State, bool) {
+	return c.states.UpdateState(ctx, id, keep, func(stored session.State, now clocks.Clocks) (session.State, bool) {
 		next, write := decide(stored, now)
 		if write {
 			c.changes++

@@ -9,6 +9,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	clocks "github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
@@ -84,7 +85,7 @@ func TestEventsRecordGenerationClientAndAddress(t *testing.T) {
 // forget loses the rotation state of a session, as a flush does.
 func (b *bench) forget(t *testing.T, tokens authority.Tokens) {
 	t.Helper()
-	err := b.store.UpdateState(t.Context(), b.standing(t, tokens).ID, time.Hour, func(session.State, time.Time) (session.State, bool) {
+	err := b.store.UpdateState(t.Context(), b.standing(t, tokens).ID, time.Hour, func(session.State, clocks.Clocks) (session.State, bool) {
 		return session.State{}, true
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/token"
 )
@@ -34,6 +35,18 @@ type presented struct {
 	session.RefreshToken
 	by       Caller
 	standing session.Standing
+	read     time.Time    // when that was read, by this process's monotonic clock
+	clocks   clock.Clocks // and what they said then
+}
+
+// now is what the clocks say now, given what that of the ephemeral store says.
+func (p presented) now(store clock.Clocks) clock.Clocks {
+	if store.Redis.IsZero() { // embedded: there is one clock
+		return store
+	}
+	now := p.clocks.Add(time.Since(p.read))
+	now.Redis = store.Redis
+	return now
 }
 
 // RefreshPair renews a pair of the caller's. Both tokens must be ours and of one
@@ -85,7 +98,7 @@ func (a *Authority) locate(ctx context.Context, by Caller, parsed session.Refres
 	case standing.JKT != nil: // bound to a key, and no proof of it can be shown (RFC 9449 §5)
 		return presented{}, ErrGrant
 	}
-	return presented{RefreshToken: parsed, by: by, standing: standing}, nil
+	return presented{RefreshToken: parsed, by: by, standing: standing, read: time.Now(), clocks: a.Clocks.At(standing.Now)}, nil
 }
 
 // findPair is find for a pair: the access token must be ours and of the same session.
@@ -117,7 +130,7 @@ func (a *Authority) rotate(ctx context.Context, p presented) (Tokens, error) {
 		return Tokens{}, ErrClient
 	}
 	// Without a signer nothing may move: the client would lose a rotation for nothing.
-	signer, err := a.Keys.Signer(p.standing.Now)
+	signer, err := a.Keys.Signer(p.clocks.Reliable())
 	if err != nil {
 		return Tokens{}, fmt.Errorf("find signing key: %w", err)
 	}
@@ -144,7 +157,7 @@ func (a *Authority) rotate(ctx context.Context, p presented) (Tokens, error) {
 		p.standing.StatusIndex = a.assignStatusIndex(ctx, p.standing.Session)
 	}
 	successor := session.RefreshToken{Family: p.Family, Generation: found.Issue, IssuedAt: found.Issued}
-	return a.issuePair(signer, p.standing.Grant(), successor, p.standing.Now)
+	return a.issuePair(signer, p.standing.Grant(), successor, p.clocks.Reliable())
 }
 
 // assignStatusIndex gives a session an index that an older binary started without one,
@@ -187,11 +200,11 @@ func (a *Authority) decide(ctx context.Context, p presented, effect effect) (fin
 	row := p.standing.Row()
 	shown := session.Presented{Generation: p.Generation, IssuedAt: p.IssuedAt, Compromised: p.Compromised}
 	if row.Revoked || (policy.Never && !p.Compromised) {
-		return finding{session.Decide(row, session.State{}, shown, p.standing.Now, policy), 0}, nil
+		return finding{session.Decide(row, session.State{}, shown, p.clocks, policy), 0}, nil
 	}
 	var found finding
-	err := a.States.UpdateState(ctx, p.standing.ID, policy.Idle+statesKeptBeyondIdle, func(stored session.State, now time.Time) (session.State, bool) {
-		found = finding{session.Decide(row, stored, shown, now, policy), max(stored.Cur, row.Checkpoint)}
+	err := a.States.UpdateState(ctx, p.standing.ID, policy.Idle+statesKeptBeyondIdle, func(stored session.State, now clock.Clocks) (session.State, bool) {
+		found = finding{session.Decide(row, stored, shown, p.now(now), policy), max(stored.Cur, row.Checkpoint)}
 		return effect(stored, found.Decision)
 	})
 	if err != nil {

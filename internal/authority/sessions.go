@@ -74,7 +74,10 @@ func (a *Authority) bearer(ctx context.Context, raw, audience, clientID string) 
 		return session.Standing{}, ErrBearer
 	case err != nil:
 		return session.Standing{}, err
-	case !standing.Now.Before(claims.Expiry), standing.Ended(), !standing.Now.Before(standing.AbsoluteExpiry),
+	}
+	now := a.Clocks.At(standing.Now).Reliable()
+	switch {
+	case !now.Before(claims.Expiry), standing.Ended(), !now.Before(standing.AbsoluteExpiry),
 		standing.UserID == "", standing.UserID != claims.Subject, standing.ClientID != claims.ClientID:
 		return session.Standing{}, ErrBearer
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	clocks "github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
@@ -165,7 +166,7 @@ func TestAnOldTokenAfterAFaultAlarms(t *testing.T) {
 	tokens := b.login(t, "alice")
 	last := b.refresh(t, b.refresh(t, tokens, session.Rotated), session.Rotated)
 	b.clock.pass(time.Minute)
-	err := b.store.UpdateState(t.Context(), b.standing(t, tokens).ID, time.Hour, func(session.State, time.Time) (session.State, bool) {
+	err := b.store.UpdateState(t.Context(), b.standing(t, tokens).ID, time.Hour, func(session.State, clocks.Clocks) (session.State, bool) {
 		return session.State{Cur: 2, Prev: 1, RotatedAt: b.clock.Now()}, true
 	})
 	if err != nil {

@@ -39,11 +39,8 @@ type Offset struct {
 // Median returns the time that no single clock decides: the middle one of three. Of two it
 // is the earlier one, so that neither ends anything early; zero if there is none.
 func (c Clocks) Median() time.Time {
-	times := c.known()
-	if len(times) == 0 {
-		return time.Time{}
-	}
-	return times[(len(times)-1)/2]
+	times, n := c.known()
+	return times[max(0, n-1)/2]
 }
 
 // Reliable returns the database's time, which all replicas share, as long as it is within
@@ -56,13 +53,22 @@ func (c Clocks) Reliable() time.Time {
 	return wall(c.Database)
 }
 
+// TwoAgree reports whether another clock agrees with the one that shows the median, so that
+// the median is no single clock's.
+func (c Clocks) TwoAgree() bool {
+	near, median := 0, c.Median()
+	for _, t := range [...]time.Time{c.Redis, c.Database, c.Machine} {
+		if !t.IsZero() && wall(t).Sub(median).Abs() <= Tolerance {
+			near++
+		}
+	}
+	return near >= 2
+}
+
 // Spread is how far the earliest clock is behind the latest.
 func (c Clocks) Spread() time.Duration {
-	times := c.known()
-	if len(times) == 0 {
-		return 0
-	}
-	return times[len(times)-1].Sub(times[0])
+	times, n := c.known()
+	return times[max(0, n-1)].Sub(times[0])
 }
 
 // Agree reports whether the clocks are no further apart than [Tolerance].
@@ -105,16 +111,19 @@ func (c Clocks) Add(d time.Duration) Clocks {
 	return Clocks{Redis: later(c.Redis), Database: later(c.Database), Machine: later(c.Machine)}
 }
 
-// known returns the times of the clocks that there are, the earliest first.
-func (c Clocks) known() []time.Time {
-	times := make([]time.Time, 0, 3)
-	for _, t := range []time.Time{c.Redis, c.Database, c.Machine} {
-		if !t.IsZero() {
-			times = append(times, wall(t))
+// known returns the times of the clocks that there are, the earliest first, and how many.
+func (c Clocks) known() (times [3]time.Time, n int) {
+	for _, t := range [...]time.Time{c.Redis, c.Database, c.Machine} {
+		if t.IsZero() {
+			continue
 		}
+		times[n] = wall(t)
+		for i := n; i > 0 && times[i].Before(times[i-1]); i-- {
+			times[i-1], times[i] = times[i], times[i-1]
+		}
+		n++
 	}
-	slices.SortFunc(times, time.Time.Compare)
-	return times
+	return times, n
 }
 
 // wall drops the monotonic reading, by which Go would compare two times of this process

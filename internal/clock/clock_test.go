@@ -79,6 +79,19 @@ func TestNoSingleClockOfThreeMovesTheReliableTimeByMoreThanTheTolerance(t *testi
 	})
 }
 
+func TestTwoAgreeWhenNeighboursAreWithinTheTolerance(t *testing.T) {
+	t.Parallel()
+	everyClocks(func(c clock.Clocks, aheads []time.Duration) {
+		want := false
+		for i := range max(0, len(aheads)-1) {
+			want = want || aheads[i+1]-aheads[i] <= clock.Tolerance
+		}
+		if got := c.TwoAgree(); got != want {
+			t.Errorf("%v: two agree = %t, want %t", c, got, want)
+		}
+	})
+}
+
 func TestClocksAgreeWhenTheEarliestIsNoMoreThanTheToleranceBehindTheLatest(t *testing.T) {
 	t.Parallel()
 	everyClocks(func(c clock.Clocks, aheads []time.Duration) {

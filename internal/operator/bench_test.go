@@ -17,6 +17,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/operator"
 	"github.com/mintmark-auth/mintmark/internal/secret"
@@ -90,8 +91,8 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-func (b *bench) rotation(ctx context.Context, id string) (state session.State, now time.Time, err error) {
-	err = b.store.UpdateState(ctx, id, time.Hour, func(stored session.State, at time.Time) (session.State, bool) {
+func (b *bench) rotation(ctx context.Context, id string) (state session.State, now clock.Clocks, err error) {
+	err = b.store.UpdateState(ctx, id, time.Hour, func(stored session.State, at clock.Clocks) (session.State, bool) {
 		state, now = stored, at
 		return stored, false
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/session"
@@ -37,10 +38,10 @@ type Config struct {
 	Clocks func(context.Context) keyring.Clocks
 
 	// Secrets gives the root secrets, Rotation the rotation state of a session with the
-	// clock of the store that keeps it. Only the verbs that need them call them: the
+	// clock of the store that keeps it and, where that is Redis, this machine's. Only the verbs that need them call them: the
 	// others work where the secrets or the ephemeral store are out of reach.
 	Secrets  func() (Secrets, error)
-	Rotation func(ctx context.Context, sessionID string) (session.State, time.Time, error)
+	Rotation func(ctx context.Context, sessionID string) (session.State, clock.Clocks, error)
 }
 
 // Secrets are what the signing keys of the running authority are sealed with, and its

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
@@ -25,7 +26,7 @@ var ErrUnexplained = errors.New("nothing is on record under this")
 
 // Story is what is known of a session, a token or a request.
 type Story struct {
-	Now         time.Time
+	Now         time.Time           // the median of the clocks
 	Token       *session.Inspection // of a refresh token
 	Access      bool                // an access token was given; its signature is not checked
 	Session     *session.Standing   // nil where there is none
@@ -33,6 +34,7 @@ type Story struct {
 	Policy      session.Policy      // of the session's client
 	Rotation    *session.State      // nil where it could not be read
 	RotationErr error
+	clocks      clock.Clocks      // when Rotation was read
 	Verdict     *session.Decision // of the refresh token, were it presented now
 	RequestID   string            // of the request
 	Events      []audit.Event     // the oldest first
@@ -115,9 +117,10 @@ func (o *Operator) explainSession(ctx context.Context, story *Story, id string) 
 
 func (o *Operator) explainStanding(ctx context.Context, story *Story, standing session.Standing) error {
 	story.Session, story.Now = &standing, standing.Now
-	rotation, now, err := o.Rotation(ctx, standing.ID)
+	rotation, clocks, err := o.Rotation(ctx, standing.ID)
 	if err == nil {
-		story.Rotation, story.Now = &rotation, now
+		clocks.Database = standing.Now
+		story.Rotation, story.clocks, story.Now = &rotation, clocks, clocks.Median()
 	}
 	story.RotationErr = err
 	if story.Policy, err = o.policy(ctx, standing.ClientID); err != nil {
@@ -195,7 +198,7 @@ func (o *Operator) ending(ctx context.Context, standing session.Standing) (audit
 func (s *Story) foresee() {
 	t := s.Token.Token
 	shown := session.Presented{Generation: t.Generation, IssuedAt: t.IssuedAt, Compromised: t.Compromised}
-	decision := session.Decide(s.Session.Row(), *s.Rotation, shown, s.Now, s.Policy)
+	decision := session.Decide(s.Session.Row(), *s.Rotation, shown, s.clocks, s.Policy)
 	s.Verdict = &decision
 }
 

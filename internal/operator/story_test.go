@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/operator"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
@@ -80,17 +81,17 @@ func TestARefreshTokenIsExplainedByWhatWouldBecomeOfIt(t *testing.T) {
 	}
 }
 
-// TestAStoryUsesTheClockOfTheRotationState, which another clock may keep.
-func TestAStoryUsesTheClockOfTheRotationState(t *testing.T) {
+// TestAStoryGoesByTheMedianOfTheClocks, as a refresh does.
+func TestAStoryGoesByTheMedianOfTheClocks(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	s, refresh := b.login(t, b.user(t, "ada").ID)
 	later := b.now.Add(idle + day)
-	b.Rotation = func(_ context.Context, id string) (session.State, time.Time, error) {
+	b.Rotation = func(_ context.Context, id string) (session.State, clock.Clocks, error) {
 		if id != s.ID {
 			t.Errorf("it is asked for that of %s", id)
 		}
-		return session.State{}, later, nil
+		return session.State{}, clock.Clocks{Redis: later, Machine: later.Add(time.Hour)}, nil
 	}
 	story := b.explain(t, refresh)
 	if !story.Now.Equal(later) || story.State != operator.Lapsed || story.Verdict.Verdict != session.Expired {
@@ -102,8 +103,8 @@ func TestAStoryIsGivenWithoutTheRotationStateThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	_, refresh := b.login(t, b.user(t, "ada").ID)
-	b.Rotation = func(context.Context, string) (session.State, time.Time, error) {
-		return session.State{}, time.Time{}, errOut
+	b.Rotation = func(context.Context, string) (session.State, clock.Clocks, error) {
+		return session.State{}, clock.Clocks{}, errOut
 	}
 	story := b.explain(t, refresh)
 	if story.Rotation != nil || story.Verdict != nil || len(story.Events) != 1 {

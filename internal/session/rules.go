@@ -3,6 +3,8 @@ package session
 import (
 	"math"
 	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/clock"
 )
 
 // Verdict is what a presented refresh token is worth.
@@ -48,8 +50,13 @@ const healAlarm = 5 * time.Second
 type State struct {
 	Cur       uint32    // the only generation that rotates
 	Prev      uint32    // the generation that Cur succeeded
-	RotatedAt time.Time // when Cur was issued, in milliseconds; the store's clock
+	RotatedAt time.Time // when Cur was issued, in milliseconds: the median of the clocks
 	Skips     uint8     // successors burned in a row
+
+	// Stamps is what Redis's clock and the database's said then, in milliseconds: each
+	// measures the grace for itself. It is zero where there is one clock, which RotatedAt is
+	// by, and in a state that an earlier binary wrote, where RotatedAt is by Redis's.
+	Stamps clock.Clocks
 }
 
 // OrMissing is s, or the missing State if s is none that [Decide] returns: somebody wrote
@@ -94,9 +101,11 @@ type Decision struct {
 }
 
 // Decide returns the verdict on a presented token and the new state. It is pure; the first
-// case that matches wins. now is the ephemeral store's clock.
-func Decide(row Row, state State, presented Presented, now time.Time, policy Policy) Decision {
+// case that matches wins. Moments are by the median of the clocks, so that no single one
+// ends anything early or late; the grace is a duration, see elapsed.
+func Decide(row Row, state State, presented Presented, clocks clock.Clocks, policy Policy) Decision {
 	stay := func(v Verdict) Decision { return Decision{Verdict: v, State: state} }
+	now := clocks.Median()
 	current := state.asOf(row.Checkpoint)
 	g := presented.Generation
 
@@ -112,17 +121,17 @@ func Decide(row Row, state State, presented Presented, now time.Time, policy Pol
 	case g < row.Checkpoint:
 		return stay(Replayed) // S7: also when a checkpoint arrives after a roll-back
 	case g == current.Cur:
-		return current.advance(Rotated, g, g+1, now)
+		return current.advance(Rotated, g, g+1, clocks)
 	case presented.Compromised:
 		return stay(Replayed)
-	case g == current.Prev && current.elapsed(now) < policy.Grace:
+	case g == current.Prev && current.elapsed(clocks) < policy.Grace:
 		return Decision{Verdict: Repeated, State: state, Issue: current.Cur, Issued: current.RotatedAt.Truncate(time.Second)}
 	case g == current.Prev && policy.Skip && policy.Grace > 0 && current.Skips < MaxSkips && current.Cur < math.MaxUint32:
-		d := current.advance(Skipped, g, current.Cur+1, now)
+		d := current.advance(Skipped, g, current.Cur+1, clocks)
 		d.State.Skips = current.Skips + 1
 		return d
 	case g > current.Cur:
-		d := current.advance(Healed, g, g+1, now)
+		d := current.advance(Healed, g, g+1, clocks)
 		d.Gap = g - current.Cur
 		d.Alarm = presented.IssuedAt.Before(current.RotatedAt.Add(-healAlarm))
 		return d
@@ -140,19 +149,51 @@ func (s State) asOf(checkpoint uint32) State {
 	return s
 }
 
-// elapsed is the time since the last rotation, never negative: the clock of a
-// promoted store may be behind.
-func (s State) elapsed(now time.Time) time.Duration {
-	return max(0, now.Sub(s.RotatedAt))
+// elapsed is the time since the last rotation, never negative. Redis's clock and the
+// database's measure it, each by its own stamp, so that an error that stays makes no
+// difference. The shorter measure counts, since a clock that was set forward must log nobody
+// out; that of a clock which is behind its own stamp does not.
+//
+// A clock that was set back would let an old token repeat once it has passed its stamp again.
+// Therefore, while two clocks agree, the time is no shorter than the median measures.
+func (s State) elapsed(now clock.Clocks) time.Duration {
+	switch {
+	case s.Stamps != (clock.Clocks{}):
+	case now.Redis.IsZero(): // embedded
+		return max(0, now.Median().Sub(s.RotatedAt))
+	default:
+		return max(0, now.Redis.Sub(s.RotatedAt))
+	}
+	redis, database := now.Redis.Sub(s.Stamps.Redis), now.Database.Sub(s.Stamps.Database)
+	shorter, longer := min(redis, database), max(redis, database)
+	if shorter < -clock.Tolerance {
+		shorter = longer
+	}
+	if now.TwoAgree() {
+		shorter = max(shorter, min(now.Median().Sub(s.RotatedAt), longer))
+	}
+	return max(0, shorter)
 }
 
 // advance issues generation next as the successor of prev.
-func (s State) advance(v Verdict, prev, next uint32, now time.Time) Decision {
-	at := now.Truncate(time.Millisecond)
+func (s State) advance(v Verdict, prev, next uint32, now clock.Clocks) Decision {
+	at := now.Median().Truncate(time.Millisecond)
 	return Decision{
 		Verdict: v,
-		State:   State{Cur: next, Prev: prev, RotatedAt: at},
+		State:   State{Cur: next, Prev: prev, RotatedAt: at, Stamps: stampsOf(now)},
 		Issue:   next,
 		Issued:  at.Truncate(time.Second),
+	}
+}
+
+// stampsOf is what a state keeps of the clocks. This machine's is not kept: the next
+// decision may be another machine's.
+func stampsOf(now clock.Clocks) clock.Clocks {
+	if now.Redis.IsZero() || now.Database.IsZero() {
+		return clock.Clocks{}
+	}
+	return clock.Clocks{
+		Redis:    now.Redis.UTC().Truncate(time.Millisecond),
+		Database: now.Database.UTC().Truncate(time.Millisecond),
 	}
 }

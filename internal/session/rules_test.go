@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
@@ -30,16 +31,30 @@ type refresh struct {
 	row       session.Row
 	state     session.State
 	presented session.Presented
-	now       time.Time
+	clocks    clock.Clocks
 	policy    session.Policy
+}
+
+// now is the moment of the refresh.
+func (r refresh) now() time.Time { return r.clocks.Median() }
+
+// all is what three clocks show that are right.
+func all(t time.Time) clock.Clocks { return clock.Clocks{Redis: t, Database: t, Machine: t} }
+
+// stamps is what a state keeps of such clocks.
+func stamps(t time.Time) clock.Clocks { return clock.Clocks{Redis: t, Database: t} }
+
+// stateAt is a state since rotated.
+func stateAt(cur, prev uint32) session.State {
+	return session.State{Cur: cur, Prev: prev, RotatedAt: rotated, Stamps: stamps(rotated)}
 }
 
 func plain(generation uint32) refresh {
 	return refresh{
 		row:       session.Row{AbsoluteExpiry: login.Add(absolute), Checkpoint: 3},
-		state:     session.State{Cur: 6, Prev: 5, RotatedAt: rotated},
+		state:     stateAt(6, 5),
 		presented: session.Presented{Generation: generation, IssuedAt: login},
-		now:       now,
+		clocks:    all(now),
 		policy:    session.Policy{Idle: idle, Grace: 30 * time.Second, Skip: true},
 	}
 }
@@ -50,7 +65,7 @@ func (r refresh) but(change func(*refresh)) refresh {
 }
 
 func (r refresh) decide() session.Decision {
-	return session.Decide(r.row, r.state, r.presented, r.now, r.policy)
+	return session.Decide(r.row, r.state, r.presented, r.clocks, r.policy)
 }
 
 // advanced is a decision that issues generation cur as the successor of prev, at t.
@@ -58,7 +73,7 @@ func advanced(v session.Verdict, prev, cur uint32, t time.Time) session.Decision
 	at := t.Truncate(time.Millisecond)
 	return session.Decision{
 		Verdict: v,
-		State:   session.State{Cur: cur, Prev: prev, RotatedAt: at},
+		State:   session.State{Cur: cur, Prev: prev, RotatedAt: at, Stamps: stamps(at)},
 		Issue:   cur,
 		Issued:  at.Truncate(time.Second),
 	}
@@ -81,23 +96,31 @@ func alarmed(d session.Decision) session.Decision {
 	return d
 }
 
-func TestDecide(t *testing.T) {
-	t.Parallel()
+// decided is a row of the table: a refresh, and what becomes of it.
+type decided struct {
+	name   string
+	given  refresh
+	change []func(*refresh)
+	want   session.Decision // a zero State: nothing is stored
+}
+
+// decisions is the table. Its clocks are right.
+func decisions() []decided {
 	revoked := func(r *refresh) { r.row.Revoked = true }
 	strict := func(r *refresh) { r.policy.Grace = 0 }
 	noSkip := func(r *refresh) { r.policy.Skip = false }
 	never := func(r *refresh) { r.policy.Never = true }
 	compromised := func(r *refresh) { r.presented.Compromised = true }
-	lateNow := func(r *refresh) { r.now = late }
+	lateNow := func(r *refresh) { r.clocks = all(late) }
 	missing := func(r *refresh) { r.state = session.State{} }
-	stale := func(r *refresh) { r.state = session.State{Cur: 3, Prev: 2, RotatedAt: rotated} }
-	idleEnd := func(r *refresh) { r.presented.IssuedAt = r.now.Add(-idle) }
-	absoluteEnd := func(r *refresh) { r.row.AbsoluteExpiry = r.now }
+	stale := func(r *refresh) { r.state = stateAt(3, 2) }
+	idleEnd := func(r *refresh) { r.presented.IssuedAt = r.now().Add(-idle) }
+	absoluteEnd := func(r *refresh) { r.row.AbsoluteExpiry = r.now() }
 	skips := func(n uint8) func(*refresh) { return func(r *refresh) { r.state.Skips = n } }
 	checkpoint := func(n uint32) func(*refresh) { return func(r *refresh) { r.row.Checkpoint = n } }
 	issued := func(at time.Time) func(*refresh) { return func(r *refresh) { r.presented.IssuedAt = at } }
 	at := func(cur, prev uint32) func(*refresh) {
-		return func(r *refresh) { r.state = session.State{Cur: cur, Prev: prev, RotatedAt: rotated} }
+		return func(r *refresh) { r.state = stateAt(cur, prev) }
 	}
 	repeated := session.Decision{Verdict: session.Repeated, Issue: 6, Issued: rotated.Truncate(time.Second)}
 	renewed := func(g uint32) session.Decision {
@@ -105,12 +128,7 @@ func TestDecide(t *testing.T) {
 	}
 	only := func(v session.Verdict) session.Decision { return session.Decision{Verdict: v} }
 
-	tests := []struct {
-		name   string
-		given  refresh
-		change []func(*refresh)
-		want   session.Decision // a zero State: nothing is stored
-	}{
+	return []decided{
 		// row revoked → Revoked; terminal
 		{"revoked, newest", plain(6), []func(*refresh){revoked}, only(session.Revoked)},
 		{"revoked, replayed", plain(4), []func(*refresh){revoked}, only(session.Revoked)},
@@ -123,7 +141,7 @@ func TestDecide(t *testing.T) {
 		{"idle ends now", plain(6), []func(*refresh){idleEnd}, only(session.Expired)},
 		{"idle ends in a nanosecond", plain(6), []func(*refresh){issued(now.Add(-idle + 1))}, advanced(session.Rotated, 6, 7, now)},
 		{"absolute ends now", plain(6), []func(*refresh){absoluteEnd}, only(session.Expired)},
-		{"absolute ends in a nanosecond", plain(6), []func(*refresh){func(r *refresh) { r.row.AbsoluteExpiry = r.now.Add(1) }}, advanced(session.Rotated, 6, 7, now)},
+		{"absolute ends in a nanosecond", plain(6), []func(*refresh){func(r *refresh) { r.row.AbsoluteExpiry = r.now().Add(1) }}, advanced(session.Rotated, 6, 7, now)},
 		{"expired, replayed: too old to tell anything", plain(4), []func(*refresh){idleEnd}, only(session.Expired)},
 		{"expired, flushed", plain(6), []func(*refresh){idleEnd, missing}, only(session.Expired)},
 		{"expired, client never rotates", plain(6), []func(*refresh){idleEnd, never}, only(session.Expired)},
@@ -146,13 +164,13 @@ func TestDecide(t *testing.T) {
 		{"newest, after skips: the count starts anew", plain(6), []func(*refresh){skips(3)}, advanced(session.Rotated, 6, 7, now)},
 		{"newest, strict", plain(6), []func(*refresh){strict}, advanced(session.Rotated, 6, 7, now)},
 		{"newest, compromised", plain(6), []func(*refresh){compromised}, advanced(session.Rotated, 6, 7, now)},
-		{"newest, the clock went back", plain(6), []func(*refresh){func(r *refresh) { r.now = rotated.Add(-time.Minute) }}, advanced(session.Rotated, 6, 7, rotated.Add(-time.Minute))},
+		{"newest, the clock went back", plain(6), []func(*refresh){func(r *refresh) { r.clocks = all(rotated.Add(-time.Minute)) }}, advanced(session.Rotated, 6, 7, rotated.Add(-time.Minute))},
 		{"first refresh after login", plain(1), []func(*refresh){missing, checkpoint(1)}, advanced(session.Rotated, 1, 2, now)},
 
 		// g = prev, elapsed < G → Repeated
 		{"previous within grace", plain(5), nil, repeated},
-		{"previous, the last moment of grace", plain(5), []func(*refresh){func(r *refresh) { r.now = late.Add(-1) }}, repeated},
-		{"previous, the clock went back", plain(5), []func(*refresh){func(r *refresh) { r.now = rotated.Add(-time.Hour) }}, repeated},
+		{"previous, the last moment of grace", plain(5), []func(*refresh){func(r *refresh) { r.clocks = all(late.Add(-1)) }}, repeated},
+		{"previous, the clock went back", plain(5), []func(*refresh){func(r *refresh) { r.clocks = all(rotated.Add(-time.Hour)) }}, repeated},
 		{"previous within grace, without skips allowed", plain(5), []func(*refresh){noSkip}, repeated},
 		{"previous within grace, skips spent", plain(5), []func(*refresh){skips(3)}, repeated},
 		{"previous within grace, at the checkpoint", plain(5), []func(*refresh){checkpoint(5)}, repeated},
@@ -167,8 +185,8 @@ func TestDecide(t *testing.T) {
 		{"previous after grace, not allowed", plain(5), []func(*refresh){lateNow, noSkip}, only(session.Replayed)},
 		{"previous after grace, compromised", plain(5), []func(*refresh){lateNow, compromised}, only(session.Replayed)},
 		{"previous, strict: skips are off too", plain(5), []func(*refresh){strict}, only(session.Replayed)},
-		{"previous, strict, at once", plain(5), []func(*refresh){strict, func(r *refresh) { r.now = rotated }}, only(session.Replayed)},
-		{"previous, strict, the clock went back", plain(5), []func(*refresh){strict, func(r *refresh) { r.now = rotated.Add(-time.Minute) }}, only(session.Replayed)},
+		{"previous, strict, at once", plain(5), []func(*refresh){strict, func(r *refresh) { r.clocks = all(rotated) }}, only(session.Replayed)},
+		{"previous, strict, the clock went back", plain(5), []func(*refresh){strict, func(r *refresh) { r.clocks = all(rotated.Add(-time.Minute)) }}, only(session.Replayed)},
 		{"the burned generation", plain(6), []func(*refresh){at(7, 5), skips(1)}, only(session.Replayed)},
 
 		// g > cur → Healed
@@ -206,22 +224,31 @@ func TestDecide(t *testing.T) {
 		{"the last but one still rotates", plain(math.MaxUint32 - 1), []func(*refresh){at(math.MaxUint32-1, 5)}, advanced(session.Rotated, math.MaxUint32-1, math.MaxUint32, now)},
 		{"no skip beyond the last", plain(5), []func(*refresh){lateNow, at(math.MaxUint32, 5)}, only(session.Replayed)},
 	}
+}
+
+// refresh is the row's, with its changes and a further one, and the decision on it.
+func (row decided) refresh(further func(*refresh)) (refresh, session.Decision) {
+	given, want := row.given, row.want
+	for _, change := range append(row.change, further) {
+		given = given.but(change)
+	}
+	if want.State == (session.State{}) {
+		want.State = given.state
+	}
+	return given, want
+}
+
+func TestDecide(t *testing.T) {
+	t.Parallel()
 	seen := map[string]bool{}
-	for _, tt := range tests {
+	for _, tt := range decisions() {
 		if seen[tt.name] {
 			t.Errorf("two rows are named %q", tt.name)
 		}
 		seen[tt.name] = true
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			given := tt.given
-			for _, change := range tt.change {
-				given = given.but(change)
-			}
-			want := tt.want
-			if want.State == (session.State{}) {
-				want.State = given.state
-			}
+			given, want := tt.refresh(func(*refresh) {})
 			if diff := cmp.Diff(given.decide(), want); diff != "" {
 				t.Errorf("decision (-got +want):\n%s", diff)
 			}

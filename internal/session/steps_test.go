@@ -3,9 +3,11 @@
 package session_test
 
 import (
+	"fmt"
 	"iter"
 	"time"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
@@ -76,9 +78,47 @@ func (w *walker) breakStore(from world) {
 		out = w.faulted(out)
 		w.meet(step{what: "the store is rolled back"}, out)
 	}
+	w.setClocks(from)
+}
+
+// setClocks sets the one clock there is back, or the odd one of three, and lets an
+// earlier binary write, which knows of no other clock than Redis's.
+func (w *walker) setClocks(from world) {
 	if w.limits.clockBack && !from.back {
 		w.meet(step{what: "the clock goes back"}, from.younger(w.limits))
 	}
+	if from.jumps < w.limits.jumps {
+		out := from
+		out.ahead = w.limits.jump - out.ahead
+		out.jumps++
+		w.meet(step{what: fmt.Sprintf("the clock of %s is set %d ticks ahead", w.limits.odd, out.ahead)}, out)
+	}
+	if w.limits.older && !from.old && from.store.cur != 0 {
+		out := from
+		out.store.stamps, out.old = stamp{without: true}, true
+		w.meet(step{what: "an earlier binary wrote the state"}, out)
+	}
+}
+
+// clocks is what the clocks show at a moment.
+func (w *walker) clocks(from world, now time.Time) clock.Clocks {
+	if w.limits.clockBack {
+		return clock.Clocks{Database: now}
+	}
+	c := all(now)
+	if from.ahead == 0 {
+		return c
+	}
+	odd := now.Add(time.Duration(from.ahead) * tick)
+	switch w.limits.odd {
+	case clock.Redis:
+		c.Redis = odd
+	case clock.Database:
+		c.Database = odd
+	case clock.Machine:
+		c.Machine = odd
+	}
+	return c
 }
 
 // faulted is the world whose ghosts know that the store lost something. A state
@@ -108,7 +148,7 @@ func (w *walker) passTime(from world) {
 	}
 	out := from.older(w.limits)
 	for i, waiting := range out.tabs {
-		if waiting.used != 0 && waiting.age >= w.limits.horizon() && !w.lose(&out, i) {
+		if waiting.used != 0 && waiting.age >= w.limits.patience() && !w.lose(&out, i) {
 			return
 		}
 	}
@@ -265,9 +305,10 @@ func (w *walker) eachRead(from world, try func(checkpoint uint8)) {
 // leave the bounds, issuing more generations, is neither checked nor carried out.
 func (w *walker) refresh(who string, from world, token held, checkpoint uint8) (world, session.Decision, step) {
 	decide := func(s session.State) session.Decision { return w.decideIn(from, s, token, checkpoint, present) }
-	d := decide(from.store.state())
+	read := from.store.state()
+	d := decide(read)
 	by := step{who, token.gen, checkpoint, d.Verdict}
-	if d.State != from.store.state() {
+	if d.State != read {
 		// The store's client may send it twice.
 		if again := w.swap(d.State, d, decide); again != d {
 			from, _, _ = w.settle(by, from, token, d)
@@ -296,7 +337,7 @@ func (w *walker) decideIn(from world, state session.State, token held, checkpoin
 		row:       session.Row{Revoked: from.revoked, AbsoluteExpiry: w.end(from), Checkpoint: uint32(checkpoint)},
 		state:     state,
 		presented: session.Presented{Generation: uint32(token.gen), IssuedAt: ago(token.age), Compromised: token.bad},
-		now:       now,
+		clocks:    w.clocks(from, now),
 		policy:    w.policyIn(from),
 	})
 }

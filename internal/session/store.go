@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 )
 
 // Errors that the stores promise.
@@ -139,7 +140,9 @@ type Ended struct {
 // Decider computes the next state of a session from the stored one; the second
 // value reports whether next must be stored. It is called again on the fresh state
 // when another request won the race, so it must be pure.
-type Decider func(stored State, now time.Time) (next State, write bool)
+//
+// The store gives its own clock: Redis's, or the database's in embedded mode.
+type Decider func(stored State, now clock.Clocks) (next State, write bool)
 
 // States keeps the rotation state of live sessions: the ephemeral store.
 type States interface {

@@ -142,7 +142,7 @@ func (s step) String() string {
 }
 
 func (w *walker) walk() {
-	w.meet(step{what: "login"}, born())
+	w.meet(step{what: "login"}, born(w.limits))
 	for len(w.queue) > 0 && w.violation == "" {
 		from := w.queue[0]
 		w.queue = w.queue[1:]

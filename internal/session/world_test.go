@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
-// The walk's clock ticks every ten seconds. A world holds ages in ticks, not
-// moments, and an age stops at the limit beyond which it makes no difference; so
-// the walk covers histories of any length. An age of -1 is in the future of a
-// clock that went back.
+// Time ticks every ten seconds. A world holds ages in ticks, not moments, and an
+// age stops at the limit beyond which it makes no difference; so the walk covers
+// histories of any length. Ages are in true time, which every clock shows but the odd
+// one; where there is one clock only, they are its, and an age of -1 is in its future
+// after it went back.
 const tick = 10 * time.Second
 
 // present is the moment of every refresh of the walk.
@@ -39,17 +41,31 @@ type limits struct {
 	grace, idle, absolute int8
 	rollbacks, flushes    uint8
 
-	clockBack bool // once, the store's clock goes back by a tick
-	leak      bool // once, the MAC key is marked compromised
-	settle    bool // once, the operator stops the client's rotation
-	race      bool // two holders of any tokens meet in the store
+	clockBack bool // there is one clock, which once goes back by a tick
+	odd       clock.Name
+	skew      int16 // how far the odd clock is ahead from the login on, in ticks
+	jump      int16 // how far it is set forward, or back, and then to the right time again
+	jumps     uint8 // how often it is set
+	older     bool  // once, an earlier binary writes the state, without stamps
+	leak      bool  // once, the MAC key is marked compromised
+	settle    bool  // once, the operator stops the client's rotation
+	race      bool  // two holders of any tokens meet in the store
 
 	lateTabs bool // a tab may retry late while the other waits; not orderly
 	oldSkips bool // a skip from before a fault may come back; not promised
 }
 
-// horizon is the age of a state or a use that makes no difference any more.
-func (l limits) horizon() int8 { return max(l.grace, 1) }
+// horizon is the age of a state or a use that makes no difference any more, also by a
+// clock that was set back.
+func (l limits) horizon() int8 {
+	if l.jumps == 0 {
+		return l.patience()
+	}
+	return l.patience() + int8(max(l.jump, -l.jump))
+}
+
+// patience is how long a client waits for an answer.
+func (l limits) patience() int8 { return max(l.grace, 1) }
 
 // held is a token somebody holds; generation 0: none.
 type held struct {
@@ -71,6 +87,14 @@ type stored struct {
 	cur, prev uint8
 	age       int8
 	skips     uint8
+	stamps    stamp
+}
+
+// stamp is how far the clocks were ahead, in ticks, when a state was written; without: it has
+// no stamps.
+type stamp struct {
+	redis, database int16
+	without         bool
 }
 
 // tab is one tab of the owner's browser; used 0: it waits for no answer.
@@ -100,8 +124,11 @@ type world struct {
 	savings   uint8     // states saved so far
 	rollbacks uint8     // done so far
 	flushes   uint8
-	back      bool // the clock went back
-	leaked    bool // the MAC key is compromised; another one signs
+	back      bool  // the clock went back
+	ahead     int16 // how far the odd clock is
+	jumps     uint8 // so far
+	old       bool  // an earlier binary wrote the state
+	leaked    bool  // the MAC key is compromised; another one signs
 
 	have  held
 	tabs  [2]tab
@@ -133,8 +160,8 @@ type advance struct {
 }
 
 // born is the world right after login.
-func born() world {
-	return world{checkpoint: 1, presented: 1, have: held{gen: 1}, issued: 1, last: advance{issue: 1}}
+func born(l limits) world {
+	return world{ahead: l.skew, checkpoint: 1, presented: 1, have: held{gen: 1}, issued: 1, last: advance{issue: 1}}
 }
 
 // canonical maps worlds that differ in nothing that matters onto one.
@@ -198,11 +225,11 @@ func (w world) older(l limits) world {
 	w.eachAge(l, grow)
 	for i := range w.tabs {
 		if w.tabs[i].used != 0 {
-			grow(&w.tabs[i].age, l.horizon())
+			grow(&w.tabs[i].age, l.patience())
 		}
 	}
 	if w.tried {
-		grow(&w.first, l.horizon())
+		grow(&w.first, l.patience())
 	}
 	return w
 }
@@ -224,14 +251,30 @@ func (s stored) state() session.State {
 	if s.cur == 0 {
 		return session.State{}
 	}
-	return session.State{Cur: uint32(s.cur), Prev: uint32(s.prev), RotatedAt: ago(s.age), Skips: s.skips}
+	state := session.State{Cur: uint32(s.cur), Prev: uint32(s.prev), RotatedAt: ago(s.age), Skips: s.skips}
+	if s.stamps == (stamp{}) {
+		state.Stamps = stamps(state.RotatedAt)
+	} else if !s.stamps.without {
+		state.Stamps = clock.Clocks{
+			Redis:    state.RotatedAt.Add(time.Duration(s.stamps.redis) * tick),
+			Database: state.RotatedAt.Add(time.Duration(s.stamps.database) * tick),
+		}
+	}
+	return state
 }
 
 func storedOf(s session.State, l limits) stored {
 	if s.Cur == 0 {
 		return stored{}
 	}
-	return stored{cur: uint8(s.Cur), prev: uint8(s.Prev), age: ageOf(s.RotatedAt, l.horizon()), skips: s.Skips}
+	return stored{cur: uint8(s.Cur), prev: uint8(s.Prev), age: ageOf(s.RotatedAt, l.horizon()), skips: s.Skips, stamps: stampOf(s)}
+}
+
+func stampOf(s session.State) stamp {
+	if s.Stamps == (clock.Clocks{}) {
+		return stamp{without: true}
+	}
+	return stamp{redis: int16(s.Stamps.Redis.Sub(s.RotatedAt) / tick), database: int16(s.Stamps.Database.Sub(s.RotatedAt) / tick)}
 }
 
 // String tells a world in a line of a story.

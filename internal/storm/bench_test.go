@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/testserver"
 )
@@ -117,7 +118,7 @@ func (c *crowd) setStates(b *testing.B, client *goredis.Client, ids []string) {
 	defer client.Close()
 	ctx := context.Background()
 	state := session.State{Cur: 2, Prev: 1, RotatedAt: time.Now()}
-	if err := c.redis.UpdateState(ctx, ids[0], time.Hour, func(session.State, time.Time) (session.State, bool) { return state, true }); err != nil {
+	if err := c.redis.UpdateState(ctx, ids[0], time.Hour, func(session.State, clock.Clocks) (session.State, bool) { return state, true }); err != nil {
 		b.Fatal(err)
 	}
 	value, err := client.Get(ctx, "s:"+ids[0]).Result()
@@ -158,7 +159,7 @@ func (c *crowd) refreshAtStores(b *testing.B) time.Duration {
 	begun := time.Now()
 	standing, err := c.postgres.StandingByFamily(b.Context(), family)
 	if err == nil {
-		err = c.redis.UpdateState(b.Context(), standing.ID, 721*time.Hour, func(stored session.State, _ time.Time) (session.State, bool) {
+		err = c.redis.UpdateState(b.Context(), standing.ID, 721*time.Hour, func(stored session.State, _ clock.Clocks) (session.State, bool) {
 			return stored, true // the same again, under another nonce
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/mintmark-auth/mintmark/db"
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/redis"
 	"github.com/mintmark-auth/mintmark/internal/store/sqlite"
@@ -126,7 +127,7 @@ func raceAtStore(t *testing.T, states session.States, id string, races int) {
 			running.Go(func() {
 				var err error
 				persist(func() answer {
-					err = states.UpdateState(t.Context(), id, time.Hour, func(stored session.State, now time.Time) (session.State, bool) {
+					err = states.UpdateState(t.Context(), id, time.Hour, func(stored session.State, now clock.Clocks) (session.State, bool) {
 						decisions[i] = session.Decide(row, stored, presented, now, policy)
 						return decisions[i].State, decisions[i].State != stored
 					})

@@ -50,13 +50,20 @@ return {KEYS[1], won, now[1], now[2], stored}`)
 type cell struct {
 	won   bool
 	now   time.Time
-	value string // as stored: payload, space, nonce
+	value string // as stored: payload, mark, nonce, note
+}
+
+// content is what a caller keeps in a cell. Binaries from before there were notes read the
+// payload, and drop the note when they write.
+type content struct {
+	payload string
+	note    string // has no mark
 }
 
 // write is what is to become of a cell; a zero keep means: nothing.
 type write struct {
-	payload string
-	keep    time.Duration
+	content
+	keep time.Duration
 }
 
 // update reads the cell, asks decide what is to become of it, and swaps it in if
@@ -64,7 +71,7 @@ type write struct {
 // is one round trip when nothing is to be written, two else, one more for every
 // lost race. Every write bears a nonce, so that two writers whose payloads happen
 // to be equal don't both believe that they won.
-func (s *Store) update(ctx context.Context, key string, decide func(payload string, now time.Time) write) error {
+func (s *Store) update(ctx context.Context, key string, decide func(stored content, now time.Time) write) error {
 	ctx, cancel := context.WithTimeout(ctx, s.updateTime)
 	defer cancel()
 	stored, err := s.run(ctx, loadScript, key)
@@ -72,11 +79,11 @@ func (s *Store) update(ctx context.Context, key string, decide func(payload stri
 		return err
 	}
 	for range maxTries {
-		next := decide(payloadOf(stored.value), stored.now)
+		next := decide(contentOf(stored.value), stored.now)
 		if next.keep <= 0 {
 			return nil
 		}
-		stored, err = s.run(ctx, swapScript, key, stored.value, next.payload+newNonce(), milliseconds(next.keep))
+		stored, err = s.run(ctx, swapScript, key, stored.value, next.value(), milliseconds(next.keep))
 		if err != nil {
 			return err
 		}
@@ -87,20 +94,26 @@ func (s *Store) update(ctx context.Context, key string, decide func(payload stri
 	return errContended
 }
 
-// nonceMark parts the payload from the nonce.
-const nonceMark = "#"
+// nonceMark parts the payload from the nonce, which is nonceSize characters long: 40 bits,
+// as it only has to differ among those who race for one value.
+const (
+	nonceMark = "#"
+	nonceSize = 8
+)
 
-// payloadOf cuts the nonce off a stored value. A payload may hold any octets, a nonce
-// holds no mark.
-func payloadOf(value string) string {
-	if end := strings.LastIndex(value, nonceMark); end >= 0 {
-		return value[:end]
+// contentOf cuts the nonce out of a stored value. A payload may hold any octets, a nonce and
+// a note hold no mark.
+func contentOf(value string) content {
+	end := strings.LastIndex(value, nonceMark)
+	if end < 0 {
+		return content{payload: value}
 	}
-	return value
+	behind := value[end+len(nonceMark):]
+	return content{payload: value[:end], note: behind[min(nonceSize, len(behind)):]}
 }
 
-// newNonce draws 40 bits: it only has to differ among those who race for one value.
-func newNonce() string { return nonceMark + rand.Text()[:8] }
+// value is the content as it is stored, with a new nonce.
+func (c content) value() string { return c.payload + nonceMark + rand.Text()[:nonceSize] + c.note }
 
 // milliseconds rounds up, so that a cell is never forgotten early; Redis refuses zero.
 func milliseconds(d time.Duration) int64 {

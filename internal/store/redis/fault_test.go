@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/redis"
 	"github.com/mintmark-auth/mintmark/internal/testserver"
@@ -107,9 +108,9 @@ func TestASwapSentTwiceIsWonOnce(t *testing.T) {
 	t.Cleanup(func() { _ = store.Close() })
 	id := uuid.NewString()
 	decided := 0
-	err = store.UpdateState(t.Context(), id, time.Hour, func(stored session.State, _ time.Time) (session.State, bool) {
+	err = store.UpdateState(t.Context(), id, time.Hour, func(stored session.State, now clock.Clocks) (session.State, bool) {
 		decided++
-		return session.State{Cur: stored.Cur + 1}, true
+		return session.State{Cur: stored.Cur + 1, RotatedAt: now.Redis, Stamps: clock.Clocks{Redis: now.Redis, Database: now.Redis}}, true
 	})
 	if err != nil || decided != 1 {
 		t.Errorf("decided %d times, %v; want once", decided, err)
@@ -139,7 +140,7 @@ func TestAnUpdateThatAlwaysLosesGivesUp(t *testing.T) {
 	store, raw := open(t, url), rawClient(t, url)
 	id := uuid.NewString()
 	tries := 0
-	err := store.UpdateState(t.Context(), id, time.Hour, func(stored session.State, _ time.Time) (session.State, bool) {
+	err := store.UpdateState(t.Context(), id, time.Hour, func(stored session.State, _ clock.Clocks) (session.State, bool) {
 		tries++
 		if err := raw.Set(t.Context(), "s:"+id, tries, 0).Err(); err != nil {
 			t.Error(err)
@@ -167,7 +168,7 @@ func TestACutCallNeverGivesAwayAnothersAnswer(t *testing.T) {
 		wg.Go(func() {
 			for i := range 200 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%20)*50*time.Microsecond)
-				_ = store.UpdateState(ctx, id, time.Hour, func(stored session.State, _ time.Time) (session.State, bool) {
+				_ = store.UpdateState(ctx, id, time.Hour, func(stored session.State, _ clock.Clocks) (session.State, bool) {
 					if stored.Cur != own+100 {
 						t.Errorf("session %d read the state of %d", own+100, stored.Cur)
 					}
@@ -182,5 +183,5 @@ func TestACutCallNeverGivesAwayAnothersAnswer(t *testing.T) {
 
 // read reads the state of a session and drops it.
 func read(ctx context.Context, store *redis.Store, id string) error {
-	return store.UpdateState(ctx, id, time.Hour, func(stored session.State, _ time.Time) (session.State, bool) { return stored, false })
+	return store.UpdateState(ctx, id, time.Hour, func(stored session.State, _ clock.Clocks) (session.State, bool) { return stored, false })
 }

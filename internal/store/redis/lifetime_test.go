@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/redis"
@@ -39,9 +40,9 @@ func TestAStateLivesIdleAndAnHourAfterEachWrite(t *testing.T) {
 			_ = raw.PExpire(t.Context(), "s:"+id, slack).Err() // at first there is none
 			var decision session.Decision
 			var wrote bool
-			err := store.UpdateState(t.Context(), id, keep, func(stored session.State, now time.Time) (session.State, bool) {
-				row := session.Row{AbsoluteExpiry: now.Add(10 * keep), Checkpoint: 1}
-				decision = session.Decide(row, stored, session.Presented{Generation: generation, IssuedAt: now}, now, policy)
+			err := store.UpdateState(t.Context(), id, keep, func(stored session.State, now clock.Clocks) (session.State, bool) {
+				row := session.Row{AbsoluteExpiry: now.Median().Add(10 * keep), Checkpoint: 1}
+				decision = session.Decide(row, stored, session.Presented{Generation: generation, IssuedAt: now.Median()}, now, policy)
 				wrote = decision.State != stored
 				return decision.State, wrote
 			})
@@ -112,7 +113,7 @@ func TestALifetimeIsNeverRoundedDown(t *testing.T) {
 	for keep, want := range map[time.Duration]string{
 		-time.Hour: "1", 0: "1", 1: "1", time.Millisecond: "1", time.Millisecond + 1: "2", 2 * time.Millisecond: "2", time.Hour: "3600000",
 	} {
-		err := store.UpdateState(t.Context(), uuid.NewString(), keep, func(session.State, time.Time) (session.State, bool) {
+		err := store.UpdateState(t.Context(), uuid.NewString(), keep, func(session.State, clock.Clocks) (session.State, bool) {
 			return session.State{Cur: 2, Prev: 1}, true
 		})
 		if err != nil {
@@ -210,7 +211,7 @@ func TestAWriteThatIsCutIsNeverSuccess(t *testing.T) {
 	whole := rawClient(t, url)
 	writes := map[string]func(context.Context) error{
 		"UpdateState": func(ctx context.Context) error {
-			return cut.UpdateState(ctx, uuid.NewString(), time.Hour, func(session.State, time.Time) (session.State, bool) {
+			return cut.UpdateState(ctx, uuid.NewString(), time.Hour, func(session.State, clock.Clocks) (session.State, bool) {
 				return session.State{Cur: 2, Prev: 1}, true
 			})
 		},

@@ -22,8 +22,8 @@ func (s *Store) Take(ctx context.Context, key string, rate ratelimit.Rate) (rate
 		return ratelimit.Decision{Allowed: true}, nil
 	}
 	var decision ratelimit.Decision
-	err := s.update(ctx, limitKey(key), func(payload string, now time.Time) write {
-		stored := parseArrival(payload)
+	err := s.update(ctx, limitKey(key), func(found content, now time.Time) write {
+		stored := parseArrival(found.payload)
 		var next time.Time
 		next, decision = ratelimit.Take(stored, now, rate)
 		if !decision.Allowed {
@@ -31,7 +31,7 @@ func (s *Store) Take(ctx context.Context, key string, rate ratelimit.Rate) (rate
 		}
 		// Rounded up: rounding must not let one more through.
 		next = next.Add(time.Microsecond - time.Nanosecond).Truncate(time.Microsecond)
-		return write{strconv.FormatInt(next.UnixMicro(), 10), next.Sub(now)}
+		return write{content{payload: strconv.FormatInt(next.UnixMicro(), 10)}, next.Sub(now)}
 	})
 	if err != nil {
 		return ratelimit.Decision{}, fmt.Errorf("take from rate limit: %w", err)

@@ -16,13 +16,13 @@ var _ grant.Store = (*Store)(nil)
 // UpdateRecord implements [grant.Store]. The key is the record's own, and the value is
 // what package grant sealed.
 func (s *Store) UpdateRecord(ctx context.Context, key grant.Key, decide grant.Decider) error {
-	err := s.update(ctx, string(key), func(payload string, now time.Time) write {
+	err := s.update(ctx, string(key), func(found content, now time.Time) write {
 		var stored []byte
-		if payload != "" {
-			stored = []byte(payload)
+		if found.payload != "" {
+			stored = []byte(found.payload)
 		}
 		next, keep := decide(stored, now)
-		return write{string(next), keep}
+		return write{content{payload: string(next)}, keep}
 	})
 	switch {
 	case errors.Is(err, errContended):

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/redis"
@@ -62,6 +63,7 @@ func TestASessionTakesAtMost250Bytes(t *testing.T) {
 		{Cur: 52, Prev: 51, RotatedAt: time.Now()},
 		{Cur: 1<<32 - 1, Prev: 1<<32 - 2, RotatedAt: time.Now(), Skips: 3},
 	} {
+		state.Stamps = clock.Clocks{Redis: time.Now(), Database: time.Now()}
 		set(t, store, id, state)
 		bytes, err := raw.MemoryUsage(t.Context(), "s:"+id, 0).Result()
 		if err != nil {
@@ -104,13 +106,92 @@ func TestAValueOfStrangersReadsAsMissing(t *testing.T) {
 			t.Fatal(err)
 		}
 		var read []session.State
-		err := store.UpdateState(t.Context(), id, time.Hour, func(stored session.State, _ time.Time) (session.State, bool) {
+		err := store.UpdateState(t.Context(), id, time.Hour, func(stored session.State, _ clock.Clocks) (session.State, bool) {
 			read = append(read, stored)
 			return session.State{Cur: 2, Prev: 1, RotatedAt: time.UnixMilli(1)}, true
 		})
 		if err != nil || len(read) != 1 || read[0] != (session.State{}) {
 			t.Errorf("%q read as %+v, %v; want the zero State once", value, read, err)
 		}
+	}
+}
+
+// written is a state with stamps, as binaries that know them write it; earlier ones write
+// no stamps, and read nothing behind the mark.
+const (
+	written        = "0000000002 0000000001 1795000000123 0#ABCDEFGH 1795000040456 1794999999789"
+	writtenEarlier = "0000000002 0000000001 1795000000123 0#ABCDEFGH"
+)
+
+func writtenState() session.State {
+	return session.State{
+		Cur: 2, Prev: 1, RotatedAt: time.UnixMilli(1795000000123).UTC(),
+		Stamps: clock.Clocks{Redis: time.UnixMilli(1795000040456).UTC(), Database: time.UnixMilli(1794999999789).UTC()},
+	}
+}
+
+// TestAStateOfAnEarlierBinaryHasNoStamps, nor has one whose stamps are not as we write them: a
+// state it is all the same.
+func TestAStateOfAnEarlierBinaryHasNoStamps(t *testing.T) {
+	t.Parallel()
+	url := testserver.Redis(t)
+	store, raw := open(t, url), rawClient(t, url)
+	read := func(value string) (got session.State) {
+		t.Helper()
+		id := uuid.NewString()
+		if err := raw.Set(t.Context(), "s:"+id, value, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		err := store.UpdateState(t.Context(), id, time.Hour, func(stored session.State, _ clock.Clocks) (session.State, bool) {
+			got = stored
+			return stored, false
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	want := writtenState()
+	if got := read(written); got != want {
+		t.Errorf("%q read as %+v, want %+v", written, got, want)
+	}
+	want.Stamps = clock.Clocks{}
+	for _, behind := range []string{
+		"", " ", "  ", " 1795000040456", " 1795000040456 ", " 1795000040456 1794999999789 ", " 1795000040456 1794999999789 0",
+		"1795000040456 1794999999789", " 01795000040456 1794999999789", " 1795000040456 -1794999999789", " 1795000040456 99999999999999999999",
+		" garbage garbage", " 1795000040456  1794999999789", " 795000040456 1794999999789", " 1795000040456 1794999999789\n",
+	} {
+		if got := read(writtenEarlier + behind); got != want {
+			t.Errorf("%q read as %+v, want %+v", writtenEarlier+behind, got, want)
+		}
+	}
+	for _, short := range []string{"#", "#A", "#ABCDEFG", ""} {
+		if value := "0000000002 0000000001 1795000000123 0" + short; read(value) != want {
+			t.Errorf("%q read as %+v, want %+v", value, read(value), want)
+		}
+	}
+}
+
+// TestTheStampsStandWhereEarlierBinariesDontLook: those read what is before the last mark.
+func TestTheStampsStandWhereEarlierBinariesDontLook(t *testing.T) {
+	t.Parallel()
+	url := testserver.Redis(t)
+	store, raw := open(t, url), rawClient(t, url)
+	id := uuid.NewString()
+	set(t, store, id, writtenState())
+	got, err := raw.Get(t.Context(), "s:"+id).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := strings.LastIndex(got, "#")
+	if mark < 0 || got[:mark+1] != written[:mark+1] || len(got) != len(written) || got[mark+9:] != written[mark+9:] {
+		t.Errorf("stored as %q, want %q but for the nonce", got, written)
+	}
+	unstamped := writtenState()
+	unstamped.Stamps = clock.Clocks{}
+	set(t, store, id, unstamped)
+	if got, err = raw.Get(t.Context(), "s:"+id).Result(); err != nil || len(got) != len(writtenEarlier) || got[:mark+1] != writtenEarlier[:mark+1] {
+		t.Errorf("without stamps stored as %q, %v; want %q but for the nonce", got, err, writtenEarlier)
 	}
 }
 
@@ -135,7 +216,7 @@ func TestAnIDThatIsNotAUUIDIsRefused(t *testing.T) {
 	t.Parallel()
 	store := open(t, testserver.Redis(t))
 	for _, id := range []string{"", "x", "a:b", "{}", "*", "a\r\nFLUSHALL", "\x00"} {
-		err := store.UpdateState(t.Context(), id, time.Hour, func(session.State, time.Time) (session.State, bool) {
+		err := store.UpdateState(t.Context(), id, time.Hour, func(session.State, clock.Clocks) (session.State, bool) {
 			t.Errorf("decided about %q", id)
 			return session.State{}, false
 		})
@@ -164,7 +245,7 @@ func TestANormalUpdateTakesTwoRoundTrips(t *testing.T) {
 		t.Errorf("an update took %d calls (%q), want 2", got, counter.calls)
 	}
 	counter.calls = nil
-	err = store.UpdateState(t.Context(), id, time.Hour, func(s session.State, _ time.Time) (session.State, bool) { return s, false })
+	err = store.UpdateState(t.Context(), id, time.Hour, func(s session.State, _ clock.Clocks) (session.State, bool) { return s, false })
 	if got := len(counter.calls); err != nil || got != 1 {
 		t.Errorf("an update that writes nothing took %d calls (%q), %v; want 1", got, counter.calls, err)
 	}
@@ -218,7 +299,7 @@ func rawClient(tb testing.TB, url string) *goredis.Client {
 
 func set(tb testing.TB, store *redis.Store, id string, next session.State) {
 	tb.Helper()
-	err := store.UpdateState(tb.Context(), id, time.Hour, func(session.State, time.Time) (session.State, bool) { return next, true })
+	err := store.UpdateState(tb.Context(), id, time.Hour, func(session.State, clock.Clocks) (session.State, bool) { return next, true })
 	if err != nil {
 		tb.Fatalf("update state: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/redis"
 	"github.com/mintmark-auth/mintmark/internal/testserver"
@@ -29,9 +30,11 @@ func TestSessionTakesTheSameMemoryForLife(t *testing.T) {
 
 	id := uuid.Must(uuid.NewV7()).String()
 	var first int64
+	defer func() { t.Logf("a session takes %d bytes", first) }()
 	for _, generation := range []uint32{2, 50, 1000, 4_000_000_000} {
-		err := store.UpdateState(t.Context(), id, time.Hour, func(_ session.State, now time.Time) (session.State, bool) {
-			return session.State{Cur: generation, Prev: generation - 1, RotatedAt: now.Truncate(time.Millisecond)}, true
+		err := store.UpdateState(t.Context(), id, time.Hour, func(_ session.State, now clock.Clocks) (session.State, bool) {
+			at := now.Redis.Truncate(time.Millisecond)
+			return session.State{Cur: generation, Prev: generation - 1, RotatedAt: at, Stamps: clock.Clocks{Redis: at, Database: at}}, true
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/sqlite"
@@ -36,12 +37,12 @@ func TestARestartForgetsNoState(t *testing.T) {
 	}
 	id := storetest.NewSession(t, store)
 	want := session.State{Cur: 9, Prev: 8, RotatedAt: time.Date(2026, 11, 23, 7, 8, 9, 123_000_000, time.UTC), Skips: 2}
-	set := func(session.State, time.Time) (session.State, bool) { return want, true }
+	set := func(session.State, clock.Clocks) (session.State, bool) { return want, true }
 	if err := errors.Join(store.UpdateState(t.Context(), id, keep, set), store.Close()); err != nil {
 		t.Fatal(err)
 	}
 	var got session.State
-	get := func(stored session.State, _ time.Time) (session.State, bool) { got = stored; return stored, false }
+	get := func(stored session.State, _ clock.Clocks) (session.State, bool) { got = stored; return stored, false }
 	if err := open(t, file).UpdateState(t.Context(), id, keep, get); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func TestAStateNeedsASession(t *testing.T) {
 	store := open(t, migrated(t))
 	for _, write := range []bool{true, false} {
 		var got session.State
-		err := store.UpdateState(t.Context(), uuid.NewString(), keep, func(stored session.State, _ time.Time) (session.State, bool) {
+		err := store.UpdateState(t.Context(), uuid.NewString(), keep, func(stored session.State, _ clock.Clocks) (session.State, bool) {
 			got = stored
 			return session.State{Cur: 2, Prev: 1}, write
 		})
@@ -80,7 +81,7 @@ func TestAStateOfStrangersReadsAsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := session.State{Cur: 1}
-	get := func(stored session.State, _ time.Time) (session.State, bool) { got = stored; return stored, false }
+	get := func(stored session.State, _ clock.Clocks) (session.State, bool) { got = stored; return stored, false }
 	if err := store.UpdateState(t.Context(), id, keep, get); err != nil || got != (session.State{}) {
 		t.Errorf("read %+v, %v; want the zero State", got, err)
 	}
@@ -145,7 +146,7 @@ func TestTwoProcessesWriteAtOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 100 {
 		group.Go(func() {
-			err := stores[i%2].UpdateState(t.Context(), id, keep, func(stored session.State, _ time.Time) (session.State, bool) {
+			err := stores[i%2].UpdateState(t.Context(), id, keep, func(stored session.State, _ clock.Clocks) (session.State, bool) {
 				stored.Cur++
 				return stored, true
 			})
@@ -156,7 +157,7 @@ func TestTwoProcessesWriteAtOnce(t *testing.T) {
 	}
 	group.Wait()
 	var got session.State
-	err := stores[0].UpdateState(t.Context(), id, keep, func(stored session.State, _ time.Time) (session.State, bool) {
+	err := stores[0].UpdateState(t.Context(), id, keep, func(stored session.State, _ clock.Clocks) (session.State, bool) {
 		got = stored
 		return stored, false
 	})

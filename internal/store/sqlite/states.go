@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
@@ -29,7 +30,7 @@ func (s *Store) UpdateState(ctx context.Context, sessionID string, _ time.Durati
 			return err
 		}
 		stateNow.RotatedAt = rotated.Time
-		next, write := decide(stateNow.OrMissing(), t.now)
+		next, write := decide(stateNow.OrMissing(), clock.Clocks{Database: t.now})
 		switch {
 		case !write:
 			return nil

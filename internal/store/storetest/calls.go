@@ -11,6 +11,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/session"
@@ -310,7 +311,7 @@ func callChangeKeys(tb testing.TB, store Durable) func(context.Context) error {
 func callUpdateState(tb testing.TB, store Durable) func(context.Context) error {
 	id := NewSession(tb, store)
 	return func(ctx context.Context) error {
-		return store.(session.States).UpdateState(ctx, id, statesKeep, func(session.State, time.Time) (session.State, bool) {
+		return store.(session.States).UpdateState(ctx, id, statesKeep, func(session.State, clock.Clocks) (session.State, bool) {
 			return session.State{Cur: 2, Prev: 1, RotatedAt: stateTime}, true
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
@@ -35,7 +36,8 @@ const (
 // through a variable that the pure rules govern, and wants the same verdict, the
 // same issue and the same state of all of them after each step. Besides refreshes,
 // alone and two at once, time passes, checkpoints are taken, and all stores are
-// put back to what they held earlier, or to nothing.
+// put back to what they held earlier, or to nothing. Where there are three clocks, one of
+// them is set again and again, which must make no difference.
 func Histories(t *testing.T, stores map[string]HistoryStore) {
 	t.Parallel()
 	verdicts, steps := map[session.Verdict]int{}, 0
@@ -52,12 +54,17 @@ func Histories(t *testing.T, stores map[string]HistoryStore) {
 	t.Logf("%d steps, verdicts %v", steps, verdicts)
 }
 
+// modelTime is the clock of the variable, which is the only one there.
+var modelTime = clock.Clocks{Database: stateTime}
+
 // history is one session in several worlds.
 type history struct {
 	t          testing.TB
 	rt         *rapid.T
 	policy     session.Policy
 	offset     time.Duration // added to every clock
+	odd        clock.Name    // the clock that is set
+	ahead      time.Duration // and how far it is ahead
 	checkpoint uint32
 	presented  uint32 // the newest generation presented with success
 	newest     uint32 // the newest generation issued
@@ -89,6 +96,7 @@ func startHistory(t testing.TB, rt *rapid.T, stores map[string]HistoryStore) *hi
 		Grace: rapid.SampledFrom([]time.Duration{historyGrace, historyGrace, 0}).Draw(rt, "grace"),
 		Skip:  rapid.Bool().Draw(rt, "skip"),
 	}
+	h.odd = rapid.SampledFrom([]clock.Name{clock.Redis, clock.Database, clock.Machine}).Draw(rt, "odd")
 	for _, name := range slices.Sorted(maps.Keys(stores)) {
 		h.worlds = append(h.worlds, &world{name: name, store: stores[name], id: stores[name].NewSession(t)})
 	}
@@ -98,7 +106,7 @@ func startHistory(t testing.TB, rt *rapid.T, stores map[string]HistoryStore) *hi
 
 func (h *history) step() {
 	present := func() { h.present(h.draw("token")) }
-	rapid.SampledFrom([]func(){present, present, present, h.pair, h.pair, h.pause, h.copy, h.restore, h.lose, h.raise}).Draw(h.rt, "action")()
+	rapid.SampledFrom([]func(){present, present, present, h.pair, h.pair, h.pause, h.set, h.copy, h.restore, h.lose, h.raise}).Draw(h.rt, "action")()
 }
 
 // token is what is presented.
@@ -118,12 +126,29 @@ func (h *history) draw(label string) token {
 	}
 }
 
-// judge asks the rules, by a clock that shows now.
-func (h *history) judge(state session.State, x token, now time.Time) session.Decision {
-	now = now.Add(h.offset)
+// judge asks the rules, by the clock of a store.
+func (h *history) judge(state session.State, x token, store clock.Clocks) session.Decision {
+	now := store.Median().Add(h.offset)
 	row := session.Row{AbsoluteExpiry: now.Add(time.Hour), Checkpoint: h.checkpoint}
 	presented := session.Presented{Generation: x.generation, IssuedAt: now.Add(-x.age), Compromised: x.compromised}
-	return session.Decide(row, state, presented, now, h.policy)
+	return session.Decide(row, state, presented, h.clocks(store), h.policy)
+}
+
+// clocks are those by which a decision is made: where there are three, one is wrong.
+func (h *history) clocks(store clock.Clocks) clock.Clocks {
+	now := completed(store, store.Median()).Add(h.offset)
+	if now.Redis.IsZero() {
+		return now
+	}
+	switch h.odd {
+	case clock.Redis:
+		now.Redis = now.Redis.Add(h.ahead)
+	case clock.Database:
+		now.Database = now.Database.Add(h.ahead)
+	default:
+		now.Machine = now.Machine.Add(h.ahead)
+	}
+	return now
 }
 
 // note keeps what a decision of the rules leads to.
@@ -137,7 +162,7 @@ func (h *history) note(x token, d session.Decision) {
 
 // present presents one token in every world.
 func (h *history) present(x token) {
-	want := h.judge(h.model, x, stateTime)
+	want := h.judge(h.model, x, modelTime)
 	for _, w := range h.worlds {
 		got, err := w.refresh(h, x)
 		if err != nil {
@@ -190,14 +215,21 @@ func (h *history) pair() {
 
 // orders gives the decisions on x and on y when x is first, and when y is.
 func (h *history) orders(x, y token) (xy, yx [2]session.Decision) {
-	xy[0] = h.judge(h.model, x, stateTime)
-	xy[1] = h.judge(xy[0].State, y, stateTime)
-	yx[1] = h.judge(h.model, y, stateTime)
-	yx[0] = h.judge(yx[1].State, x, stateTime)
+	xy[0] = h.judge(h.model, x, modelTime)
+	xy[1] = h.judge(xy[0].State, y, modelTime)
+	yx[1] = h.judge(h.model, y, modelTime)
+	yx[0] = h.judge(yx[1].State, x, modelTime)
 	return xy, yx
 }
 
 func (h *history) pause() { h.offset += historyPause }
+
+// set sets the odd clock.
+func (h *history) set() {
+	h.ahead = rapid.SampledFrom([]time.Duration{
+		0, 5 * time.Second, -5 * time.Second, historyPause, -historyPause, 31 * 24 * time.Hour, -31 * 24 * time.Hour,
+	}).Draw(h.rt, "ahead")
+}
 
 // raise moves the durable row's checkpoint as far as the writes of it may have come.
 func (h *history) raise() {
@@ -229,7 +261,7 @@ type worldDecision struct {
 }
 
 func (w *world) refresh(h *history, x token) (got worldDecision, err error) {
-	err = w.store.States.UpdateState(h.rt.Context(), w.id, statesKeep, func(stored session.State, now time.Time) (session.State, bool) {
+	err = w.store.States.UpdateState(h.rt.Context(), w.id, statesKeep, func(stored session.State, now clock.Clocks) (session.State, bool) {
 		got = worldDecision{h.judge(stored, x, now), stored}
 		return got.State, got.State != stored
 	})
@@ -248,6 +280,6 @@ func (w *world) refreshBoth(h *history, x, y token) (got [2]worldDecision, err e
 
 // timeless is a decision without the times, which are each world's own.
 func timeless(d session.Decision) session.Decision {
-	d.Issued, d.State.RotatedAt = time.Time{}, time.Time{}
+	d.Issued, d.State.RotatedAt, d.State.Stamps = time.Time{}, time.Time{}, clock.Clocks{}
 	return d
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
@@ -35,17 +36,17 @@ func StatesHistory(t *testing.T, open OpenStates) {
 	})
 }
 
-type historyDecide func(stored session.State, now time.Time) session.Decision
+type historyDecide func(stored session.State, now clock.Clocks) session.Decision
 
 // drawDecide draws a refresh with a generation around those of the model.
 func drawDecide(rt *rapid.T, model session.State, offset time.Duration, policy session.Policy) historyDecide {
 	generation := rapid.Uint32Range(max(model.Cur, 3)-2, max(model.Cur, 3)+1).Draw(rt, "generation")
 	checkpoint := rapid.Uint32Range(1, max(1, model.Prev)).Draw(rt, "checkpoint")
 	age := rapid.SampledFrom([]time.Duration{0, time.Minute, 50 * time.Minute, time.Hour}).Draw(rt, "age")
-	return func(stored session.State, now time.Time) session.Decision {
-		now = now.Add(offset)
-		row := session.Row{AbsoluteExpiry: now.Add(time.Hour), Checkpoint: checkpoint}
-		presented := session.Presented{Generation: generation, IssuedAt: now.Add(-age)}
+	return func(stored session.State, store clock.Clocks) session.Decision {
+		now := completed(store, store.Median()).Add(offset)
+		row := session.Row{AbsoluteExpiry: now.Median().Add(time.Hour), Checkpoint: checkpoint}
+		presented := session.Presented{Generation: generation, IssuedAt: now.Median().Add(-age)}
 		return session.Decide(row, stored, presented, now, policy)
 	}
 }
@@ -54,7 +55,7 @@ func drawDecide(rt *rapid.T, model session.State, offset time.Duration, policy s
 func historyStep(rt *rapid.T, states session.States, id string, model session.State, decide historyDecide) session.State {
 	var read session.State
 	var got, want session.Decision
-	err := states.UpdateState(rt.Context(), id, statesKeep, func(stored session.State, now time.Time) (session.State, bool) {
+	err := states.UpdateState(rt.Context(), id, statesKeep, func(stored session.State, now clock.Clocks) (session.State, bool) {
 		read, got, want = stored, decide(stored, now), decide(model, now)
 		return got.State, got.State != stored
 	})

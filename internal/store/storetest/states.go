@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
 
@@ -56,7 +57,7 @@ func StatesFlush(t *testing.T, open func(testing.TB) (states session.States, ses
 	states, id, flush := open(t)
 	stateSet(t, states, id, session.State{Cur: 7, Prev: 6, RotatedAt: stateTime})
 	var seen []uint32
-	stateUpdate(t, states, id, func(stored session.State, _ time.Time) (session.State, bool) {
+	stateUpdate(t, states, id, func(stored session.State, _ clock.Clocks) (session.State, bool) {
 		if len(seen) == 0 {
 			flush(t)
 		}
@@ -81,7 +82,7 @@ func missingStateReadsAsZero(t *testing.T, states session.States, id string) {
 }
 
 func unwrittenStateIsNotKept(t *testing.T, states session.States, id string) {
-	stateUpdate(t, states, id, func(session.State, time.Time) (session.State, bool) {
+	stateUpdate(t, states, id, func(session.State, clock.Clocks) (session.State, bool) {
 		return session.State{Cur: 2, Prev: 1, RotatedAt: stateTime}, false
 	})
 	if got := stateGet(t, states, id); got != (session.State{}) {
@@ -113,7 +114,11 @@ func largestStateComesBack(t *testing.T, states session.States, id string) {
 func storeClockGoesOn(t *testing.T, states session.States, id string) {
 	var last time.Time
 	for range 20 {
-		stateUpdate(t, states, id, func(_ session.State, now time.Time) (session.State, bool) {
+		stateUpdate(t, states, id, func(_ session.State, clocks clock.Clocks) (session.State, bool) {
+			now := clocks.Median()
+			if own := (clock.Clocks{Redis: now}); clocks != own && clocks != (clock.Clocks{Database: now}) {
+				t.Errorf("the store gives %+v, want one clock, its own", clocks)
+			}
 			if now.Before(last) {
 				t.Errorf("the store's clock went from %s to %s", last, now)
 			}
@@ -132,7 +137,7 @@ func storeClockGoesOn(t *testing.T, states session.States, id string) {
 func cancelledContextIsAnError(t *testing.T, states session.States, id string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := states.UpdateState(ctx, id, statesKeep, func(session.State, time.Time) (session.State, bool) {
+	err := states.UpdateState(ctx, id, statesKeep, func(session.State, clock.Clocks) (session.State, bool) {
 		return session.State{Cur: 2, Prev: 1, RotatedAt: stateTime}, true
 	})
 	if !errors.Is(err, context.Canceled) {
@@ -145,7 +150,7 @@ func cancelledContextIsAnError(t *testing.T, states session.States, id string) {
 
 func noUpdateIsLost(t *testing.T, states session.States, id string) {
 	statesContend(t, func(ctx context.Context) error {
-		return states.UpdateState(ctx, id, statesKeep, func(stored session.State, _ time.Time) (session.State, bool) {
+		return states.UpdateState(ctx, id, statesKeep, func(stored session.State, _ clock.Clocks) (session.State, bool) {
 			stored.Cur++
 			stored.RotatedAt = stateTime // equal payloads: only the order differs
 			return stored, true
@@ -163,8 +168,8 @@ func decisionIsOnWhatIsReplaced(t *testing.T, states session.States, id string) 
 	successors := map[uint32][]uint32{}
 	statesContend(t, func(ctx context.Context) error {
 		var next session.State
-		err := states.UpdateState(ctx, id, statesKeep, func(stored session.State, now time.Time) (session.State, bool) {
-			step := uint32(now.Nanosecond()/1e3)%3 + 1
+		err := states.UpdateState(ctx, id, statesKeep, func(stored session.State, now clock.Clocks) (session.State, bool) {
+			step := uint32(now.Median().Nanosecond()/1e3)%3 + 1
 			next = session.State{Cur: stored.Cur + step, Prev: stored.Cur, RotatedAt: stateTime}
 			return next, true
 		})
@@ -186,7 +191,7 @@ func oneGenerationRotatesOnce(t *testing.T, states session.States, id string) {
 	issued := map[uint32]map[time.Time]bool{}
 	statesContend(t, func(ctx context.Context) error {
 		var d session.Decision
-		err := states.UpdateState(ctx, id, statesKeep, func(stored session.State, now time.Time) (session.State, bool) {
+		err := states.UpdateState(ctx, id, statesKeep, func(stored session.State, now clock.Clocks) (session.State, bool) {
 			d = refreshFirst(stored, now)
 			return d.State, d.State != stored
 		})
@@ -221,10 +226,20 @@ func sessionsKeepApart(t *testing.T, states session.States, one, other string) {
 }
 
 // refreshFirst decides about the first generation of a healthy session.
-func refreshFirst(stored session.State, now time.Time) session.Decision {
-	row := session.Row{AbsoluteExpiry: now.Add(time.Hour), Checkpoint: 1}
-	presented := session.Presented{Generation: 1, IssuedAt: now.Add(-time.Minute)}
+func refreshFirst(stored session.State, store clock.Clocks) session.Decision {
+	now := completed(store, store.Median())
+	row := session.Row{AbsoluteExpiry: now.Median().Add(time.Hour), Checkpoint: 1}
+	presented := session.Presented{Generation: 1, IssuedAt: now.Median().Add(-time.Minute)}
 	return session.Decide(row, stored, presented, now, session.Policy{Idle: time.Hour, Grace: time.Minute, Skip: true})
+}
+
+// completed is what the authority makes of the clock that a store gives: Redis's comes with
+// the two others, which show other.
+func completed(store clock.Clocks, other time.Time) clock.Clocks {
+	if store.Redis.IsZero() {
+		return store
+	}
+	return clock.Clocks{Redis: store.Redis, Database: other, Machine: other}
 }
 
 // statesContend runs act in many goroutines that start at one moment, and waits
@@ -256,13 +271,13 @@ func stateUpdate(tb testing.TB, states session.States, id string, decide session
 
 func stateSet(tb testing.TB, states session.States, id string, next session.State) {
 	tb.Helper()
-	stateUpdate(tb, states, id, func(session.State, time.Time) (session.State, bool) { return next, true })
+	stateUpdate(tb, states, id, func(session.State, clock.Clocks) (session.State, bool) { return next, true })
 }
 
 func stateGet(tb testing.TB, states session.States, id string) session.State {
 	tb.Helper()
 	var got session.State
-	stateUpdate(tb, states, id, func(stored session.State, _ time.Time) (session.State, bool) {
+	stateUpdate(tb, states, id, func(stored session.State, _ clock.Clocks) (session.State, bool) {
 		got = stored
 		return stored, false
 	})

@@ -22,24 +22,40 @@ takes @file, or - for standard input.`,
 }
 
 func (s *shell) newConfigCheck() *cobra.Command {
-	return &cobra.Command{
+	var connect bool
+	cmd := &cobra.Command{
 		Use: "check", Short: "report every problem of the configuration at once",
 		Long: `Read the configuration as serve would and report every problem that it has: what is
 wrong, where the value came from and how to fix it. The command starts nothing and opens no
-database; of a data directory it reads only the stored issuer.`,
-		Example: `  mintmark config check --config mintmark.yaml`,
-		Args:    arguments(),
+database; of a data directory it reads only the stored issuer.
+
+With --connect, if the configuration is good, the command also connects to Postgres and
+Redis, for five seconds each at most, and compares their clocks with this machine's. If one
+can't be reached, the exit code is 5. A clock that is wrong is a warning.`,
+		Example: `  mintmark config check --config mintmark.yaml
+  mintmark config check --connect`,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.configInForce(cmd)
-			if s.output == formatJSON {
-				return errors.Join(s.answerJSON(checked(err)), err)
+			answer := checked(err)
+			if err == nil && connect {
+				answer.Checks, err = s.connect(cmd.Context(), cfg)
+				answer.OK = err == nil
 			}
-			if err == nil {
+			if s.output == formatJSON {
+				return errors.Join(s.answerJSON(answer), err)
+			}
+			if len(answer.Problems) == 0 {
 				fmt.Fprintf(s.stdout, "the configuration is good: %s mode, issuer %s\n", cfg.Mode(), cfg.Issuer)
+			}
+			if answer.Checks != nil {
+				s.printConnected(answer.Checks)
 			}
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&connect, "connect", false, "also connect to Postgres and Redis, and compare the clocks")
+	return cmd
 }
 
 func (s *shell) newConfigShow() *cobra.Command {
@@ -90,6 +106,7 @@ func checked(err error) checkAnswer {
 type checkAnswer struct {
 	OK       bool            `json:"ok"`
 	Problems []problemAnswer `json:"problems"`
+	Checks   []findingAnswer `json:"checks,omitempty"` // with --connect
 }
 
 type problemAnswer struct {

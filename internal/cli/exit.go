@@ -133,6 +133,12 @@ func complaints(err error) []string {
 		}
 		return lines
 	}
+	if missing, ok := errors.AsType[unmet](err); ok {
+		for _, m := range missing {
+			lines = append(lines, oneLine(m.Error()))
+		}
+		return lines
+	}
 	line := oneLine(err.Error())
 	for _, known := range knownExits() {
 		if errors.Is(err, known.err) && known.mend != "" {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/mintmark-auth/mintmark/internal/app"
@@ -77,5 +78,21 @@ func TestDamagedIssuerFileIsRefusedOrIgnored(t *testing.T) {
 		if issuer, err := open(t, "MINTMARK_DATA_DIR="+dir); !errors.Is(err, want) || (issuer == "") == (want == nil) {
 			t.Errorf("%q: got issuer %q, %v; want %v", text, issuer, err, want)
 		}
+	}
+}
+
+// TestASecretThatOthersCanReadIsNotSaidToBeUnreadable: more access is what it needs least.
+func TestASecretThatOthersCanReadIsNotSaidToBeUnreadable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	data := "MINTMARK_DATA_DIR=" + dir
+	if _, err := open(t, data); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(dir, "root-secret"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, data); !errors.Is(err, app.ErrRootSecret) || strings.Contains(err.Error(), "give this user") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -251,7 +251,7 @@ func failOver(t *testing.T, e *ensemble) {
 	h := newHistory(s.mint)
 	e.epoch = e.watched(t, 0)["config-epoch"]
 	n := newNemesis(s, h, seed)
-	p := startPlayers(t, s, h, seed)
+	p := startPlayers(t, s, h, seed, nil)
 	lost := 0
 	for {
 		h.awaitGrants(t, 100)

@@ -129,6 +129,7 @@ type lineage struct {
 	newest  uint32                   // guarded by mu: what the owner would present
 	tried   map[uint32]time.Duration // guarded by mu: the owner's first attempt with each generation
 	flights []*flight                // guarded by mu: of the owner
+	access  string                   // guarded by mu: the latest access token, whoever got it
 	touched bool                     // guarded by mu: a thief or a revoker called, or the owner left
 	over    bool                     // guarded by mu: the owner was refused, or left
 
@@ -184,6 +185,20 @@ func (l *lineage) settle(f *flight, a answer, by *process) {
 	if !by.isGone() {
 		f.life = by
 	}
+}
+
+// note keeps an access token of the session.
+func (l *lineage) note(access string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.access = access
+}
+
+// latest is the access token that was issued last.
+func (l *lineage) latest() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.access
 }
 
 // touch notes that somebody else is about to call.
@@ -252,6 +267,7 @@ func (l *lineage) record(c call, a answer) call {
 				l.number, c.presented, issued.Generation, issued.Family == l.family, err)
 		}
 		c.token, c.issued = a.token, issued.Generation
+		l.note(a.access)
 		defer func() { // when it is written down
 			l.grants.Add(1)
 			l.history.grants.Add(1)

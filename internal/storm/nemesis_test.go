@@ -50,6 +50,10 @@ func (n *nemesis) deck() []fault {
 		{"restart Postgres", n.restartPostgres},
 		{"kill -9 Postgres", n.killPostgres},
 		{"hours pass for the checkpoints", n.passHours},
+		{"the database's clock is wrong", n.jumpPostgres},
+		{"the database's clock is wrong", n.jumpPostgres},
+		{"Redis's clock is wrong", n.jumpRedis},
+		{"Redis's clock is wrong", n.jumpRedis},
 	}
 	links := map[string]func(*replica) *testserver.Proxy{
 		"Redis":    func(r *replica) *testserver.Proxy { return r.redis },
@@ -117,6 +121,32 @@ func (n *nemesis) killRedis(testing.TB) {
 func (n *nemesis) flush(t testing.TB) {
 	began := n.history.now()
 	flush(t, n.redis.URL())
+	n.history.lose(began)
+}
+
+// jump is how far a clock is set wrong.
+func (n *nemesis) jump() time.Duration {
+	jumps := []time.Duration{40 * time.Second, 2 * time.Minute, time.Hour, 31 * 24 * time.Hour}
+	d := jumps[n.choose.IntN(len(jumps))]
+	if n.choose.IntN(2) == 0 {
+		return -d
+	}
+	return d
+}
+
+func (n *nemesis) jumpPostgres(testing.TB) {
+	n.stage.postgres.SetClock(n.jump())
+	wait(n.between(200*time.Millisecond, 4*time.Second))
+	n.stage.postgres.SetClock(0)
+}
+
+// jumpRedis: what it keeps is forgotten when its clock goes ahead, and what it takes in while
+// its clock is behind when that is right again.
+func (n *nemesis) jumpRedis(testing.TB) {
+	began := n.history.now()
+	n.redis.SetClock(n.jump())
+	wait(n.between(200*time.Millisecond, 4*time.Second))
+	n.redis.SetClock(0)
 	n.history.lose(began)
 }
 

@@ -33,6 +33,7 @@ const (
 type players struct {
 	stage   *stage
 	history *history
+	witness *witness // nil: none
 	seed    uint64
 	done    chan struct{} // closed: make an end
 	playing sync.WaitGroup
@@ -46,9 +47,9 @@ type jar struct {
 	filling sync.Mutex // held by the tab that logs in
 }
 
-func startPlayers(t testing.TB, s *stage, h *history, seed uint64) *players {
+func startPlayers(t testing.TB, s *stage, h *history, seed uint64, w *witness) *players {
 	t.Helper()
-	p := &players{stage: s, history: h, seed: seed, done: make(chan struct{})}
+	p := &players{stage: s, history: h, witness: w, seed: seed, done: make(chan struct{})}
 	for i := range owners {
 		for n := range jarsPer {
 			j := &jar{twoTabs: n%3 == 0}
@@ -146,6 +147,7 @@ func (p *players) fill(c caller, r *rand.Rand, j *jar) {
 	case a.outcome == granted:
 		exposures := [...]exposure{safe, safe, safe, safe, safe, stolen, stolen, stolen, revocable, revocable}
 		if l := p.history.open(a.token, exposures[r.IntN(len(exposures))]); l != nil {
+			l.note(a.access)
 			j.lineage.Store(l)
 		}
 	}
@@ -219,6 +221,9 @@ func (p *players) revoke(c caller, r *rand.Rand, l *lineage, who string) bool {
 	token, generation := l.copied(r.IntN(3))
 	made := call{verb: revoke, who: who, presented: generation, began: p.history.now()}
 	made = l.record(made, c.revoke("http://"+p.replica(r).web.Addr(), token, patience(r)))
+	if made.outcome == granted && p.witness != nil {
+		p.witness.end(l.latest())
+	}
 	return made.outcome == granted
 }
 

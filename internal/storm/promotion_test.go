@@ -32,7 +32,7 @@ func TestAPromotionOfPostgresForksNothingAndRevivesNothing(t *testing.T) {
 
 	h := newHistory(s.mint)
 	n := newNemesis(s, h, seed)
-	p := startPlayers(t, s, h, seed)
+	p := startPlayers(t, s, h, seed, nil)
 	h.awaitGrants(t, 200)
 	n.note("Postgres promoted, the old primary comes back", func() {
 		old.Kill()

@@ -37,7 +37,12 @@ type stage struct {
 // newStage makes the stores; redisURL may name any topology.
 func newStage(t testing.TB, redisURL string) *stage {
 	t.Helper()
-	s := &stage{postgres: testserver.StartPostgres(t), redisURL: redisURL, roots: secret.GenerateRoots()}
+	return newStageOn(t, testserver.StartPostgres(t), redisURL)
+}
+
+func newStageOn(t testing.TB, postgres *testserver.Server, redisURL string) *stage {
+	t.Helper()
+	s := &stage{postgres: postgres, redisURL: redisURL, roots: secret.GenerateRoots()}
 	s.mint = session.NewMint(issuer, s.roots)
 	migrate(t, s.postgres.URL())
 	return s

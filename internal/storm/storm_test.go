@@ -17,8 +17,8 @@ func TestTheStormForksNothingAndLogsNobodyOut(t *testing.T) {
 	t.Parallel()
 	lasting, seed := long(t), seedOf(t)
 	t.Logf("MINTMARK_TEST_STORM_SEED=%d", seed)
-	redis := testserver.StartRedis(t)
-	s := newStage(t, redis.URL())
+	redis := testserver.StartRedisWithClock(t)
+	s := newStageOn(t, testserver.StartPostgresWithClock(t), redis.URL())
 	for range 3 {
 		s.addReplica(t)
 	}
@@ -27,7 +27,8 @@ func TestTheStormForksNothingAndLogsNobodyOut(t *testing.T) {
 	h := newHistory(s.mint)
 	n := newNemesis(s, h, seed)
 	n.redis = redis
-	p := startPlayers(t, s, h, seed)
+	w := startWitness(t, s, h)
+	p := startPlayers(t, s, h, seed, w)
 	n.rage(t, lasting)
 	p.stop()
 	n.killAll(t)
@@ -35,6 +36,7 @@ func TestTheStormForksNothingAndLogsNobodyOut(t *testing.T) {
 	p.takeStock(t)
 
 	n.judge(t)
+	w.judge(t)
 }
 
 // judge holds the history against the invariants and prints the figures.

@@ -118,13 +118,22 @@ func (d *Database) mended(err error) error {
 	return err
 }
 
+// lastTry says what the last of several ways to connect said.
+type lastTry struct{ tries error }
+
+func (l lastTry) Error() string {
+	lines := strings.Split(l.tries.Error(), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+func (l lastTry) Unwrap() error { return l.tries }
+
 // unavailable puts a connection error on one line. Where TLS is optional, pgx
 // joins what each way of connecting said; the last is the plainest.
 func (d *Database) unavailable(err error) error {
 	if refused, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		tries := strings.Split(refused.Unwrap().Error(), "\n")
-		return fmt.Errorf("%w: connect to Postgres as %s: %s; is it running, and are address and password right?",
-			ErrUnavailable, refused.Config.User, strings.TrimSpace(tries[len(tries)-1]))
+		return fmt.Errorf("%w: connect to Postgres as %s: %w; is it running, and are address and password right?",
+			ErrUnavailable, refused.Config.User, lastTry{refused.Unwrap()})
 	}
 	if mended := d.mended(err); errors.Is(mended, ErrUnusable) {
 		return mended

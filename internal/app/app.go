@@ -75,17 +75,8 @@ func newApp(cfg config.Config, log *slog.Logger) *App {
 }
 
 func (a *App) open(ctx context.Context) error {
-	if err := a.listen(ctx); err != nil {
-		return err
-	}
-	roots, err := a.prepareDataDir(ctx)
+	roots, err := a.openGround(ctx)
 	if err != nil {
-		return err
-	}
-	if err := a.startTracing(ctx); err != nil {
-		return err
-	}
-	if err := a.openStores(ctx); err != nil {
 		return err
 	}
 	for range 2 { // what needs clocks that agree need not wait
@@ -121,6 +112,29 @@ func (a *App) open(ctx context.Context) error {
 	return a.buildAPI(roots)
 }
 
+// openGround opens the listeners and the stores, and gives the root secrets. In embedded mode the listeners come first:
+// a port in use is reported before anything is touched, and an issuer may depend on the port that the system chose. A
+// replica that waits for its stores must not accept connections that it leaves unanswered.
+func (a *App) openGround(ctx context.Context) (secret.Roots, error) {
+	if err := a.startTracing(ctx); err != nil {
+		return nil, err
+	}
+	if a.cfg.Mode() != config.Embedded {
+		if err := a.openProductionStores(ctx); err != nil {
+			return nil, err
+		}
+		return a.cfg.RootSecret, a.listenAsReplica(ctx)
+	}
+	if err := a.listen(ctx); err != nil {
+		return nil, err
+	}
+	roots, err := a.prepareDataDir(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return roots, a.openEmbeddedStores(ctx)
+}
+
 // startKeys reads the keys. A database that holds none gets the first by clocks that agree: a
 // wrong one is a dependency that is missing.
 func (a *App) startKeys(ctx context.Context) error {
@@ -144,8 +158,7 @@ func (a *App) readLists(ctx context.Context) error {
 	return err
 }
 
-// listen opens both listeners first: a port in use is reported before anything is touched, and
-// an issuer may depend on the port that the system chose.
+// listen opens both listeners.
 func (a *App) listen(ctx context.Context) error {
 	var err error
 	if a.public, err = listen(ctx, "MINTMARK_HTTP_ADDR", a.cfg.HTTPAddr); err != nil {
@@ -157,6 +170,17 @@ func (a *App) listen(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, a.operations.Close)
 	a.cfg = a.cfg.WithListenAddress(a.public.Addr().String())
+	return nil
+}
+
+// listenAsReplica warns of an issuer that follows the port.
+func (a *App) listenAsReplica(ctx context.Context) error {
+	if err := a.listen(ctx); err != nil {
+		return err
+	}
+	if a.cfg.IssuerDerived() {
+		a.log.Warn("the issuer follows the port of this process; set MINTMARK_ISSUER to the same value on every replica", "issuer", a.cfg.Issuer)
+	}
 	return nil
 }
 
@@ -191,15 +215,8 @@ func reason(err error) error {
 	return err
 }
 
-// prepareDataDir gives the root secrets, and in embedded mode claims the data
-// directory and brings its database up to date.
+// prepareDataDir claims the data directory, brings its database up to date, and gives the root secrets.
 func (a *App) prepareDataDir(ctx context.Context) (secret.Roots, error) {
-	if a.cfg.Mode() != config.Embedded {
-		if a.cfg.IssuerDerived() {
-			a.log.Warn("the issuer follows the port of this process; set MINTMARK_ISSUER to the same value on every replica", "issuer", a.cfg.Issuer)
-		}
-		return a.cfg.RootSecret, nil
-	}
 	dir, err := claimDataDir(a.cfg.DataDir)
 	if err != nil {
 		return nil, err
@@ -261,22 +278,11 @@ func (a *App) startTracing(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) openStores(ctx context.Context) error {
-	schema, err := Schema(a.cfg)
-	if err != nil {
-		return err
-	}
-	if err := a.checkSchema(ctx, schema); err != nil {
-		return err
-	}
-	if a.cfg.Mode() == config.Embedded {
-		return a.openEmbeddedStores(ctx)
-	}
-	return a.openProductionStores(ctx)
-}
-
 // openEmbeddedStores opens SQLite, whose rows hold the rotation states too.
 func (a *App) openEmbeddedStores(ctx context.Context) error {
+	if err := a.checkSchema(ctx); err != nil {
+		return err
+	}
 	store, err := openSQLite(ctx, a.cfg)
 	if err != nil {
 		return err
@@ -287,20 +293,36 @@ func (a *App) openEmbeddedStores(ctx context.Context) error {
 	return nil
 }
 
+// openProductionStores waits for stores that are not up yet, and for nothing else.
 func (a *App) openProductionStores(ctx context.Context) error {
+	start := newStartup(a.cfg.StartupWait, func(line string) { a.log.Warn(line) })
+	if err := start.reach(ctx, "Postgres", a.openPostgres); err != nil {
+		return err
+	}
+	return start.reach(ctx, "Redis", a.openRedis)
+}
+
+func (a *App) openPostgres(ctx context.Context) error {
+	if err := a.checkSchema(ctx); err != nil {
+		return err
+	}
 	store, err := openPostgres(ctx, a.cfg, a.tracing)
 	if err != nil {
 		return err
 	}
 	a.closers = append(a.closers, store.Close)
 	a.store, a.trouble = store, store.Trouble
-	inRedis, err := openRedis(ctx, a.cfg, a.tracing)
+	return nil
+}
+
+func (a *App) openRedis(ctx context.Context) error {
+	store, err := openRedis(ctx, a.cfg, a.tracing)
 	if err != nil {
 		return err
 	}
-	a.closers = append(a.closers, inRedis.Close)
-	a.ephemeral = &ephemeral{states: inRedis, limits: inRedis, clock: inRedis.Now, publish: inRedis.Publish, published: inRedis.Published}
-	if policy := inRedis.EvictionPolicy(ctx); policy != "" && policy != "noeviction" {
+	a.closers = append(a.closers, store.Close)
+	a.ephemeral = &ephemeral{states: store, limits: store, clock: store.Now, publish: store.Publish, published: store.Published}
+	if policy := store.EvictionPolicy(ctx); policy != "" && policy != "noeviction" {
 		a.log.Warn("Redis evicts keys (maxmemory-policy " + policy + "); set it to noeviction")
 	}
 	return nil

@@ -2,13 +2,15 @@ package app
 
 import (
 	"context"
-
-	"github.com/mintmark-auth/mintmark/db"
 )
 
 // checkSchema refuses a schema that does not serve this binary. One that does, though a migration
 // has not ended, keeps no replica down.
-func (a *App) checkSchema(ctx context.Context, schema *db.Database) error {
+func (a *App) checkSchema(ctx context.Context) error {
+	schema, err := Schema(a.cfg)
+	if err != nil {
+		return err
+	}
 	status, err := schema.Status(ctx)
 	if err != nil {
 		return err

@@ -30,11 +30,18 @@ func (s *shell) changeSchema(ctx context.Context, cfg config.Config, change func
 	if err != nil {
 		return err
 	}
-	err = change(schema)
+	if err = s.await(ctx, cfg, schema); err == nil {
+		err = change(schema)
+	}
 	if err == nil {
 		err = s.answerStatus(ctx, schema)
 	}
 	return errors.Join(err, release())
+}
+
+// await waits for a Postgres that is not up yet, and says so.
+func (s *shell) await(ctx context.Context, cfg config.Config, schema *db.Database) error {
+	return app.AwaitDatabase(ctx, cfg, schema, func(line string) { fmt.Fprintln(s.stderr, oneLine(line)) })
 }
 
 // numbered is a verb on the schema that takes a number, which is read before
@@ -56,7 +63,8 @@ func (s *shell) numbered(name string, verb func(cmd *cobra.Command, schema *db.D
 func (s *shell) newMigrateUp() *cobra.Command {
 	return &cobra.Command{
 		Use: "up", Short: "apply the missing migrations",
-		Long: `Apply every migration that the database lacks. On Postgres, several of these commands may
+		Long: `Apply every migration that the database lacks. A Postgres that can't be reached yet is waited
+for, MINTMARK_STARTUP_WAIT long. On Postgres, several of these commands may
 run at once: one does the work, the others wait. If there is a pooler, set
 MINTMARK_DATABASE_MIGRATE_URL to the URL of the server. In embedded mode stop serve first,
 unless nothing is missing. After a migration that was killed this goes on: it runs again what
@@ -115,6 +123,9 @@ func (s *shell) newMigrateStatus() *cobra.Command {
 			}
 			schema, err := app.Schema(cfg)
 			if err != nil {
+				return err
+			}
+			if err := s.await(cmd.Context(), cfg, schema); err != nil {
 				return err
 			}
 			return s.answerStatus(cmd.Context(), schema)

@@ -61,6 +61,7 @@ type Config struct {
 	DataDir  string
 
 	HTTPIdleTimeout time.Duration
+	StartupWait     time.Duration
 	ShutdownDelay   time.Duration
 
 	DatabaseURL        secret.String // empty in embedded mode
@@ -157,6 +158,9 @@ func (c *Config) deriveIssuer() {
 	}
 }
 
+// startupWait is longer than a Postgres takes to start, unless it has much to recover.
+const startupWait = time.Minute
+
 // shutdownDelay is longer than Kubernetes takes to take a pod out of its service, or a balancer that asks every second
 // to believe two answers.
 const shutdownDelay = 5 * time.Second
@@ -166,6 +170,9 @@ func (c *Config) derive() {
 	c.deriveIssuer()
 	if !c.given(keyPasswordConcurrent) {
 		c.PasswordMaxConcurrent = runtime.GOMAXPROCS(0)
+	}
+	if !c.given(keyStartupWait) && c.Mode() == Production {
+		c.StartupWait = startupWait
 	}
 	if !c.given(keyShutdownDelay) && c.Mode() == Production {
 		c.ShutdownDelay = shutdownDelay

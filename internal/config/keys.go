@@ -37,6 +37,7 @@ const (
 	keyRegistration       = "MINTMARK_REGISTRATION"
 	keyHTTPIdleTimeout    = "MINTMARK_HTTP_IDLE_TIMEOUT"
 	keyShutdownDelay      = "MINTMARK_SHUTDOWN_DELAY"
+	keyStartupWait        = "MINTMARK_STARTUP_WAIT"
 	keyInsecurePlainHTTP  = "MINTMARK_INSECURE_PLAIN_HTTP"
 )
 
@@ -75,6 +76,9 @@ func keys() []key {
 		{name: keyHTTPIdleTimeout, kind: "duration", fallback: "620s",
 			help:    "how long a connection may wait for its next request; longer than the balancer in front lets it",
 			binding: bindDuration(fieldHTTPIdleTimeout)},
+		{name: keyStartupWait, kind: "duration", derived: "`60s` in production, `0s` in embedded mode",
+			help:    "how long serve and migrate wait for a Postgres or a Redis that can't be reached yet",
+			binding: bindDuration(fieldStartupWait)},
 		{name: keyShutdownDelay, kind: "duration", derived: "`5s` in production, `0s` in embedded mode",
 			help:    "how long requests stay welcome after SIGTERM while /readyz answers 503; longer than balancers take to notice",
 			binding: bindDuration(fieldShutdownDelay)},
@@ -162,6 +166,7 @@ func keys() []key {
 // The fields that both the table and the rules name.
 
 func fieldHTTPIdleTimeout(c *Config) *time.Duration  { return &c.HTTPIdleTimeout }
+func fieldStartupWait(c *Config) *time.Duration      { return &c.StartupWait }
 func fieldShutdownDelay(c *Config) *time.Duration    { return &c.ShutdownDelay }
 func fieldAccessTokenTTL(c *Config) *time.Duration   { return &c.AccessTokenTTL }
 func fieldRefreshIdleTTL(c *Config) *time.Duration   { return &c.RefreshIdleTTL }

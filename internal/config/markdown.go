@@ -102,6 +102,12 @@ probes times the failures that it needs, or in Kubernetes the seconds in which e
 connections are refused, and requests in flight get 10 s to end. Whoever kills the process must wait for the delay and
 15 s more, for example in ` + "`terminationGracePeriodSeconds`" + `.
 
+## Waiting for stores
+For ` + "`MINTMARK_STARTUP_WAIT`, `serve` and `migrate`" + ` wait for a Postgres, and serve for a Redis, that refuses connections,
+can't be reached, has no address yet, or says that it is starting. They say once that they wait, and what for; when the
+time is over, they exit with 5. A wrong password, a TLS failure, an unknown database or an unmigrated schema ends them
+at once. serve opens its listeners when it has its stores: in Kubernetes give it a startup probe that lasts longer.
+
 ## Store URLs
 | mode | form |
 |---|---|

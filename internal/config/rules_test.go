@@ -55,6 +55,8 @@ func TestMalformedValuesAreRefused(t *testing.T) {
 		{"connections idle no longer than 1h", "HTTP_IDLE_TIMEOUT=3601s", "more than 1h"},
 		{"the delay is none at least", "SHUTDOWN_DELAY=-1s", "less than 0s"},
 		{"the delay is 10m at most", "SHUTDOWN_DELAY=601s", "more than 10m"},
+		{"the wait for stores is none at least", "STARTUP_WAIT=-1s", "less than 0s"},
+		{"the wait for stores is 1h at most", "STARTUP_WAIT=3601s", "more than 1h"},
 		{"access token lives 1s", "ACCESS_TOKEN_TTL=0s", "less than 1s"},
 		{"access token lives no longer than 1h", "ACCESS_TOKEN_TTL=3601s", "more than 1h"},
 		{"durations have a unit", "ACCESS_TOKEN_TTL=300", "not a duration"},
@@ -132,7 +134,7 @@ func TestValuesAtTheirBoundsAreAccepted(t *testing.T) {
 		"ACCESS_TOKEN_TTL=1s", "ACCESS_TOKEN_TTL=1h", "REFRESH_GRACE=0", "REFRESH_GRACE=60s", "REFRESH_IDLE_TTL=1s",
 		"REFRESH_IDLE_TTL=4321h", "REFRESH_MAX_TTL=87600h", "KEYS_ROTATE_EVERY=96h", "KEYS_PUBLISH_AHEAD=5m", "KEYS_RETAIN=11m",
 		"PASSWORD_MEMORY_KIB=8192", "PASSWORD_MEMORY_KIB=524288", "PASSWORD_TIME=16", "PASSWORD_MIN_LENGTH=8", "PASSWORD_MIN_LENGTH=64",
-		"HTTP_IDLE_TIMEOUT=1s", "HTTP_IDLE_TIMEOUT=1h", "SHUTDOWN_DELAY=0", "SHUTDOWN_DELAY=10m",
+		"HTTP_IDLE_TIMEOUT=1s", "HTTP_IDLE_TIMEOUT=1h", "SHUTDOWN_DELAY=0", "SHUTDOWN_DELAY=10m", "STARTUP_WAIT=0", "STARTUP_WAIT=1h",
 		"ISSUER=http://127.0.0.1:1", "ISSUER=http://[::1]:65535", "ISSUER=https://a.example:8443", "HTTP_ADDR=[::1]:1", "HTTP_ADDR=localhost:0", "HTTP_ADDR=LocalHost:0", "HTTP_ADDR=127.255.255.254:1", "HTTP_ADDR=[::ffff:127.0.0.1]:1",
 		"RATE_LOGIN=off", "RATE_LOGIN=1/s,off", "RATE_TOKEN=1000000/h", "CORS_ORIGINS=http://[::1]:3000",
 		"CORS_ORIGINS=" + numbered(100, "https://h%d.example"), "TRUSTED_PROXIES=" + numbered(100, "10.0.0.%d"),
@@ -218,20 +220,21 @@ func TestRegistrationIsOpenOnlyWhereStrangersCannotCome(t *testing.T) {
 	}
 }
 
-// TestOnlyReplicasWaitForBalancers unless they are told otherwise.
-func TestOnlyReplicasWaitForBalancers(t *testing.T) {
+// TestOnlyReplicasWaitForOthers, for balancers and for stores, unless they are told otherwise.
+func TestOnlyReplicasWaitForOthers(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		env  []string
-		want time.Duration
+		env         []string
+		delay, wait time.Duration
 	}{
-		{nil, 0},
-		{[]string{"MINTMARK_SHUTDOWN_DELAY=7s"}, 7 * time.Second},
-		{production(), 5 * time.Second},
-		{production("MINTMARK_SHUTDOWN_DELAY=0s"), 0},
+		{nil, 0, 0},
+		{[]string{"MINTMARK_SHUTDOWN_DELAY=7s", "MINTMARK_STARTUP_WAIT=8s"}, 7 * time.Second, 8 * time.Second},
+		{production(), 5 * time.Second, time.Minute},
+		{production("MINTMARK_SHUTDOWN_DELAY=0s", "MINTMARK_STARTUP_WAIT=0s"), 0, 0},
 	} {
-		if got := (given{env: c.env}).mustLoad(t).ShutdownDelay; got != c.want {
-			t.Errorf("%v: %s, want %s", c.env, got, c.want)
+		got := given{env: c.env}.mustLoad(t)
+		if got.ShutdownDelay != c.delay || got.StartupWait != c.wait {
+			t.Errorf("%v: %s and %s, want %s and %s", c.env, got.ShutdownDelay, got.StartupWait, c.delay, c.wait)
 		}
 	}
 }

@@ -70,6 +70,7 @@ const (
 func bounds() []rule {
 	return []rule{
 		between(keyHTTPIdleTimeout, fieldHTTPIdleTimeout, time.Second, time.Hour),
+		between(keyStartupWait, fieldStartupWait, 0, time.Hour),
 		between(keyShutdownDelay, fieldShutdownDelay, 0, 10*time.Minute),
 		between(keyAccessTokenTTL, fieldAccessTokenTTL, time.Second, time.Hour),
 		between(keyRefreshIdleTTL, fieldRefreshIdleTTL, time.Second, 10*year),

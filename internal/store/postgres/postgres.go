@@ -83,10 +83,19 @@ func unavailable(config *pgx.ConnConfig, err error) error {
 	if refused, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		err = refused.Unwrap()
 	}
-	tries := strings.Split(err.Error(), "\n")
-	return fmt.Errorf("%w: connect to Postgres at %s as %s: %s; %s",
-		ErrUnavailable, config.Host, config.User, strings.TrimSpace(tries[len(tries)-1]), mend)
+	return fmt.Errorf("%w: connect to Postgres at %s as %s: %w; %s",
+		ErrUnavailable, config.Host, config.User, lastTry{err}, mend)
 }
+
+// lastTry says what the last of several ways to connect said.
+type lastTry struct{ tries error }
+
+func (l lastTry) Error() string {
+	lines := strings.Split(l.tries.Error(), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+func (l lastTry) Unwrap() error { return l.tries }
 
 // Close closes all connections, after the calls under way. Calls that await a notice must have
 // been cancelled before.

@@ -60,7 +60,7 @@ func (a *Authority) start(ctx context.Context, by Caller, u user.User, s session
 	var signer *token.Signer
 	s, err := a.Sessions.StartSession(ctx, s, session.Terms{
 		Lifetime: orDefault(by.client.MaxTTL, a.Lifetimes.MaxTTL) + a.late(u.SessionsValidAfter),
-		Seen:     u.SessionsValidAfter, Idle: a.Lifetimes.IdleTTL,
+		Seen:     u.SessionsValidAfter, Idle: a.Lifetimes.IdleTTL, Reuse: a.reuse(),
 		Allow: func(start time.Time) (err error) { // a session without its tokens would be useless
 			signer, err = a.Keys.Signer(a.Clocks.At(start).Reliable())
 			return err

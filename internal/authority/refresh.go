@@ -166,12 +166,21 @@ func (a *Authority) rotate(ctx context.Context, p presented) (Tokens, error) {
 func (a *Authority) assignStatusIndex(ctx context.Context, s session.Session) *int64 {
 	ctx, cancel := context.WithTimeout(ctx, assignWithin)
 	defer cancel()
-	index, err := a.Sessions.AssignStatusIndex(ctx, s.ID, session.Terms{Idle: a.Lifetimes.IdleTTL})
+	index, err := a.Sessions.AssignStatusIndex(ctx, s.ID, session.Terms{Idle: a.Lifetimes.IdleTTL, Reuse: a.reuse()})
 	if err != nil {
 		a.Log.Warn("session has no place in the status lists yet; the next refresh tries again", "sid", s.ID, "err", err)
 		return nil
 	}
 	return &index
+}
+
+// reuse is the time by which a session must be over for another to get its status index: none,
+// while the clocks disagree.
+func (a *Authority) reuse() time.Time {
+	if !a.Clocks.Agree() {
+		return time.Time{}
+	}
+	return a.Clocks.Now().Reliable()
 }
 
 // finding is what the rules found, and which generation was current before; 0 where

@@ -47,6 +47,10 @@ type Terms struct {
 	// Idle is the idle lifetime of sessions whose client has none of its own: those
 	// past it make room in the status lists. 0: none does before its absolute expiry.
 	Idle time.Duration
+	// Reuse is the latest time by which a session may be over whose status index another gets,
+	// by a clock that does not depend on the store's. Zero: none gets it, as while the clocks
+	// disagree; a bit that is set would then be another session's.
+	Reuse time.Time
 	// Allow is asked before anything is committed, with the time at which the session starts.
 	// What it returns is the error of StartSession, and no session is started. Nil allows
 	// every session.
@@ -92,11 +96,11 @@ type Store interface {
 	// so a revoke-all wins or comes after. It returns the session with CreatedAt,
 	// LastSeenAt, AbsoluteExpiry (CreatedAt + terms.Lifetime) and StatusIndex set: the
 	// first of [DrawStatusIndexes] that no session holds, or one that is over for longer than
-	// [StatusReuseAfter], which loses it. ErrUserChanged, ErrContended, and the error of
+	// [StatusReuseAfter] both now and at terms.Reuse, which loses it. ErrUserChanged, ErrContended, and the error of
 	// terms.Allow.
 	StartSession(ctx context.Context, s Session, terms Terms, event audit.Event) (Session, error)
 	// AssignStatusIndex gives a session that has no status index one, as StartSession does,
-	// and returns the one it has. Of the terms, Idle counts. ErrNotFound if it is revoked, or
+	// and returns the one it has. Of the terms, Idle and Reuse count. ErrNotFound if it is revoked, or
 	// if another process changes it meanwhile; ErrContended.
 	AssignStatusIndex(ctx context.Context, id string, terms Terms) (int64, error)
 	// StandingByFamily reads all a refresh needs, in one primary-key read. ErrNotFound.

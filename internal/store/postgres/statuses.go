@@ -42,14 +42,16 @@ func (s *Store) assign(ctx context.Context, tx pgx.Tx, terms session.Terms, high
 	return session.ErrContended
 }
 
-// over says that no token lives of a session h of client c; overArgs are its arguments.
+// over says that no token lives of a session h of client c by a clock that is the earlier of the
+// database's and what the terms allow; overArgs are the arguments of both.
+const overClock = `(SELECT least(clock_timestamp(), $5::timestamptz) AS now) clock`
 const over = `(h.revoked_at < clock.now - $2::bigint * interval '1 microsecond'
 	OR h.revoked_at IS NULL AND (h.absolute_expiry < clock.now - $2::bigint * interval '1 microsecond'
 		OR h.last_seen_at < clock.now - coalesce(c.idle_ttl + $3::bigint, $4::bigint) * interval '1 microsecond'))`
 
 func overArgs(first any, terms session.Terms, more ...any) []any {
 	return append([]any{
-		first, session.StatusReuseAfter.Microseconds(), session.StatusReuseAfterIdle.Microseconds(), terms.IdleFor().Microseconds(),
+		first, session.StatusReuseAfter.Microseconds(), session.StatusReuseAfterIdle.Microseconds(), terms.IdleFor().Microseconds(), terms.Reuse,
 	}, more...)
 }
 
@@ -64,7 +66,7 @@ func freeIndexes(ctx context.Context, tx pgx.Tx, terms session.Terms, drawn []in
 	rows, _ := tx.Query(ctx, `SELECT d.index, h.family
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS d (index, turn)
 		LEFT JOIN sessions h ON h.status_index = d.index LEFT JOIN clients c ON c.id = h.client_id
-		CROSS JOIN (SELECT clock_timestamp() AS now) clock
+		CROSS JOIN `+overClock+`
 		WHERE h.family IS NULL OR `+over+`
 		ORDER BY d.turn`, overArgs(drawn, terms)...) // its error comes with the rows
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (freeIndex, error) {
@@ -82,8 +84,8 @@ func release(ctx context.Context, tx pgx.Tx, terms session.Terms, f freeIndex) (
 	}
 	tag, err := tx.Exec(ctx, `UPDATE sessions SET status_index = NULL WHERE family IN (
 		SELECT h.family FROM sessions h JOIN clients c ON c.id = h.client_id
-		CROSS JOIN (SELECT clock_timestamp() AS now) clock
-		WHERE h.family = $5 AND h.status_index = $1::bigint AND `+over+`
+		CROSS JOIN `+overClock+`
+		WHERE h.family = $6 AND h.status_index = $1::bigint AND `+over+`
 		FOR NO KEY UPDATE OF h SKIP LOCKED)`, overArgs(f.index, terms, f.holder)...)
 	return tag.RowsAffected() == 1, err
 }

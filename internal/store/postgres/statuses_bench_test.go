@@ -35,7 +35,7 @@ func BenchmarkStatuses(b *testing.B) {
 		FROM sessions s, generate_series(1, 300000) AS i`, `VACUUM ANALYZE sessions`)
 	start := func() error {
 		x := session.Session{ID: uuid.NewString(), Family: session.NewFamily().Hash(), UserID: known.UserID, ClientID: known.ClientID}
-		_, err := store.StartSession(b.Context(), x, session.Terms{Lifetime: time.Hour, Idle: time.Hour, Seen: owner.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.ByUser("alice")))
+		_, err := store.StartSession(b.Context(), x, session.Terms{Lifetime: time.Hour, Idle: time.Hour, Reuse: time.Now().Add(time.Hour), Seen: owner.SessionsValidAfter}, audit.New(audit.SessionStarted, audit.ByUser("alice")))
 		return err
 	}
 	for name, call := range map[string]func() error{

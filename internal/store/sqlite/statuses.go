@@ -23,11 +23,15 @@ const (
 // takeIndex returns the first of the drawn status indexes that no session holds whose
 // tokens may live. A session that held it before loses it.
 func (t tx) takeIndex(ctx context.Context, terms session.Terms, drawn []int64) (*int64, error) {
+	now := t.now
+	if terms.Reuse.Before(now) {
+		now = terms.Reuse
+	}
 	for _, index := range drawn {
 		var holder []byte
 		var over bool
 		err := t.QueryRowContext(ctx, selectHolder,
-			stored(t.now.Add(-session.StatusReuseAfter)), stored(t.now),
+			now.Add(-session.StatusReuseAfter).UnixMicro(), now.UnixMicro(),
 			session.StatusReuseAfterIdle.Microseconds(), terms.IdleFor().Microseconds(), index).Scan(&holder, &over)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):

@@ -177,7 +177,7 @@ func sessionCalls() []Call {
 func startOver(tb testing.TB, store Durable) (session.Session, session.Terms) {
 	tb.Helper()
 	owner := createUser(tb, store, "u"+newID())
-	terms := session.Terms{Lifetime: -2 * session.StatusReuseAfter, Seen: owner.SessionsValidAfter}
+	terms := session.Terms{Lifetime: -2 * session.StatusReuseAfter, Seen: owner.SessionsValidAfter, Reuse: always}
 	draw(tb, store, 7)
 	defer drawFrom(tb, store, session.DrawStatusIndexes)
 	return startSessionUnder(tb, store, newSession(owner.ID), terms), terms
@@ -203,7 +203,7 @@ func callAssignStatusIndex(tb testing.TB, store Durable) func(context.Context) e
 	return func(ctx context.Context) error {
 		draw(tb, store, 8)
 		defer drawFrom(tb, store, session.DrawStatusIndexes)
-		return drop(store.AssignStatusIndex(ctx, lost.ID, session.Terms{}))
+		return drop(store.AssignStatusIndex(ctx, lost.ID, session.Terms{Reuse: always}))
 	}
 }
 

@@ -296,7 +296,8 @@ func revokedWithinIsRead(t *testing.T, store Clocked) {
 }
 
 // indexIsFreeLater starts sessions at an index whose holder is over, at the last instant
-// when it may not be taken, and at the first when it may.
+// when it may not be taken, and at the first when it may: by the database's clock and by the
+// one of the terms, of which the earlier counts, and none does when there is no other.
 func indexIsFreeLater(t *testing.T, store Clocked) {
 	const idle, own = 5 * time.Hour, 7 * time.Hour
 	alice := createUser(t, store, "alice")
@@ -328,11 +329,19 @@ func indexIsFreeLater(t *testing.T, store Clocked) {
 		if err := holder.end(held); err != nil {
 			t.Fatal(err)
 		}
+		const later = 31 * 24 * time.Hour
 		for k, c := range []struct {
 			after time.Duration
+			reuse time.Time
 			free  bool
-		}{{holder.over, false}, {holder.over + tick, true}} {
+		}{
+			{holder.over, clockStart.Add(later), false},
+			{later, clockStart.Add(holder.over), false},
+			{later, time.Time{}, false},
+			{holder.over + tick, clockStart.Add(holder.over + tick), true},
+		} {
 			store.Set(t, clockStart.Add(c.after))
+			terms.Reuse = c.reuse
 			elsewhere := index + int64(k) + 1
 			draw(t, store.Durable, index, elsewhere)
 			next := startSessionUnder(t, store, newSession(alice.ID), terms)

@@ -86,7 +86,7 @@ func indexOf(tb testing.TB, s session.Session) int64 {
 func noTwoShareAnIndex(t *testing.T, store Durable, _ Ageing) {
 	alice := createUser(t, store, "alice")
 	drawFrom(t, store, shuffled(contenders))
-	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}
+	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter, Reuse: always}
 	sessions := make([]session.Session, contenders)
 	wantNoErrors(t, contend(t, func(ctx context.Context, i int) error {
 		x := newSession(alice.ID)
@@ -105,6 +105,9 @@ func noTwoShareAnIndex(t *testing.T, store Durable, _ Ageing) {
 		}
 	}
 }
+
+// always lets the store's own clock say which sessions are over.
+var always = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func onlyTheDeadLoseTheirIndex(t *testing.T, store Durable, age Ageing) {
 	alice := createUser(t, store, "alice")
@@ -133,7 +136,7 @@ func onlyTheDeadLoseTheirIndex(t *testing.T, store Durable, age Ageing) {
 		{"was seen long enough ago, and was revoked now", long, func(s session.Session) { age(t, s.ID, freeIdle+near); revoke(s) }, false},
 	} {
 		theirs, other := int64(index), int64(1000+index)
-		terms := session.Terms{Lifetime: holder.lifetime, Seen: alice.SessionsValidAfter, Idle: idle}
+		terms := session.Terms{Lifetime: holder.lifetime, Seen: alice.SessionsValidAfter, Idle: idle, Reuse: always}
 		draw(t, store, theirs)
 		before := startSessionUnder(t, store, newSession(alice.ID), terms)
 		holder.end(before)
@@ -147,7 +150,7 @@ func onlyTheDeadLoseTheirIndex(t *testing.T, store Durable, age Ageing) {
 			t.Errorf("the holder %s: index %d was taken", holder.name, theirs)
 		}
 	}
-	terms := session.Terms{Lifetime: long, Seen: alice.SessionsValidAfter}
+	terms := session.Terms{Lifetime: long, Seen: alice.SessionsValidAfter, Reuse: always}
 	draw(t, store, 2000)
 	unseen := startSessionUnder(t, store, newSession(alice.ID), terms)
 	age(t, unseen.ID, long-near)
@@ -159,7 +162,7 @@ func onlyTheDeadLoseTheirIndex(t *testing.T, store Durable, age Ageing) {
 
 func oneTakesADeadIndex(t *testing.T, store Durable, age Ageing) {
 	alice := createUser(t, store, "alice")
-	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter}
+	terms := session.Terms{Lifetime: time.Hour, Seen: alice.SessionsValidAfter, Reuse: always}
 	draw(t, store, 7)
 	dead := startSessionUnder(t, store, newSession(alice.ID), terms)
 	age(t, dead.ID, 100*time.Hour)
@@ -198,7 +201,7 @@ func withoutAFreeIndexNothingStarts(t *testing.T, store Durable, _ Ageing) {
 // assignsOnce takes the index from a session, as if an earlier binary had started it.
 func assignsOnce(t *testing.T, store Durable, age Ageing) {
 	alice := createUser(t, store, "alice")
-	terms := session.Terms{Lifetime: 1000 * time.Hour, Seen: alice.SessionsValidAfter, Idle: 5 * time.Hour}
+	terms := session.Terms{Lifetime: 1000 * time.Hour, Seen: alice.SessionsValidAfter, Idle: 5 * time.Hour, Reuse: always}
 	draw(t, store, 7)
 	s := startSessionUnder(t, store, newSession(alice.ID), terms)
 	age(t, s.ID, 100*time.Hour)
@@ -212,7 +215,7 @@ func assignsOnce(t *testing.T, store Durable, age Ageing) {
 	got := make([]int64, contenders)
 	draw(t, store, 7, 9, 10)
 	wantNoErrors(t, contend(t, func(ctx context.Context, i int) (err error) {
-		got[i], err = store.AssignStatusIndex(ctx, s.ID, session.Terms{})
+		got[i], err = store.AssignStatusIndex(ctx, s.ID, session.Terms{Reuse: always})
 		if errors.Is(err, session.ErrNotFound) { // another is at it
 			err = nil
 		}

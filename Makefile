@@ -47,7 +47,7 @@ check: needs format vet lint build cross test generated tidy e2e ## run all that
 # First of all, so that nothing long ends at a missing tool.
 .PHONY: needs
 needs:
-	@$(INSTALL) git curl gcc node npm python postgres redis nginx
+	@$(INSTALL) git curl gcc node npm python postgres pgbouncer redis nginx
 
 lint: $(LINTER) ## look for likely defects
 	$(LINTER) run ./...

@@ -135,6 +135,9 @@ func (d *Database) unavailable(err error) error {
 		return fmt.Errorf("%w: connect to Postgres as %s: %w; is it running, and are address and password right?",
 			ErrUnavailable, refused.Config.User, lastTry{refused.Unwrap()})
 	}
+	if errors.Is(err, ErrPooler) {
+		return err
+	}
 	if mended := d.mended(err); errors.Is(mended, ErrUnusable) {
 		return mended
 	}

@@ -47,9 +47,11 @@ func Postgres(databaseURL string) (*Database, error) {
 	d := &Database{Tell: func(string) {}, dialect: "postgres", place: "Postgres at " + config.Host, turn: turnTimeout}
 	d.open = func(a access) (*sql.DB, error) {
 		if a == reading {
-			return stdlib.OpenDB(*config), nil
+			calm := config.Copy()
+			calm.DefaultQueryExecMode = pgx.QueryExecModeExec // prepares nothing, which a pooler would forget
+			return stdlib.OpenDB(*calm), nil
 		}
-		return stdlib.OpenDB(*config, stdlib.OptionAfterConnect(d.boundWaits)), nil
+		return stdlib.OpenDB(*config, stdlib.OptionAfterConnect(d.ready)), nil
 	}
 	d.driver = func(pool *sql.DB) (database.Driver, error) {
 		driver, err := migratepgx.WithInstance(pool, &migratepgx.Config{})
@@ -59,6 +61,18 @@ func Postgres(databaseURL string) (*Database, error) {
 		return patient{driver, d}, nil
 	}
 	return d, nil
+}
+
+// ready has a connection of its own to the server for changing the schema.
+func (d *Database) ready(ctx context.Context, conn *pgx.Conn) error {
+	var backend uint32
+	if err := conn.QueryRow(ctx, `SELECT pg_backend_pid()`, pgx.QueryExecModeSimpleProtocol).Scan(&backend); err != nil {
+		return err
+	}
+	if backend != conn.PgConn().PID() { // a pooler gives every client a number of its own
+		return ErrPooler
+	}
+	return d.boundWaits(ctx, conn)
 }
 
 // boundWaits bounds the wait for the lock that keeps two migrations apart, as the library's

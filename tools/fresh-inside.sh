@@ -63,7 +63,7 @@ hand_over
 
 say "tools/install.sh leaves the machine as it was"
 state >/srv/before
-sh tools/install.sh git postgres redis gcc curl node python nginx >/srv/install.log 2>&1 || { cat /srv/install.log; fail "it can't install"; }
+sh tools/install.sh git postgres pgbouncer redis gcc curl node python nginx >/srv/install.log 2>&1 || { cat /srv/install.log; fail "it can't install"; }
 ! grep -n '^E:' /srv/install.log || fail "it begins with errors of apt"
 state >/srv/after
 diff /srv/before /srv/after || fail "something was left behind"
@@ -72,7 +72,7 @@ diff /srv/before /srv/after || fail "something was left behind"
 
 say "and does nothing the second time, without a network"
 sum() { find /etc /usr /var/lib -xdev -newer /srv/after ! -type d ! -path '/usr/local/go/*' -print; }
-[ -z "$(unshare --net sh tools/install.sh git postgres redis gcc curl node python nginx 2>&1)" ] || fail "it says something"
+[ -z "$(unshare --net sh tools/install.sh git postgres pgbouncer redis gcc curl node python nginx 2>&1)" ] || fail "it says something"
 [ -z "$(sum)" ] || fail "it changed $(sum)"
 
 say "$tests, as root in a user's checkout"

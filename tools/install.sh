@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the tools that the tests need and the machine lacks. Each argument is a need:
-# install.sh [postgres] [redis] [gcc] [node] [npm] [python] [curl] [nginx] [iproute2] [git] [make] [debootstrap]
+# install.sh [postgres] [redis] [gcc] [node] [npm] [python] [curl] [nginx] [pgbouncer] [iproute2] [git] [make] [debootstrap]
 # As root on Debian and its derivatives it installs; anywhere else it names what is missing. It starts no service, now
 # or at boot, and makes no database cluster. If nothing is missing, it does nothing. `make fresh` tests it.
 set -eu
@@ -31,11 +31,12 @@ for need in "$@"; do
 	curl) found curl || packages="$packages curl ca-certificates" ;;
 	git | make | npm | debootstrap) found "$need" || packages="$packages $need" ;;
 	nginx) found nginx || found /usr/sbin/nginx || packages="$packages nginx" ;;
+	pgbouncer) found pgbouncer || found /usr/sbin/pgbouncer || packages="$packages pgbouncer" ;;
 	iproute2) found ip || packages="$packages iproute2" ;;
 	node) found node || packages="$packages nodejs" ;;
 	python) has_python || packages="$packages python3 python3-jwt python3-cryptography" ;;
 	*)
-		echo "install.sh: nothing is known of '$need'; choose from postgres redis gcc node npm python curl nginx iproute2 git make debootstrap" >&2
+		echo "install.sh: nothing is known of '$need'; choose from postgres redis gcc node npm python curl nginx pgbouncer iproute2 git make debootstrap" >&2
 		exit 2
 		;;
 	esac
@@ -75,6 +76,7 @@ finish() {
 	stay_off redis-server redis-server || code=1
 	stay_off postgresql-common postgresql || code=1
 	stay_off nginx-common nginx || code=1
+	stay_off pgbouncer pgbouncer || code=1
 	tidy || code=1
 	exit "$code"
 }
@@ -96,7 +98,7 @@ install() { apt_get install -y --no-install-recommends $packages; }
 # shellcheck disable=SC2086 # a list of words
 listed() { [ "$(apt-cache pkgnames | grep -cxF "$(printf '%s\n' $packages)")" -eq "$(set -- $packages && echo $#)" ]; }
 
-for package in redis-server postgresql-common nginx-common; do
+for package in redis-server postgresql-common nginx-common pgbouncer; do
 	is_installed "$package" || new="$new $package"
 done
 

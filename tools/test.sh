@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 [ "$#" -gt 0 ] || set -- ./...
 
 command -v go >/dev/null || { echo "go is missing on this machine: install Go 1.26" >&2; exit 1; }
-needs='postgres redis gcc'
+needs='postgres pgbouncer redis gcc'
 case " $* " in
 *" ./... "*) needs="$needs git curl node python nginx" ;;
 *" ./internal/... "* | *internal/e2e* | *internal/cli* | *internal/torture*) needs="$needs git curl node python" ;;

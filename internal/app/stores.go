@@ -26,6 +26,9 @@ import (
 // ErrUnavailable says that a database or Redis can't be reached.
 var ErrUnavailable = errors.New("dependency is unavailable")
 
+// ErrPooler says that a pooler can't carry what MINTMARK_DATABASE_URL asks for.
+var ErrPooler = errors.New("MINTMARK_DATABASE_URL")
+
 // maxLocalLimits bounds the rate counters kept in memory.
 const maxLocalLimits = 100_000
 
@@ -130,11 +133,14 @@ func openSQLite(ctx context.Context, cfg config.Config) (*sqlite.Store, error) {
 }
 
 func openPostgres(ctx context.Context, cfg config.Config, tracing *telemetry.Tracing) (*postgres.Store, error) {
-	options := postgres.Config{URL: cfg.DatabaseURL.Reveal()}
+	options := postgres.Config{URL: cfg.DatabaseURL.Reveal(), DirectURL: cfg.DatabaseMigrateURL.Reveal()}
 	if tracing != nil {
 		options.Tracer = tracing.Postgres()
 	}
 	store, err := postgres.Open(ctx, options)
+	if errors.Is(err, postgres.ErrPooler) {
+		return nil, fmt.Errorf("%w: %w", ErrPooler, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w; check MINTMARK_DATABASE_URL and that Postgres runs", ErrUnavailable, err)
 	}

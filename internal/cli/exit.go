@@ -76,6 +76,8 @@ type knownExit struct {
 func knownExits() []knownExit {
 	return []knownExit{
 		{app.ErrRootSecret, exitUsage, ""},
+		{app.ErrPooler, exitUsage, ""},
+		{db.ErrPooler, exitUsage, ""},
 		{keyring.ErrUnsealable, exitUsage, "give back the root secret and the MINTMARK_ISSUER it was sealed under"},
 		{app.ErrListen, exitFailed, ""},
 		{torture.ErrListen, exitUnavailable, "choose another address"},

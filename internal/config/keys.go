@@ -92,7 +92,7 @@ func keys() []key {
 			help:    "Postgres, postgres://…; together with MINTMARK_REDIS_URL it chooses production mode",
 			binding: bindURL(fieldDatabaseURL, storeurl.ParsePostgres)},
 		{name: keyDatabaseMigrateURL, kind: "url", secret: true, derived: "`MINTMARK_DATABASE_URL`",
-			help:    "Postgres for migrations, if MINTMARK_DATABASE_URL leads to a pooler",
+			help:    "Postgres itself, if MINTMARK_DATABASE_URL leads to a pooler: for migrations, and to hear at once of changes",
 			binding: bindURL(fieldDatabaseMigrateURL, storeurl.ParsePostgres)},
 		{name: keyRedisURL, kind: "url", secret: true,
 			help:    "Redis: redis://, redis+sentinel://h1,h2/master, redis+cluster://h1,h2 (rediss for TLS) or unix:///path",

@@ -127,6 +127,13 @@ Of several Postgres servers mintmark uses the first that takes writes, and after
 says otherwise, ` + "`target_session_attrs` is `read-write`" + `. A connection lives for 30 minutes at most
 (` + "`pool_max_conn_lifetime=25m`, `pool_max_conn_lifetime_jitter=5m`" + `), so that an address that moves is followed.
 
+A pooler such as PgBouncer may stand before Postgres, in transaction mode and of any version; mintmark finds that out at
+its start and prepares no statement (` + "`default_query_exec_mode=cache_describe`" + `). Any other
+` + "`default_query_exec_mode`" + ` in the URL is refused then. Poolers refuse settings of the server in the URL, such as
+` + "`statement_timeout` and `search_path`" + `; set these for the role. Set ` + "`MINTMARK_DATABASE_MIGRATE_URL`" + ` to the server itself:
+` + "`migrate`" + ` changes no schema through a pooler, and what other processes change (keys, clients) is heard there at once;
+without it, at the next poll, within 5 s.
+
 Special characters of users, passwords and parameters are percent-encoded: ` + "`@` is `%40`, `/` is `%2F`" + `, a space is ` + "`%20`" + `;
 in parameters ` + "`+` is `%2B`" + `. Unknown parameters are refused. The URL of Postgres takes:
 

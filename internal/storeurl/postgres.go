@@ -76,6 +76,9 @@ func (pg *Postgres) takeAuthority(p pieces) (given []string, err error) {
 	return given, nil
 }
 
+// ExecMode is the way to run statements that the URL asks for; empty where it doesn't.
+func (pg Postgres) ExecMode() string { return pg.settings["default_query_exec_mode"] }
+
 // KeywordValues gives everything but the pool in the form that pgx.ParseConfig reads,
 // `keyword='value' …`. It holds the password. Unless the URL says otherwise, it asks for a server that takes writes:
 // of several hosts the primary.

@@ -60,8 +60,8 @@ func (pg *Postgres) parameters() map[string]setting {
 		"min_protocol_version": pg.word("min_protocol_version", "3.0", "3.2", "latest"),
 		"max_protocol_version": pg.word("max_protocol_version", "3.0", "3.2", "latest"),
 
-		// simple_protocol is missing: our statements need prepared ones.
-		"default_query_exec_mode":    pg.word("default_query_exec_mode", "cache_statement", "cache_describe", "describe_exec", "exec"),
+		// exec and simple_protocol are missing: our statements need the server to tell the types of their parameters.
+		"default_query_exec_mode":    pg.word("default_query_exec_mode", "cache_statement", "cache_describe", "describe_exec"),
 		"statement_cache_capacity":   pg.number("statement_cache_capacity", 0, 1<<16),
 		"description_cache_capacity": pg.number("description_cache_capacity", 0, 1<<16),
 
@@ -117,7 +117,7 @@ func (pg *Postgres) fits() error {
 		return defectf("raise the one or lower the other", "max_protocol_version is less than min_protocol_version")
 	case (mode == "" || mode == "cache_statement") && pg.none("statement_cache_capacity"),
 		mode == "cache_describe" && pg.none("description_cache_capacity"):
-		return defectf("give a capacity of at least 1, or default_query_exec_mode=exec", "its default_query_exec_mode needs a cache, whose capacity is 0")
+		return defectf("give a capacity of at least 1, or default_query_exec_mode=describe_exec", "its default_query_exec_mode needs a cache, whose capacity is 0")
 	}
 	return nil
 }

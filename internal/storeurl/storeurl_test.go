@@ -158,6 +158,7 @@ func TestABadURLIsRefusedWithoutItsPassword(t *testing.T) {
 		{"postgres://h?ssl_mode=hunter2", "parameter 1 after the ? is not known"}, {"postgres://h?sslmode=hunter2", "the value of sslmode"},
 		{"postgres://h?sslcert=hunter2", "one of sslcert and sslkey"}, {"postgres://h?sslcert=", "the value of sslcert"},
 		{"postgres://h?default_query_exec_mode=simple_protocol", "the value of default_query_exec_mode"},
+		{"postgres://h?default_query_exec_mode=exec", "the value of default_query_exec_mode"},
 		{"postgres://h?statement_cache_capacity=0", "needs a cache"}, {"postgres://h?default_query_exec_mode=cache_describe&description_cache_capacity=00", "needs a cache"},
 		{"postgres://h?min_protocol_version=3.2&max_protocol_version=3.0", "max_protocol_version is less"},
 		{"postgres://h?connect_timeout=3601", "a number from 0 to 3600"}, {"postgres://h?connect_timeout=-1", "the value of connect_timeout"},

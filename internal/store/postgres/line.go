@@ -27,14 +27,17 @@ type line struct {
 // lineKey is where a connection keeps its line.
 const lineKey = "line"
 
-// overLines has a pool give up a silent connection's place at once.
-func overLines(settings *pgxpool.Config) {
+// overLines has the pool give up a silent connection's place at once.
+func (s *Store) overLines(settings *pgxpool.Config) {
 	dialer := dial.Dialer(settings.ConnConfig.ConnectTimeout)
 	settings.ConnConfig.DialFunc = dialer.DialContext
 	settings.BeforeConnect = func(_ context.Context, own *pgx.ConnConfig) error {
 		l := &line{dialer: dialer}
 		l.up, l.cut = context.WithCancel(context.Background())
 		own.DialFunc = l.dial
+		if s.pooled.Load() {
+			throughPooler(own)
+		}
 		own.AfterConnect = func(_ context.Context, conn *pgconn.PgConn) error {
 			conn.CustomData()[lineKey] = l
 			return nil

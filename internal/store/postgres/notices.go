@@ -3,19 +3,45 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/mintmark-auth/mintmark/internal/dial"
+	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
 // notices is the one connection on which the database notifies of changes by any process. It
 // is not part of the pool, whose connections come and go.
 type notices struct {
-	settings *pgx.ConnConfig
+	settings *pgx.ConnConfig          // nil: there is nothing to hear
 	heard    map[string]chan struct{} // by channel; contains a notice that no caller has taken yet
 
 	turn chan struct{} // contains one token; its holder may use conn
 	conn *pgx.Conn     // nil: not listening
+}
+
+// listenAt chooses where to listen: at the server itself, for a pooler has no connection that stays. Where only a pooler
+// is known nothing is heard, and changes are seen at the next poll.
+func (s *Store) listenAt(direct string, pool *pgx.ConnConfig) (*notices, error) {
+	settings := pool
+	switch {
+	case direct != "":
+		url, err := storeurl.ParsePostgres(direct)
+		if err != nil {
+			return nil, fmt.Errorf("read the URL of the server itself: %w", err)
+		}
+		own, err := poolConfig(url)
+		if err != nil {
+			return nil, err
+		}
+		settings = own.ConnConfig
+		settings.DialFunc = dial.Dialer(settings.ConnectTimeout).DialContext
+	case s.pooled.Load():
+		settings = nil
+	}
+	return newNotices(settings, keysChannel, clientsChannel), nil
 }
 
 func newNotices(settings *pgx.ConnConfig, channels ...string) *notices {
@@ -50,6 +76,10 @@ func (n *notices) await(ctx context.Context, channel string) error {
 func (n *notices) listen(ctx context.Context, channel string) error {
 	if len(n.heard[channel]) > 0 {
 		return nil
+	}
+	if n.settings == nil {
+		<-ctx.Done()
+		return ctx.Err()
 	}
 	if n.conn == nil {
 		if err := n.connect(ctx); err != nil {

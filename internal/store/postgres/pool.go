@@ -37,6 +37,5 @@ func poolConfig(url storeurl.Postgres) (*pgxpool.Config, error) {
 	settings.MaxConnIdleTime = cmp.Or(pool.MaxConnIdleTime, settings.MaxConnIdleTime)
 	settings.HealthCheckPeriod = cmp.Or(pool.HealthCheckPeriod, healthCheckPeriod)
 	settings.PingTimeout = cmp.Or(pool.PingTimeout, pingTimeout)
-	overLines(settings)
 	return settings, nil
 }

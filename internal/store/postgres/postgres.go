@@ -35,8 +35,9 @@ const openTimeout = 5 * time.Second
 
 // Config says where the database is.
 type Config struct {
-	URL    string          // one of the forms that storeurl.ParsePostgres lists
-	Tracer pgx.QueryTracer // may be nil
+	URL       string          // one of the forms that storeurl.ParsePostgres lists
+	DirectURL string          // of the server itself, where the other leads to a pooler; may be empty
+	Tracer    pgx.QueryTracer // may be nil
 }
 
 // Store implements the durable stores on Postgres.
@@ -44,11 +45,12 @@ type Store struct {
 	pool    *pgxpool.Pool
 	draw    func(highest int64) []int64 // session.DrawStatusIndexes, but in tests
 	renewed atomic.Uint64               // how often all connections were given up
+	pooled  atomic.Bool                 // a pooler stands before the server
 	trouble atomic.Pointer[error]       // of the last reading of revocations; nil before it
 	notices *notices
 }
 
-// Open connects to the database. It fails when none answers within 5 s. Close it after use.
+// Open connects to the database. It fails when none answers within 5 s. Close it after use. ErrUnavailable, ErrPooler.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	url, err := storeurl.ParsePostgres(config.URL)
 	if err != nil {
@@ -60,16 +62,24 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	}
 	settings.ConnConfig.Tracer = config.Tracer
 	s := &Store{draw: session.DrawStatusIndexes}
+	s.overLines(settings)
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if s.pool, err = pgxpool.NewWithConfig(ctx, settings); err != nil {
 		return nil, errors.New("open database: its URL holds settings that don't go together")
 	}
-	if err := s.pool.Ping(ctx); err != nil {
+	switch err := s.settle(ctx, url); {
+	case errors.Is(err, ErrPooler):
+		s.pool.Close()
+		return nil, err
+	case err != nil:
 		s.pool.Close()
 		return nil, unavailable(settings.ConnConfig, err)
 	}
-	s.notices = newNotices(settings.ConnConfig, keysChannel, clientsChannel)
+	if s.notices, err = s.listenAt(config.DirectURL, settings.ConnConfig); err != nil {
+		s.pool.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -79,6 +89,9 @@ func unavailable(config *pgx.ConnConfig, err error) error {
 	mend := "is it running, and are address and password right?"
 	if isReadOnly(err) {
 		mend = "name every server in the URL, as in postgres://one,two/database, and mintmark finds the primary"
+	}
+	if strings.Contains(err.Error(), "unsupported startup parameter") {
+		mend = "a pooler refuses this parameter of the URL: set it in the database (ALTER ROLE … SET …), or list it in the pooler's ignore_startup_parameters"
 	}
 	if refused, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		err = refused.Unwrap()

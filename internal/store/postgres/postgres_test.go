@@ -49,20 +49,35 @@ func openDurable(tb testing.TB) storetest.Durable { return open(tb, migrated(tb)
 
 func openAgeing(tb testing.TB) (storetest.Durable, storetest.Ageing) {
 	url := migrated(tb)
-	return open(tb, url), func(tb testing.TB, id string, by time.Duration) {
+	return open(tb, url), ageing(url)
+}
+
+// ageing makes sessions older in the database at a URL.
+func ageing(url string) storetest.Ageing {
+	return func(tb testing.TB, id string, by time.Duration) {
 		execute(tb, url, fmt.Sprintf(`UPDATE sessions SET created_at = created_at - d, last_seen_at = last_seen_at - d,
 			absolute_expiry = absolute_expiry - d, revoked_at = revoked_at - d
 			FROM (SELECT %d * interval '1 microsecond' AS d) x WHERE id = '%s'`, by.Microseconds(), id))
 	}
 }
 
-// openClocked puts a clock before the server's own, by the order of the schemas.
 func openClocked(tb testing.TB) storetest.Clocked {
 	url := migrated(tb)
+	putClock(tb, url)
+	return clocked(open(tb, with(tb, url, "search_path", "tests,pg_catalog,public")), url)
+}
+
+// putClock makes a clock that can stand before the server's own, by the order of the schemas.
+func putClock(tb testing.TB, url string) {
+	tb.Helper()
 	execute(tb, url, `CREATE SCHEMA tests`, `CREATE TABLE tests.clock (shows timestamptz)`, `INSERT INTO tests.clock VALUES (now())`,
 		`CREATE FUNCTION tests.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT shows FROM tests.clock'`)
+}
+
+// clocked is a store whose clock has been put at a URL that leads to the server itself.
+func clocked(store *postgres.Store, url string) storetest.Clocked {
 	return storetest.Clocked{
-		Durable: open(tb, with(tb, url, "search_path", "tests,pg_catalog,public")),
+		Durable: store,
 		Set: func(tb testing.TB, at time.Time) {
 			execute(tb, url, `UPDATE tests.clock SET shows = '`+at.Format(time.RFC3339Nano)+`'`)
 		},

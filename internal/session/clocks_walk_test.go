@@ -18,15 +18,15 @@ import (
 func clockWalks() map[string]walk {
 	walks := map[string]walk{}
 	for _, odd := range []clock.Name{clock.Redis, clock.Database, clock.Machine} {
-		for _, jump := range []int16{1, 4, -1, -2, -4} {
+		for _, ahead := range []int64{1, 4, -1, -2, -4} {
 			for name, w := range map[string]walk{
 				"bearer":             {session.Policy{}, limits{gens: 4, grace: 2, flushes: 1}},
 				"confidential":       {session.Policy{Skip: true}, limits{gens: 4, grace: 2}},
 				"bearer that ends":   {session.Policy{}, limits{gens: 3, grace: 1, idle: 2, absolute: 4}},
 				"never, yet it ends": {session.Policy{Never: true}, limits{gens: 3, grace: 1, idle: 2, absolute: 4}},
 			} {
-				w.limits.odd, w.limits.jump, w.limits.jumps = odd, jump, 2
-				walks[fmt.Sprintf("%s, the clock of %s by %d", name, odd, jump)] = w
+				w.limits.odd, w.limits.ahead, w.limits.jumps = odd, ahead, 2
+				walks[fmt.Sprintf("%s, the clock of %s by %d", name, odd, ahead)] = w
 			}
 		}
 	}
@@ -68,8 +68,8 @@ func TestAConstantErrorOfOneClockChangesNothing(t *testing.T) {
 	for _, walk := range []walk{bearer, confidential, ending, never} {
 		want := count(walk)
 		for _, odd := range []clock.Name{clock.Redis, clock.Database, clock.Machine} {
-			for _, skew := range []int16{360, -360} { // an hour
-				walk.limits.odd, walk.limits.skew = odd, skew
+			for _, ahead := range []int64{360, -360} { // an hour
+				walk.limits.odd, walk.limits.ahead = odd, ahead
 				if diff := cmp.Diff(count(walk), want, cmp.AllowUnexported(figures{})); diff != "" || want.violation != "" {
 					t.Errorf("%+v (-got +want):\n%s", walk, diff)
 				}
@@ -79,8 +79,8 @@ func TestAConstantErrorOfOneClockChangesNothing(t *testing.T) {
 }
 
 // jumping is a walk while a clock is set.
-func jumping(odd clock.Name, jump int16, of walk) walk {
-	of.limits.odd, of.limits.jump, of.limits.jumps = odd, jump, 2
+func jumping(odd clock.Name, ahead int64, of walk) walk {
+	of.limits.odd, of.limits.ahead, of.limits.jumps = odd, ahead, 2
 	return of
 }
 

@@ -17,7 +17,7 @@ func (w *walker) check(from world, token held, d session.Decision, by step) {
 	w.violated(by, w.checkEnds(from, token, d, by))
 	w.violated(by, w.checkTwoHolders(from, token, d, by))
 	w.violated(by, w.checkRepeat(from, token, d, by))
-	if !d.Verdict.Succeeds() && d.State != from.store.state() {
+	if !d.Verdict.Succeeds() && d.State != from.store.state(w.limits) {
 		w.violated(by, "S10: a refresh that failed changed the state")
 	}
 	if token.bad && d.Verdict.Succeeds() && d.Verdict != session.Rotated {

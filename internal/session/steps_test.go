@@ -3,7 +3,6 @@
 package session_test
 
 import (
-	"fmt"
 	"iter"
 	"time"
 
@@ -89,13 +88,13 @@ func (w *walker) setClocks(from world) {
 	}
 	if from.jumps < w.limits.jumps {
 		out := from
-		out.ahead = w.limits.jump - out.ahead
+		out.wrong = 1 - out.wrong
 		out.jumps++
-		w.meet(step{what: fmt.Sprintf("the clock of %s is set %d ticks ahead", w.limits.odd, out.ahead)}, out)
+		w.meet(step{what: "the odd clock is set"}, out)
 	}
 	if w.limits.older && !from.old && from.store.cur != 0 {
 		out := from
-		out.store.stamps, out.old = stamp{without: true}, true
+		out.store.stamps, out.old = unstamped, true
 		w.meet(step{what: "an earlier binary wrote the state"}, out)
 	}
 }
@@ -106,10 +105,10 @@ func (w *walker) clocks(from world, now time.Time) clock.Clocks {
 		return clock.Clocks{Database: now}
 	}
 	c := all(now)
-	if from.ahead == 0 {
+	if from.wrong == 0 {
 		return c
 	}
-	odd := now.Add(time.Duration(from.ahead) * tick)
+	odd := now.Add(w.limits.error())
 	switch w.limits.odd {
 	case clock.Redis:
 		c.Redis = odd
@@ -305,7 +304,7 @@ func (w *walker) eachRead(from world, try func(checkpoint uint8)) {
 // leave the bounds, issuing more generations, is neither checked nor carried out.
 func (w *walker) refresh(who string, from world, token held, checkpoint uint8) (world, session.Decision, step) {
 	decide := func(s session.State) session.Decision { return w.decideIn(from, s, token, checkpoint, present) }
-	read := from.store.state()
+	read := from.store.state(w.limits)
 	d := decide(read)
 	by := step{who, token.gen, checkpoint, d.Verdict}
 	if d.State != read {
@@ -321,9 +320,9 @@ func (w *walker) refresh(who string, from world, token held, checkpoint uint8) (
 // race presents a token whose decision was made just before, on the state of from,
 // in a world whose store has moved on since.
 func (w *walker) race(who string, from, mid world, token held, checkpoint uint8) (world, session.Decision, step) {
-	read := from.store.state()
+	read := from.store.state(w.limits)
 	d := w.decideIn(from, read, token, checkpoint, present.Add(-time.Millisecond))
-	switch found := mid.store.state(); {
+	switch found := mid.store.state(w.limits); {
 	case d.State == read || found == read:
 		return w.refresh(who, mid, token, checkpoint)
 	default:

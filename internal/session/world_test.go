@@ -43,9 +43,8 @@ type limits struct {
 
 	clockBack bool // there is one clock, which once goes back by a tick
 	odd       clock.Name
-	skew      int16 // how far the odd clock is ahead from the login on, in ticks
-	jump      int16 // how far it is set forward, or back, and then to the right time again
-	jumps     uint8 // how often it is set
+	ahead     int64 // how far the odd clock is, in ticks, while it is wrong: from the login on,
+	jumps     uint8 // or, if any, after it was set, and until it is set again
 	older     bool  // once, an earlier binary writes the state, without stamps
 	leak      bool  // once, the MAC key is marked compromised
 	settle    bool  // once, the operator stops the client's rotation
@@ -61,7 +60,7 @@ func (l limits) horizon() int8 {
 	if l.jumps == 0 {
 		return l.patience()
 	}
-	return l.patience() + int8(max(l.jump, -l.jump))
+	return l.patience() + int8(max(l.ahead, -l.ahead))
 }
 
 // patience is how long a client waits for an answer.
@@ -90,12 +89,12 @@ type stored struct {
 	stamps    stamp
 }
 
-// stamp is how far the clocks were ahead, in ticks, when a state was written; without: it has
-// no stamps.
-type stamp struct {
-	redis, database int16
-	without         bool
-}
+// stamp is whether the clocks were ahead, in what the limits say, when a state was written.
+// No field is wider than a byte: a world without gaps is hashed at once.
+type stamp struct{ redis, database int8 }
+
+// unstamped is the stamp of a state that has none.
+var unstamped = stamp{-128, -128}
 
 // tab is one tab of the owner's browser; used 0: it waits for no answer.
 type tab struct {
@@ -125,7 +124,7 @@ type world struct {
 	rollbacks uint8     // done so far
 	flushes   uint8
 	back      bool  // the clock went back
-	ahead     int16 // how far the odd clock is
+	wrong     int8  // 1 while the odd clock is ahead
 	jumps     uint8 // so far
 	old       bool  // an earlier binary wrote the state
 	leaked    bool  // the MAC key is compromised; another one signs
@@ -161,7 +160,11 @@ type advance struct {
 
 // born is the world right after login.
 func born(l limits) world {
-	return world{ahead: l.skew, checkpoint: 1, presented: 1, have: held{gen: 1}, issued: 1, last: advance{issue: 1}}
+	wrong := int8(0)
+	if l.jumps == 0 && l.ahead != 0 {
+		wrong = 1
+	}
+	return world{wrong: wrong, checkpoint: 1, presented: 1, have: held{gen: 1}, issued: 1, last: advance{issue: 1}}
 }
 
 // canonical maps worlds that differ in nothing that matters onto one.
@@ -247,34 +250,42 @@ func (w world) younger(l limits) world {
 }
 
 // state is the store's value as the rules see it.
-func (s stored) state() session.State {
+func (s stored) state(l limits) session.State {
 	if s.cur == 0 {
 		return session.State{}
 	}
 	state := session.State{Cur: uint32(s.cur), Prev: uint32(s.prev), RotatedAt: ago(s.age), Skips: s.skips}
-	if s.stamps == (stamp{}) {
+	switch s.stamps {
+	case unstamped:
+	case stamp{}:
 		state.Stamps = stamps(state.RotatedAt)
-	} else if !s.stamps.without {
+	default:
 		state.Stamps = clock.Clocks{
-			Redis:    state.RotatedAt.Add(time.Duration(s.stamps.redis) * tick),
-			Database: state.RotatedAt.Add(time.Duration(s.stamps.database) * tick),
+			Redis:    state.RotatedAt.Add(time.Duration(s.stamps.redis) * l.error()),
+			Database: state.RotatedAt.Add(time.Duration(s.stamps.database) * l.error()),
 		}
 	}
 	return state
 }
 
+// error is how far the odd clock is ahead while it is wrong.
+func (l limits) error() time.Duration { return time.Duration(l.ahead) * tick }
+
 func storedOf(s session.State, l limits) stored {
 	if s.Cur == 0 {
 		return stored{}
 	}
-	return stored{cur: uint8(s.Cur), prev: uint8(s.Prev), age: ageOf(s.RotatedAt, l.horizon()), skips: s.Skips, stamps: stampOf(s)}
+	return stored{cur: uint8(s.Cur), prev: uint8(s.Prev), age: ageOf(s.RotatedAt, l.horizon()), skips: s.Skips, stamps: l.stampOf(s)}
 }
 
-func stampOf(s session.State) stamp {
-	if s.Stamps == (clock.Clocks{}) {
-		return stamp{without: true}
+func (l limits) stampOf(s session.State) stamp {
+	switch {
+	case s.Stamps == (clock.Clocks{}):
+		return unstamped
+	case l.ahead == 0:
+		return stamp{}
 	}
-	return stamp{redis: int16(s.Stamps.Redis.Sub(s.RotatedAt) / tick), database: int16(s.Stamps.Database.Sub(s.RotatedAt) / tick)}
+	return stamp{redis: int8(s.Stamps.Redis.Sub(s.RotatedAt) / l.error()), database: int8(s.Stamps.Database.Sub(s.RotatedAt) / l.error())}
 }
 
 // String tells a world in a line of a story.

@@ -117,7 +117,8 @@ func (c *crowd) setStates(b *testing.B, client *goredis.Client, ids []string) {
 	b.Helper()
 	defer client.Close()
 	ctx := context.Background()
-	state := session.State{Cur: 2, Prev: 1, RotatedAt: time.Now()}
+	now := time.Now()
+	state := session.State{Cur: 2, Prev: 1, RotatedAt: now, Stamps: clock.Clocks{Redis: now, Database: now}}
 	if err := c.redis.UpdateState(ctx, ids[0], time.Hour, func(session.State, clock.Clocks) (session.State, bool) { return state, true }); err != nil {
 		b.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 // ensemble is a primary, a replica and three Sentinels on a network that can be broken.
 type ensemble struct {
 	network   network
+	servers   [2]*testserver.Server
 	redis     [2]*goredis.Client // work whatever becomes of the network
 	addrs     [2]string          // of the Redis servers, as everybody else knows them
 	sentinels [3]string          // their addresses
@@ -157,10 +158,11 @@ func (e *ensemble) rotatedAfter(t testing.TB, i int, moment time.Time) (sessions
 	return sessions
 }
 
-// rotatedAt reads the third word of a state, as the store writes it.
+// rotatedAt reads the third word of a state, as the store writes it: the true time, whichever
+// clock is wrong.
 func rotatedAt(state string) (time.Time, bool) {
 	words := strings.Fields(state)
-	if len(words) != 4 {
+	if len(words) < 4 {
 		return time.Time{}, false
 	}
 	milliseconds, err := strconv.ParseInt(words[2], 10, 64)
@@ -236,7 +238,17 @@ func (e *ensemble) mend(t testing.TB, old int) {
 // one falls silent, and everybody has to find the other.
 func TestAPromotionLogsNobodyOutAndRevivesNothing(t *testing.T) {
 	t.Parallel()
-	failOver(t, startProxied(t))
+	failOver(t, startProxied(t, testserver.StartRedis))
+}
+
+// TestAPromotionToARedisOfAnotherTimeLogsNobodyOut: one of the two is ahead by more than the grace, so
+// every promotion sets the clock of Redis forward or back. By its clock alone, clients that had
+// just lost an answer would be too late when they ask again.
+func TestAPromotionToARedisOfAnotherTimeLogsNobodyOut(t *testing.T) {
+	t.Parallel()
+	e := startProxied(t, testserver.StartRedisWithClock)
+	e.servers[1].SetClock(3 * grace / 2)
+	failOver(t, e)
 }
 
 // failOver has clients refresh over one promotion after the other.
@@ -253,11 +265,16 @@ func failOver(t *testing.T, e *ensemble) {
 	n := newNemesis(s, h, seed)
 	p := startPlayers(t, s, h, seed, nil)
 	lost := 0
+	var f forgetful
 	for {
 		h.awaitGrants(t, 100)
+		f.lose(t, s)
 		n.note("promotion, the old primary torn off", func() { lost += e.tearApart(t, h, e.primary(t, h)) })
+		f.askAgain(t, s)
 		h.awaitGrants(t, 100)
+		f.lose(t, s)
 		n.note("promotion, the old primary silent", func() { e.silence(t, h, e.primary(t, h)) })
+		f.askAgain(t, s)
 		if h.now() >= lasting {
 			break
 		}
@@ -269,6 +286,7 @@ func failOver(t *testing.T, e *ensemble) {
 	e.primary(t, h) // notes what nobody ordered
 
 	n.judge(t)
+	f.judge(t)
 	t.Logf("sessions refreshed on an old primary, which took that with it: %d (goal: more than 0)", lost)
 	if lost == 0 {
 		t.Error("no promotion lost a refresh: this run proved nothing")
@@ -287,12 +305,13 @@ func (p *proxies) tear(_ testing.TB, server int)    { p[server].CutFrom(inside) 
 func (p *proxies) silence(_ testing.TB, server int) { p[server].Stall() }
 func (p *proxies) heal(_ testing.TB, server int)    { p[server].Heal() }
 
-func startProxied(t testing.TB) *ensemble {
+func startProxied(t testing.TB, start func(testing.TB, ...string) *testserver.Server) *ensemble {
 	t.Helper()
 	links := &proxies{}
 	e := &ensemble{network: links}
 	for i := range e.redis {
-		server := testserver.StartRedis(t, "--repl-diskless-sync-delay", "0", "--bind-source-addr", inside)
+		server := start(t, "--repl-diskless-sync-delay", "0", "--bind-source-addr", inside)
+		e.servers[i] = server
 		e.redis[i] = redisClient(t, server.URL())
 		t.Cleanup(func() { e.redis[i].Close() })
 		links[i] = testserver.StartProxy(t, server.URL())

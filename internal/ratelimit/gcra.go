@@ -25,9 +25,14 @@ type Decision struct {
 	RetryAfter time.Duration // when refused: how long until a try would be allowed
 }
 
+// setBack is how far beyond what the rate allows an arrival time may be. One that is further
+// ahead was stored by a clock that was wrong, and would keep its caller out until then.
+const setBack = 10 * time.Second
+
 // Take decides about one try at now, given the theoretical arrival time stored
 // for the key (zero if none), and returns the arrival time to store: the given
-// one when the try is refused. After that time the key may be forgotten.
+// one when the try is refused. After that time the key may be forgotten. An arrival
+// time that the clock can't have given by now counts as none.
 func Take(arrival, now time.Time, rate Rate) (time.Time, Decision) {
 	if rate.Unlimited() {
 		return arrival, Decision{Allowed: true}
@@ -35,7 +40,7 @@ func Take(arrival, now time.Time, rate Rate) (time.Time, Decision) {
 	interval := rate.Per / time.Duration(rate.Limit)
 	burst := interval * time.Duration(rate.Limit) // a little below Per when the division leaves a rest
 	next := arrival
-	if next.Before(now) {
+	if next.Before(now) || next.Sub(now) > burst+setBack {
 		next = now
 	}
 	next = next.Add(interval)

@@ -162,7 +162,10 @@ func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled,
 		return failed, err
 	}
 	list, err := l.read(ctx, found)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrKeysUnavailable): // it may be a good one
+		return failed, err
+	case err != nil:
 		return failed, malformed(err)
 	}
 	if known != nil && list.issuedAt.Before(known.issuedAt) {

@@ -58,6 +58,8 @@ func TestOnlyWhatPassesByItselfIsWaitedFor(t *testing.T) {
 		"Postgres crashed":               {state("57P02"), true},
 		"Postgres is full":               {state("53300"), true},
 		"a broken connection":            {state("08006"), true},
+		"a pooler without a parameter":   {state("08P01"), false},
+		"a standby":                      {fmt.Errorf("%w: %w", postgres.ErrUnavailable, pgconn.ErrReadOnlyConnection), true},
 		"Redis loads":                    {answer("LOADING Redis is loading the dataset in memory"), true},
 		"Redis lost its primary":         {answer("MASTERDOWN Link with MASTER is down"), true},
 		"Cluster is down":                {answer("CLUSTERDOWN The cluster is down"), true},

@@ -57,7 +57,7 @@ func causesOf(err error) []error {
 func judgeAlone(err error) (found verdict, known bool) {
 	switch e := err.(type) { //nolint:errorlint // one node of the tree
 	case *pgconn.PgError:
-		return passingIf(strings.HasPrefix(e.Code, "08") || slices.Contains(passingStates, e.Code)), true
+		return passingIf(strings.HasPrefix(e.Code, "08") && e.Code != protocolViolation || slices.Contains(passingStates, e.Code)), true
 	case goredis.Error:
 		return passingIf(slices.ContainsFunc(passingAnswers, func(word string) bool { return strings.HasPrefix(e.Error(), word) })), true
 	case syscall.Errno:
@@ -80,6 +80,9 @@ func isSentinel(err error) bool {
 		err.Error() == "server refused TLS connection" // pgx has no name for it
 }
 
+// protocolViolation is what a pooler answers to a startup parameter that it does not know.
+const protocolViolation = "08P01"
+
 func passingIf(yes bool) verdict {
 	if yes {
 		return passing
@@ -97,6 +100,9 @@ var (
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE,
 		syscall.EHOSTUNREACH, syscall.EHOSTDOWN, syscall.ENETUNREACH, syscall.ENETDOWN,
 	}
-	passingCauses = []error{context.DeadlineExceeded, os.ErrDeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, goredis.ErrPoolTimeout}
-	passingTexts  = []string{"redis: cluster has no nodes", "redis: all sentinels specified in configuration are unreachable", "i/o timeout"}
+	passingCauses = []error{
+		context.DeadlineExceeded, os.ErrDeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, goredis.ErrPoolTimeout,
+		pgconn.ErrReadOnlyConnection, // a standby, until it or another is promoted
+	}
+	passingTexts = []string{"redis: cluster has no nodes", "redis: all sentinels specified in configuration are unreachable", "i/o timeout"}
 )

@@ -61,7 +61,7 @@ func TestAURLThatTheCheckAcceptsOpens(t *testing.T) {
 		"&application_name=mint%20mark&search_path=public&timezone=UTC&options=-c%20work_mem%3D8MB",
 		"&statement_timeout=30s&lock_timeout=5000&idle_session_timeout=1h&idle_in_transaction_session_timeout=1min",
 		"&target_session_attrs=read-write&channel_binding=prefer&require_auth=none&min_protocol_version=3.0&max_protocol_version=3.0",
-		"&default_query_exec_mode=exec&statement_cache_capacity=0&description_cache_capacity=0&sslcertmode=disable&sslsni=0",
+		"&default_query_exec_mode=describe_exec&statement_cache_capacity=0&description_cache_capacity=0&sslcertmode=disable&sslsni=0",
 	} {
 		url := base.String() + parameters
 		if err := checked(url, "redis://h"); err != nil {

@@ -21,9 +21,10 @@ import (
 func (s *shell) newServe() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "run the authority",
-		Long: `Run the authority until SIGINT, SIGTERM or SIGHUP. Then it leaves: a replica goes on serving for five
-seconds (MINTMARK_SHUTDOWN_DELAY), until balancers have noticed, and requests in flight get ten seconds to
-end. A second SIGINT or SIGTERM ends it at once. When it is ready it prints where it listens and what to try.
+		Long: `Run the authority until SIGINT, SIGTERM or SIGHUP. Then it leaves: a replica goes on
+serving for five seconds (MINTMARK_SHUTDOWN_DELAY), until balancers have noticed, and
+requests in flight get ten seconds to end. A second SIGINT or SIGTERM ends it at once. When
+it is ready it prints where it listens and what to try.
 
 Without any setting it runs embedded, on loopback, with its database and root secret in
 ./mintmark-data. With MINTMARK_DATABASE_URL, MINTMARK_REDIS_URL and MINTMARK_ROOT_SECRET it

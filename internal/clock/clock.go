@@ -5,6 +5,7 @@
 package clock
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -81,8 +82,8 @@ func (c Clocks) Odd() (Offset, bool) {
 	if len(offsets) < 3 || c.Agree() {
 		return Offset{}, false
 	}
-	slices.SortFunc(offsets, func(a, b Offset) int { return int(b.Ahead.Abs() - a.Ahead.Abs()) })
-	return offsets[0], offsets[1].Ahead.Abs() <= Tolerance
+	slices.SortFunc(offsets, func(a, b Offset) int { return cmp.Compare(b.Ahead.Abs(), a.Ahead.Abs()) })
+	return offsets[0], offsets[0].Ahead.Abs() > Tolerance && offsets[1].Ahead.Abs() <= Tolerance
 }
 
 // Offsets returns how far each known clock is ahead of the median.

@@ -105,6 +105,7 @@ func TestClocksAgreeWhenTheEarliestIsNoMoreThanTheToleranceBehindTheLatest(t *te
 func TestTheOddClockIsTheOneAgainstWhichTwoAgree(t *testing.T) {
 	t.Parallel()
 	hour, now, near, back := time.Hour, time.Duration(0), 4*time.Second, -2*time.Hour
+	apart, before := 6*time.Second, -9*time.Second
 	for name, row := range map[string]struct {
 		clocks clock.Clocks
 		want   clock.Offset
@@ -114,6 +115,7 @@ func TestTheOddClockIsTheOneAgainstWhichTwoAgree(t *testing.T) {
 		"the database":         {at(&now, &hour, &now), clock.Offset{Name: clock.Database, Ahead: time.Hour}, true},
 		"this machine, behind": {at(&now, &near, &back), clock.Offset{Name: clock.Machine, Ahead: -2 * time.Hour}, true},
 		"Redis":                {at(&hour, &near, &now), clock.Offset{Name: clock.Redis, Ahead: time.Hour - near}, true},
+		"each beside another":  {at(&apart, &now, &before), clock.Offset{}, false},
 		"no two agree":         {at(&now, &hour, &back), clock.Offset{}, false},
 		"there are two only":   {at(nil, &hour, &now), clock.Offset{}, false},
 		"there is one only":    {at(nil, nil, &now), clock.Offset{}, false},

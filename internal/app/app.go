@@ -105,7 +105,7 @@ func (a *App) open(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if err := a.recallRevocations(ctx); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return err
 	}
 	a.checkpoints = session.NewCheckpoints(a.store)
 	a.events = audit.NewQueue(a.store)

@@ -59,8 +59,8 @@ func (a *Authority) start(ctx context.Context, by Caller, u user.User, s session
 	event.UserID, event.ClientID, event.SessionID = u.ID, s.ClientID, s.ID
 	var signer *token.Signer
 	s, err := a.Sessions.StartSession(ctx, s, session.Terms{
-		Lifetime: orDefault(by.client.MaxTTL, a.Lifetimes.MaxTTL) + a.late(u.SessionsValidAfter),
-		Seen:     u.SessionsValidAfter, Idle: a.Lifetimes.IdleTTL, Reuse: a.reuse(),
+		Lifetime: orDefault(by.client.MaxTTL, a.Lifetimes.MaxTTL), Start: a.Clocks.Now().Reliable(),
+		Seen: u.SessionsValidAfter, Idle: a.Lifetimes.IdleTTL, Reuse: a.reuse(),
 		Allow: func(start time.Time) (err error) { // a session without its tokens would be useless
 			signer, err = a.Keys.Signer(a.Clocks.At(start).Reliable())
 			return err
@@ -74,21 +74,6 @@ func (a *Authority) start(ctx context.Context, by Caller, u user.User, s session
 	}
 	now := a.Clocks.At(s.CreatedAt).Reliable()
 	return a.issuePair(signer, s.Grant(), session.RefreshToken{Family: family, Generation: 1, IssuedAt: now.Truncate(time.Second)}, now)
-}
-
-// late is how much earlier than the reliable time the database will date the start of a
-// session: by its own clock, but not before seen. It adds the session's lifetime to that,
-// while the rules compare the sum with the median of the clocks: without this much more, or
-// less, a database that is wrong at the login would end the session as much too early, or late.
-func (a *Authority) late(seen time.Time) time.Duration {
-	now := a.Clocks.Now()
-	switch {
-	case now.Database.IsZero(): // not read; in embedded mode it is this machine's
-		return 0
-	case seen.After(now.Database):
-		return now.Reliable().Sub(seen)
-	}
-	return now.Reliable().Sub(now.Database)
 }
 
 // authenticate finds the user and compares the password, with the same work

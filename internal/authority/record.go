@@ -45,7 +45,7 @@ func elsewhere(s session.Standing, from Origin) bool {
 // be written later.
 func (p presented) event(kind audit.Kind, f finding) audit.Event {
 	e := p.by.event(kind, audit.ByClient(p.standing.ClientID))
-	e.At = p.standing.Now
+	e.At = p.clocks.Reliable()
 	e.UserID, e.ClientID, e.SessionID = p.standing.UserID, p.standing.ClientID, p.standing.ID
 	e.Detail = map[string]string{
 		"verdict":          f.Verdict.String(),

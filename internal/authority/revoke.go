@@ -47,6 +47,7 @@ func (a *Authority) end(ctx context.Context, s session.Standing, reason string, 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter)
 	defer cancel()
 	event.UserID, event.ClientID, event.SessionID = s.UserID, s.ClientID, s.ID
+	event.At = a.Clocks.At(s.Now).Reliable()
 	ended, err := a.Sessions.RevokeSession(ctx, s.ID, reason, event)
 	if err != nil {
 		return fmt.Errorf("end session: %w", err)

@@ -101,7 +101,7 @@ func (a *Authority) EndSession(ctx context.Context, by Caller, p Pair, id string
 	case target.ID == own.ID:
 		return a.end(ctx, target, session.ReasonLogout, by.event(audit.SessionRevoked, audit.ByUser(own.UserID)))
 	}
-	event := endedBy(by, own)
+	event := a.endedBy(by, own)
 	event.ClientID, event.SessionID = target.ClientID, target.ID
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter) // as in end
 	defer cancel()
@@ -125,7 +125,7 @@ func (a *Authority) EndOtherSessions(ctx context.Context, by Caller, p Pair) err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonAfter) // as in end
 	defer cancel()
-	ended, err := a.Sessions.RevokeOthers(ctx, own.UserID, own.ID, session.ReasonElsewhere, endedBy(by, own))
+	ended, err := a.Sessions.RevokeOthers(ctx, own.UserID, own.ID, session.ReasonElsewhere, a.endedBy(by, own))
 	if errors.Is(err, session.ErrNotFound) { // it has just been ended itself
 		return ErrGrant
 	}
@@ -136,8 +136,9 @@ func (a *Authority) EndOtherSessions(ctx context.Context, by Caller, p Pair) err
 	return nil
 }
 
-func endedBy(by Caller, own session.Standing) audit.Event {
+func (a *Authority) endedBy(by Caller, own session.Standing) audit.Event {
 	e := by.event(audit.SessionRevoked, audit.ByUser(own.UserID))
+	e.At = a.Clocks.At(own.Now).Reliable()
 	e.UserID = own.UserID
 	e.Detail = map[string]string{"by_session": own.ID}
 	return e

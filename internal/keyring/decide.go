@@ -51,7 +51,7 @@ func decide(t table, give verb, m moment, policy Policy) (verdict, error) {
 	v := verdict{Switch: s, broken: broken}
 	v.publish(s.Steps(keys, now, policy), t.spare, now)
 	v.settle(t.stored, s.Apply(keys, now)[:len(keys)], m, policy)
-	if err := t.usable(s); err != nil && !v.idle() {
+	if err := t.usable(s, m.now, policy); err != nil && !v.idle() {
 		return verdict{}, err
 	}
 	return v, nil
@@ -78,10 +78,11 @@ func (t table) broken(now time.Time) []string {
 // usable makes sure that what is stored can be worked with: a standby that takes over
 // must open, and before anything else is changed, another root secret or issuer must
 // not be the reason that no key does.
-func (t table) usable(s Switch) error {
+func (t table) usable(s Switch, now time.Time, policy Policy) error {
 	var faults error
+	keys := publicSides(t.stored)
 	for _, key := range t.stored {
-		asked := key.Sealed != nil
+		asked := key.Sealed != nil && StateAt(key.Key, keys, now, policy).Signs()
 		if s.To.KID != "" {
 			asked = key.KID == s.To.KID
 		}

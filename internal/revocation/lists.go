@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -67,6 +68,7 @@ type Lists struct {
 	expected []int64     // indexes of sessions that were revoked here; guarded by mu
 	heard    []announced // sessions that Admit has not seen yet; guarded by mu
 
+	databaseSaid  time.Time     // at the last page; Refresh's own
 	databaseAhead time.Duration // how far the database's clock is ahead of the lists' time, at least; Refresh's own
 
 	work   sync.Mutex // held while the record and the snapshot change
@@ -90,6 +92,7 @@ type list struct {
 	version
 	n        int
 	kid      string
+	indexes  []int64 // whose bits are set, in order
 	issued   time.Time
 	comes    time.Time     // when the first of the revocations comes that are ahead of the clocks; zero: none is
 	replaced chan struct{} // closed when there is another
@@ -226,11 +229,21 @@ func (x *list) heldAs(held Held, now time.Time) (string, bool) {
 		return x.ETag, true
 	}
 	for _, v := range held.versions {
-		if v == x.version || v.follows(x.version, x.n, now) {
+		if v.epoch == x.epoch && v.digest == x.digest || v.follows(x.version, x.n, now) || x.lacks(v) {
 			return v.tag(), true
 		}
 	}
 	return "", false
+}
+
+// lacks reports whether a version of the same epoch holds a session that the list does not: its
+// replica heard of it, and this one has neither heard nor read it yet.
+func (x *list) lacks(v version) bool {
+	indexes, _ := readUnread(v.unread)
+	return v.epoch == x.epoch && slices.ContainsFunc(indexes, func(i int64) bool {
+		_, found := slices.BinarySearch(x.indexes, i)
+		return !found
+	})
 }
 
 // Revoked is how many sessions are in the lists.
@@ -313,7 +326,7 @@ func (l *Lists) renew(next, old *snapshot, signer *token.Signer, noSigner error)
 		}
 		next.lists[n] = fresh
 		delete(l.changed, n)
-		if before != nil {
+		if before != nil && fresh.replaced != before.replaced {
 			replaced = append(replaced, before)
 		}
 	}
@@ -328,7 +341,7 @@ func (x *list) isOf(now time.Time) bool {
 // sign makes list n as of now. Everything in it follows from what was revoked, the
 // epoch and the key, so that every replica signs the same bytes. before is the list that
 // it replaces, or nil.
-func (l *Lists) sign(n int, now time.Time, before *list, signer *token.Signer, noSigner error) (*list, error) {
+func (l *Lists) sign(n int, now time.Time, before *list, signer *token.Signer, noSigner error) (_ *list, err error) {
 	if noSigner != nil {
 		return nil, fmt.Errorf("find signing key of status list: %w", noSigner)
 	}
@@ -337,15 +350,20 @@ func (l *Lists) sign(n int, now time.Time, before *list, signer *token.Signer, n
 	expiry := begin.Add(l.AccessTTL + 2*Epoch).Truncate(time.Second)
 	indexes, latest, comes := l.set(n, now)
 	issued := issuedAt(begin, latest, now, before)
-	signed, err := signer.SignStatusList(token.StatusList{
+	v := version{epoch, len(indexes) - len(l.unread[n]), digestOf(signer.KID(), issued, expiry, indexes), spellUnread(l.unread[n])}
+	fresh := &list{
+		List: List{ETag: v.tag(), Expiry: expiry}, version: v,
+		n: n, kid: signer.KID(), indexes: indexes, issued: issued, comes: comes, replaced: make(chan struct{}),
+	}
+	if before != nil && before.epoch == epoch && before.digest == v.digest { // what was heard of was read
+		fresh.Token, fresh.replaced = before.Token, before.replaced
+		return fresh, nil
+	}
+	fresh.Token, err = signer.SignStatusList(token.StatusList{
 		URI: l.uri(n), IssuedAt: issued, Expiry: expiry, TTL: TTL, Compressed: compress(indexes),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sign status list %d: %w", n, err)
 	}
-	v := version{epoch, len(indexes), digestOf(signer.KID(), issued, expiry, indexes)}
-	return &list{
-		List: List{Token: signed, ETag: v.tag(), Expiry: expiry}, version: v,
-		n: n, kid: signer.KID(), issued: issued, comes: comes, replaced: make(chan struct{}),
-	}, nil
+	return fresh, nil
 }

@@ -104,22 +104,25 @@ func (n *notary) tag(key, body []byte) []byte {
 // are set without a reading of the database, here and at the replicas that hear of it. It
 // waits for the notice to be sent, half a second at most. now is the database's clock: of a
 // session that left its list before, or never had a place in one, there is nothing to make known.
+// One that was revoked before is only looked for in the database.
 func (l *Lists) Announce(ctx context.Context, now time.Time, ended ...session.Ended) {
-	var rows []Revoked
+	var rows []Revoked // of those that ended now
+	sent, due := l.now(), false
 	for _, s := range ended {
-		if s.StatusIndex != nil && now.Sub(s.At) <= Window {
-			rows = append(rows, Revoked{Index: *s.StatusIndex, At: s.At})
+		if s.StatusIndex == nil || s.Before && now.Sub(s.At) > Window {
+			continue
+		}
+		due = true
+		l.expect([]int64{*s.StatusIndex})
+		if !s.Before {
+			row := Revoked{Index: *s.StatusIndex, At: s.At}
+			rows = append(rows, row)
+			l.hear(announced{row, sent})
 		}
 	}
-	if len(rows) == 0 {
-		return
+	if due {
+		l.Wake()
 	}
-	sent := l.now()
-	for _, row := range rows {
-		l.hear(announced{row, sent})
-		l.expect([]int64{row.Index})
-	}
-	l.Wake()
 	if l.Publish == nil {
 		return
 	}
@@ -176,18 +179,30 @@ func (l *Lists) Admit(context.Context) error {
 		return nil
 	}
 	age, now := time.Since(old.read), l.now()
+	var waiting []announced
 	for _, row := range l.takeHeard() {
-		l.note(row.Revoked, page{
+		p := page{
 			Reading: Reading{Now: row.At.Add(now.Sub(row.sent))}, // by the clock that said At
 			time:    now, uptime: time.Since(l.began),
-		})
+		}
+		if !l.admit(row.Revoked, p) {
+			waiting = append(waiting, row)
+		}
 	}
+	l.putBack(waiting)
 	if len(l.changed) == 0 {
 		return nil
 	}
 	next := *old
 	signer, noSigner := l.Signer(old.reliable.Add(age))
 	return l.replace(&next, old, signer, noSigner)
+}
+
+// putBack keeps what could not be admitted until the next time.
+func (l *Lists) putBack(rows []announced) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard = append(rows, l.heard...)[:min(len(rows)+len(l.heard), maxHeard)]
 }
 
 func (l *Lists) takeHeard() []announced {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -130,38 +131,56 @@ func TestAListIsTheSameWhetherARevocationWasReadOrAnnounced(t *testing.T) {
 		first := fetch(t, told, 0)
 		refresh(t, reads)
 		refresh(t, told)
-		if a, b := fetch(t, told, 0), fetch(t, reads, 0); a != b || a != first {
+		if a, b := fetch(t, told, 0), fetch(t, reads, 0); a != b || a.Token != first.Token || a.Expiry != first.Expiry {
 			t.Errorf("told %+v, then %+v; read %+v", first, a, b)
+		}
+		if list, fresh, err := told.Newer(t.Context(), 0, held(first.ETag), 0); fresh || err != nil {
+			t.Errorf("the same list again: %+v, %v", list, err)
 		}
 	})
 }
 
-// TestWhatHasNoPlaceInTheListsIsNotAnnounced: no index, or a bit that has left.
+// TestWhatHasNoPlaceInTheListsIsNotAnnounced: no index, or a bit that has left. A session that
+// was revoked before is read, and not announced again, so that no client fills the stream.
 func TestWhatHasNoPlaceInTheListsIsNotAnnounced(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := &wire{}
 		lists := replica(t, &rows{}, w, secret.GenerateRoots())
 		refresh(t, lists)
+		want := func(what string, read bool, sent int) {
+			t.Helper()
+			asked := false
+			select {
+			case <-lists.Woken():
+				asked = true
+			default:
+			}
+			if asked != read || len(w.sent) != sent {
+				t.Errorf("%s: a reading is asked for: %t, want %t; %d notices were sent, want %d", what, asked, read, len(w.sent), sent)
+			}
+			w.sent = nil
+		}
 		old := ended(7)
+		old.Before = true
+		lists.Announce(t.Context(), time.Now(), old)
+		want("revoked before", true, 0)
 		time.Sleep(revocation.Window)
-		lists.Announce(t.Context(), time.Now(), session.Ended{At: time.Now()})
+		lists.Announce(t.Context(), time.Now(), old)
+		want("revoked before, at the last moment", true, 0)
 		lists.Announce(t.Context(), time.Now().Add(time.Microsecond), old)
+		want("when its bit has left", false, 0)
+		lists.Announce(t.Context(), time.Now(), session.Ended{At: time.Now()})
+		want("without an index", false, 0)
 		lists.Announce(t.Context(), time.Now())
+		want("nothing", false, 0)
 		select {
 		case <-lists.Heard():
 			t.Error("somebody is asked to admit it")
-		case <-lists.Woken():
-			t.Error("somebody is asked to read it")
 		default:
 		}
-		if len(w.sent) > 0 {
-			t.Errorf("%d notices were sent", len(w.sent))
-		}
-		lists.Announce(t.Context(), time.Now(), old) // at the last moment
-		if len(w.sent) != 1 {
-			t.Errorf("%d notices were sent, want one", len(w.sent))
-		}
+		lists.Announce(t.Context(), time.Now(), ended(7))
+		want("now", true, 1)
 	})
 }
 
@@ -238,31 +257,107 @@ func TestANoticeThatCannotBeSentIsCountedAndItsBitSetHere(t *testing.T) {
 	}
 }
 
-// TestManyAnnouncedAtOnceAreSplitAndSignedOnce, and no more than 100,000 wait.
-func TestManyAnnouncedAtOnceAreSplitAndSignedOnce(t *testing.T) {
+// TestOfManyThatAreAnnouncedEightOfAListAreInItUnread: its version names them. The others wait
+// for a reading.
+func TestOfManyThatAreAnnouncedEightOfAListAreInItUnread(t *testing.T) {
 	t.Parallel()
-	w, roots := &wire{}, secret.GenerateRoots()
-	lists, other := replica(t, &rows{}, w, roots), replica(t, &rows{}, w, roots)
-	refresh(t, lists)
-	refresh(t, other)
-	var many []session.Ended
-	for i := range int64(100_500) {
-		many = append(many, ended(i))
-	}
-	lists.Announce(t.Context(), time.Now(), many...)
-	if len(w.sent) != 101 {
-		t.Errorf("%d notices, want 101", len(w.sent))
-	}
-	for _, message := range w.sent {
-		if err := other.Hear(message); err != nil {
-			t.Fatal(err)
+	bubble(t, func(t *testing.T) {
+		store, w, roots := &rows{}, &wire{}, secret.GenerateRoots()
+		lists, other := replica(t, store, w, roots), replica(t, store, w, roots)
+		refresh(t, lists)
+		refresh(t, other)
+		var many []session.Ended
+		for i := range int64(2500) {
+			store.revoke(i)
+			many = append(many, ended(i))
 		}
-	}
-	for _, l := range []*revocation.Lists{lists, other} {
-		admit(t, l)
-		if l.Revoked() != 100_000 {
-			t.Errorf("%d are revoked, want 100,000", l.Revoked())
+		lists.Announce(t.Context(), time.Now(), many...)
+		if len(w.sent) != 3 {
+			t.Errorf("%d notices, want 3", len(w.sent))
 		}
+		for _, message := range w.sent {
+			if err := other.Hear(message); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, l := range []*revocation.Lists{lists, other} {
+			for range 2 {
+				admit(t, l)
+				if l.Revoked() != 8 {
+					t.Errorf("%d are revoked before a reading, want 8", l.Revoked())
+				}
+			}
+			refresh(t, l)
+			admit(t, l)
+			if l.Revoked() != 2500 {
+				t.Errorf("%d are revoked, want 2500", l.Revoked())
+			}
+		}
+		if a, b := fetch(t, lists, 0), fetch(t, other, 0); a != b {
+			t.Errorf("one says %+v, the other %+v", a, b)
+		}
+	})
+}
+
+// TestAFollowerOfManyReplicasNeverLosesARevocation, although each has read and heard of others:
+// a list is given only to a caller of whose every session it is known to hold.
+func TestAFollowerOfManyReplicasNeverLosesARevocation(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(150) {
+		bubble(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			store, w, roots := &rows{}, &wire{}, secret.GenerateRoots()
+			var replicas []*revocation.Lists
+			for range 3 {
+				replicas = append(replicas, replica(t, store, w, roots))
+				refresh(t, replicas[len(replicas)-1])
+			}
+			some := func() *revocation.Lists { return replicas[random.IntN(len(replicas))] }
+			tag, known := "", []int(nil)
+			for i := range int64(40) {
+				switch random.IntN(3) {
+				case 0: // by an operator: nobody hears of it
+					store.revoke(i)
+				case 1:
+					store.revoke(i)
+					w.sent = nil
+					some().Announce(t.Context(), time.Now(), ended(i))
+					for range random.IntN(3) { // it may get lost
+						if err := some().Hear(w.sent[0]); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				for range random.IntN(3) {
+					admit(t, some())
+				}
+				if random.IntN(3) == 0 {
+					refresh(t, some())
+				}
+				time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)
+				list, fresh, err := some().Newer(t.Context(), 0, held(tag), 0)
+				if err != nil && !errors.Is(err, revocation.ErrStale) {
+					t.Fatal(err)
+				}
+				if err != nil || !fresh {
+					continue
+				}
+				_, set := decode(t, list)
+				for _, index := range known {
+					if !slices.Contains(set, index) {
+						t.Fatalf("seed %d: with %s the caller knew %v; the list %s says %v", seed, tag, known, list.ETag, set)
+					}
+				}
+				tag, known = list.ETag, set
+			}
+			for _, l := range replicas { // in the end all say the same
+				refresh(t, l)
+				admit(t, l)
+				if a, b := fetch(t, l, 0), fetch(t, replicas[0], 0); a != b {
+					t.Errorf("seed %d: one says %+v, another %+v", seed, a, b)
+				}
+			}
+		})
 	}
 }
 
@@ -292,13 +387,13 @@ func TestListsAreReadAndToldAtTheSameTime(t *testing.T) {
 			refresh(t, lists)
 		}
 	})
-	for i := range int64(50) {
+	for i := range int64(8) {
 		lists.Announce(t.Context(), time.Now(), ended(i))
 		admit(t, lists)
 	}
 	both.Wait()
-	if lists.Revoked() != 100 {
-		t.Errorf("%d are revoked, want 100", lists.Revoked())
+	if lists.Revoked() != 58 {
+		t.Errorf("%d are revoked, want 58", lists.Revoked())
 	}
 }
 

@@ -53,8 +53,9 @@ func (l *Lists) readPage(ctx context.Context, before Revoked, expected []int64) 
 	defer l.work.Unlock()
 	more = l.merge(page{
 		Page: asked, Reading: reading, expected: expected,
-		time: now, uptime: time.Since(l.began), setBack: l.setBack(clocks.Median()),
+		time: now, uptime: time.Since(l.began), setBack: l.setBack(clocks.Median()) || l.databaseSaid.Sub(reading.Now) > clock.Tolerance,
 	})
+	l.databaseSaid = reading.Now
 	return clocks, more, nil
 }
 

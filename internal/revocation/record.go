@@ -14,8 +14,9 @@ const clockSlack = 20 * time.Second
 // record is what was read of the revoked sessions, and how far the reading has come.
 // Nothing here reads a store or a clock.
 type record struct {
-	revoked []map[int64]bit // by index in the list, by list
-	changed map[int]bool    // the lists that were not signed since
+	revoked []map[int64]bit  // by index in the list, by list
+	unread  []map[int64]bool // those of them that no reading has shown yet, likewise
+	changed map[int]bool     // the lists that were not signed since
 	walk    walk
 }
 
@@ -45,7 +46,7 @@ type page struct {
 	Reading                // as it came
 	time     time.Time     // of the lists
 	uptime   time.Duration // of this process, by its own clock
-	setBack  bool          // that went back, see [Lists.setBack]
+	setBack  bool          // that or the database's clock went back, so that rows come where others were read
 	expected []int64       // indexes of sessions that are known to be revoked
 }
 
@@ -86,20 +87,50 @@ func (r *record) noteAll(p page) (news bool) {
 // opened it since.
 func (r *record) makeRoom(highest int64) {
 	for n := len(r.revoked); n <= int(highest/session.StatusListSize)+1; n++ {
-		r.revoked = append(r.revoked, make(map[int64]bit))
+		r.revoked, r.unread = append(r.revoked, make(map[int64]bit)), append(r.unread, make(map[int64]bool))
 	}
 }
 
 // possible reports whether a session can hold this index.
 func possible(index int64) bool { return index >= 0 && index <= session.MaxStatusIndex }
 
-// note sets the bit of a session and reports whether that was new.
+// note sets the bit of a session that was read, and reports whether that was new.
 func (r *record) note(row Revoked, p page) bool {
 	if !possible(row.Index) {
 		return false
 	}
 	r.makeRoom(row.Index)
-	n, i := int(row.Index/session.StatusListSize), row.Index%session.StatusListSize
+	n, i := place(row.Index)
+	if r.unread[n][i] {
+		delete(r.unread[n], i)
+		r.changed[n] = true
+	}
+	return r.add(row, n, i, p)
+}
+
+// admit sets the bit of a session that was heard of. It reports false where it must wait for a
+// reading, because the version of its list has no room for it.
+func (r *record) admit(row Revoked, p page) bool {
+	if !possible(row.Index) {
+		return true
+	}
+	r.makeRoom(row.Index)
+	n, i := place(row.Index)
+	if _, known := r.revoked[n][i]; !known && len(r.unread[n]) >= maxUnread {
+		return false
+	}
+	if r.add(row, n, i, p) {
+		r.unread[n][i] = true
+	}
+	return true
+}
+
+// place is the list of a status index, and the index in it.
+func place(index int64) (n int, i int64) {
+	return int(index / session.StatusListSize), index % session.StatusListSize
+}
+
+func (r *record) add(row Revoked, n int, i int64, p page) bool {
 	if _, known := r.revoked[n][i]; known || p.hasLeft(row, n) {
 		return false
 	}
@@ -166,6 +197,7 @@ func (r *record) forget(n int, epoch int64, uptime time.Duration) {
 	for i, b := range r.revoked[n] {
 		if !b.time().After(leftBefore(n, epoch)) && uptime > b.keep {
 			delete(r.revoked[n], i)
+			delete(r.unread[n], i)
 		}
 	}
 }

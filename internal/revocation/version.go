@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,13 +14,38 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/etag"
 )
 
-// version says what a list holds. Within an epoch a list only grows, so the epoch and
-// the number of revoked sessions put the versions of a list in order, on whatever
-// replica they were made.
+// version says what a list holds. Within an epoch a list only grows, and replicas read the
+// revoked sessions in one order, so the epoch and the number of those that were read put the
+// versions of a list in order, on whatever replica they were made. Sessions that a replica only
+// heard of come in any order: a version names them.
 type version struct {
 	epoch  int64
-	count  int
+	count  int    // of the sessions that were read
 	digest string // of everything that is signed, and the key
+	unread string // the indexes of those that were not: "~", and the number in base 36, each
+}
+
+// maxUnread is how many sessions of a list may be in it before they are read.
+const maxUnread = 8
+
+// spellUnread writes the indexes of sessions that were only heard of, in order.
+func spellUnread(indexes map[int64]bool) string {
+	var text strings.Builder
+	for _, i := range slices.Sorted(maps.Keys(indexes)) {
+		text.WriteString("~" + strconv.FormatInt(i, 36))
+	}
+	return text.String()
+}
+
+// readUnread reads what spellUnread wrote, and nothing else.
+func readUnread(text string) ([]int64, bool) {
+	indexes := make(map[int64]bool)
+	for part := range strings.SplitSeq(strings.TrimPrefix(text, "~"), "~") {
+		if i, err := strconv.ParseInt(part, 36, 64); err == nil {
+			indexes[i] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(indexes)), spellUnread(indexes) == text && len(indexes) <= maxUnread
 }
 
 // maxTag bounds the tags that parseTag reads; ours are far shorter. maxTags is how many tags
@@ -48,7 +75,7 @@ func ParseHeld(ifNoneMatch string) Held {
 			break
 		}
 		if v, ours := parseTag(tag); ours {
-			v.digest = strings.Clone(v.digest)
+			v.digest, v.unread = strings.Clone(v.digest), strings.Clone(v.unread)
 			held.versions = append(held.versions, v)
 		}
 		held.any = held.any || tag == "*"
@@ -58,7 +85,7 @@ func ParseHeld(ifNoneMatch string) Held {
 
 // tag is the version as a strong entity tag (RFC 9110 §8.8.3).
 func (v version) tag() string {
-	return `"` + strconv.FormatInt(v.epoch, 10) + "." + strconv.Itoa(v.count) + "." + v.digest + `"`
+	return `"` + strconv.FormatInt(v.epoch, 10) + "." + strconv.Itoa(v.count) + "." + v.digest + v.unread + `"`
 }
 
 // parseTag reads a tag of ours back. Whatever is not spelled as tag spells it is
@@ -71,8 +98,12 @@ func parseTag(tag string) (version, bool) {
 	second, digest, _ := strings.Cut(rest, ".")
 	epoch, _ := strconv.ParseInt(first, 10, 64) // what is no number is not spelled like one
 	count, _ := strconv.Atoi(second)
-	v := version{epoch, count, digest}
-	return v, v.tag() == tag && epoch >= 0 && count >= 0 && !strings.ContainsAny(digest, `."`)
+	v := version{epoch: epoch, count: count, digest: digest}
+	if at := strings.IndexByte(digest, '~'); at >= 0 {
+		v.digest, v.unread = digest[:at], digest[at:]
+	}
+	_, spelled := readUnread(v.unread)
+	return v, spelled && v.tag() == tag && epoch >= 0 && count >= 0 && !strings.ContainsAny(v.digest, `."`)
 }
 
 // follows reports whether v is a version of list n that follows on from w at a time. A tag of

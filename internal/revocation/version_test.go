@@ -37,16 +37,16 @@ func TestVersionsAreInOrder(t *testing.T) {
 		before time.Duration // the next epoch of the list
 		want   bool
 	}{
-		{version{10, 5, "x"}, time.Minute, false},
-		{version{10, 5, "y"}, time.Minute, false},
-		{version{10, 4, "x"}, time.Minute, false},
-		{version{10, 6, "x"}, time.Minute, true},
-		{version{9, 9, "x"}, time.Minute, false},
-		{version{11, 0, "x"}, time.Minute, false},
-		{version{11, 0, "x"}, turnSlack + 1, false},
-		{version{11, 0, "x"}, turnSlack, true},
-		{version{11, 0, "x"}, -time.Second, true},
-		{version{12, 0, "x"}, turnSlack, false},
+		{version{epoch: 10, count: 5, digest: "x"}, time.Minute, false},
+		{version{epoch: 10, count: 5, digest: "y"}, time.Minute, false},
+		{version{epoch: 10, count: 4, digest: "x"}, time.Minute, false},
+		{version{epoch: 10, count: 6, digest: "x"}, time.Minute, true},
+		{version{epoch: 9, count: 9, digest: "x"}, time.Minute, false},
+		{version{epoch: 11, count: 0, digest: "x"}, time.Minute, false},
+		{version{epoch: 11, count: 0, digest: "x"}, turnSlack + 1, false},
+		{version{epoch: 11, count: 0, digest: "x"}, turnSlack, true},
+		{version{epoch: 11, count: 0, digest: "x"}, -time.Second, true},
+		{version{epoch: 12, count: 0, digest: "x"}, turnSlack, false},
 	} {
 		if got := c.other.follows(here, n, turn.Add(-c.before)); got != c.want {
 			t.Errorf("%+v follows %+v %s before the turn: %v, want %v", c.other, here, c.before, got, c.want)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/clock"
 )
 
 // A session's checkpoint is written at most once per checkpointEvery, which the store sees to, spread over
@@ -18,12 +20,17 @@ const (
 	maxCheckpoints   = 100_000
 )
 
+// SeenAhead is how far LastSeenAt may be ahead of the database's clock. Beyond it, that was
+// wrong when the checkpoint was written, and writes it again now, or none would be due until then.
+const SeenAhead = clock.Tolerance
+
 // CheckpointDue reports whether a generation presented with success should be saved
 // now. This includes the generation that is the checkpoint already, because LastSeenAt
 // changes.
 func CheckpointDue(s Standing, generation uint32) bool {
 	spread := binary.BigEndian.Uint64(s.Family[:8]) % uint64(checkpointJitter)
-	return generation >= s.Checkpoint && s.Now.Sub(s.LastSeenAt) >= checkpointEvery+time.Duration(spread)
+	unseen := s.Now.Sub(s.LastSeenAt)
+	return generation >= s.Checkpoint && (unseen >= checkpointEvery+time.Duration(spread) || unseen < -SeenAhead)
 }
 
 // Checkpoints gathers the checkpoints that are due and writes them in batches. It is

@@ -34,7 +34,8 @@ func TestACheckpointIsDueAfterAnHourAndTheSpreadOfItsSession(t *testing.T) {
 		{time.Hour, 0, 5, true}, {time.Hour, 0, 4, false}, // one that is the checkpoint was seen, too
 		{time.Hour + most, most, 6, true}, {time.Hour + most - 1, most, 6, false},
 		{time.Hour, 20 * time.Minute, 6, true}, // which spreads no further
-		{0, 0, 99, false}, {-time.Hour, 0, 99, false},
+		{0, 0, 99, false}, {-session.SeenAhead, 0, 99, false},
+		{-session.SeenAhead - 1, 0, 6, true}, {-time.Hour, 0, 4, false}, // seen by a clock that was ahead
 	} {
 		if got := session.CheckpointDue(due("x", c.ago, c.spread), c.generation); got != c.want {
 			t.Errorf("seen %v ago, spread by %v, generation %d: due %v, want %v", c.ago, c.spread, c.generation, got, c.want)

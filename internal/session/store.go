@@ -44,12 +44,16 @@ func (q Query) IdleFor() time.Duration { return idleFor(q.Idle, IdleLag) }
 type Terms struct {
 	Lifetime time.Duration // from the start to the absolute expiry
 	Seen     time.Time     // the user's SessionsValidAfter when the password was checked
+	// Start is the time by clocks of which no single one can be wrong. The session starts at it
+	// where the store's clock is further from it than clock.Tolerance, else by the store's clock;
+	// zero: in any case by the store's clock.
+	Start time.Time
 	// Idle is the idle lifetime of sessions whose client has none of its own: those
 	// past it make room in the status lists. 0: none does before its absolute expiry.
 	Idle time.Duration
-	// Reuse is the latest time by which a session may be over whose status index another gets,
-	// by a clock that does not depend on the store's. Zero: none gets it, as while the clocks
-	// disagree; a bit that is set would then be another session's.
+	// Reuse is the time by clocks that agree. A session's status index goes to another only if
+	// the session was over for long enough before it, and before the store's time. Zero, as
+	// while the clocks disagree: no session gives its index up.
 	Reuse time.Time
 	// Allow is asked before anything is committed, with the time at which the session starts.
 	// What it returns is the error of StartSession, and no session is started. Nil allows
@@ -63,6 +67,19 @@ func (t Terms) Allowed(start time.Time) error {
 		return nil
 	}
 	return t.Allow(start)
+}
+
+// StartAt is when the session starts and when it ends, given the store's clock. It does not start
+// before Seen; that a wrong clock set Seen makes it no longer.
+func (t Terms) StartAt(now time.Time) (start, end time.Time) {
+	if !t.Start.IsZero() && now.Sub(t.Start).Abs() > clock.Tolerance {
+		now = t.Start
+	}
+	end = now.Add(t.Lifetime)
+	if now.Before(t.Seen) {
+		return t.Seen, end
+	}
+	return now, end
 }
 
 // longestIdle is more than any idle lifetime.
@@ -112,7 +129,9 @@ type Store interface {
 	// Sessions lists the sessions that the query selects, newest first.
 	Sessions(ctx context.Context, query Query) ([]Session, error)
 	// RevokeSession ends the session for good. When it was revoked before, nothing
-	// changes and no event is written. ErrNotFound.
+	// changes and no event is written. It is revoked now by the database's clock, or at the
+	// event's At if that is later: a clock that is far behind must not make the revocation look
+	// old. ErrNotFound.
 	RevokeSession(ctx context.Context, id, reason string, event audit.Event) (Ended, error)
 	// RevokeOther ends a session as RevokeSession does, on the word of another session
 	// of its user. That one must not be revoked, in the same transaction, else nothing
@@ -129,15 +148,16 @@ type Store interface {
 	// there is no such user.
 	RevokeAll(ctx context.Context, userID, reason string, event audit.Event) error
 	// SaveCheckpoints raises checkpoints, never lowers one, and sets LastSeenAt, of
-	// the sessions whose LastSeenAt is at least as long ago as the interval: replicas
-	// that find a session due at once write it once. Others and unknown ones are
+	// the sessions whose LastSeenAt is at least as long ago as the interval, or ahead by more
+	// than [SeenAhead]: replicas that find a session due at once write it once. Others and unknown ones are
 	// passed over.
 	SaveCheckpoints(ctx context.Context, batch []Checkpoint, interval time.Duration) error
 }
 
 // Ended is what is stored of a session that is revoked.
 type Ended struct {
-	At          time.Time // when it was revoked, now or before
+	Before      bool      // it was revoked before
+	At          time.Time // when it was revoked
 	StatusIndex *int64    // that it has in the status lists; nil: none
 }
 

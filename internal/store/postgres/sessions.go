@@ -182,8 +182,8 @@ func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audi
 
 // revoke ends a session, if it was not ended before. ErrNotFound.
 func revoke(ctx context.Context, tx pgx.Tx, id, reason string, event audit.Event) (session.Ended, error) {
-	rows, _ := tx.Query(ctx, `UPDATE sessions SET revoked_at = clock_timestamp(), revoke_reason = $2
-		WHERE id = $1 AND revoked_at IS NULL RETURNING revoked_at, status_index`, id, reason) // its error comes with the rows
+	rows, _ := tx.Query(ctx, `UPDATE sessions SET revoked_at = greatest(clock_timestamp(), $3::timestamptz), revoke_reason = $2
+		WHERE id = $1 AND revoked_at IS NULL RETURNING revoked_at, status_index`, id, reason, stored(event.At)) // its error comes with the rows
 	ended, err := pgx.CollectExactlyOneRow(rows, scanEnded)
 	if err == nil {
 		return ended, appendEvents(ctx, tx, event)
@@ -196,6 +196,7 @@ func revoke(ctx context.Context, tx pgx.Tx, id, reason string, event audit.Event
 	if errors.Is(err, pgx.ErrNoRows) {
 		return session.Ended{}, session.ErrNotFound
 	}
+	ended.Before = true
 	return ended, err
 }
 
@@ -256,8 +257,8 @@ func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, e
 		rows, _ := tx.Query(ctx, `WITH others AS (
 				SELECT family FROM sessions WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL
 				ORDER BY id FOR NO KEY UPDATE
-			) UPDATE sessions s SET revoked_at = clock_timestamp(), revoke_reason = $3
-			FROM others WHERE s.family = others.family RETURNING s.id, s.client_id, s.revoked_at, s.status_index`, userID, keep, reason) // its error comes with the rows
+			) UPDATE sessions s SET revoked_at = greatest(clock_timestamp(), $4::timestamptz), revoke_reason = $3
+			FROM others WHERE s.family = others.family RETURNING s.id, s.client_id, s.revoked_at, s.status_index`, userID, keep, reason, stored(event.At)) // its error comes with the rows
 		events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (audit.Event, error) {
 			var id, clientID string
 			var one session.Ended
@@ -318,10 +319,11 @@ func (s *Store) SaveCheckpoints(ctx context.Context, batch []session.Checkpoint,
 			), locked AS (
 				SELECT s.family, b.generation FROM sessions s JOIN batch b ON b.id = s.id
 				WHERE s.last_seen_at <= clock_timestamp() - $3::bigint * interval '1 microsecond'
+				OR s.last_seen_at > clock_timestamp() + $4::bigint * interval '1 microsecond'
 				ORDER BY s.id FOR NO KEY UPDATE OF s
 			) UPDATE sessions s SET checkpoint = greatest(s.checkpoint, locked.generation),
-				last_seen_at = greatest(s.last_seen_at, clock_timestamp())
-			FROM locked WHERE s.family = locked.family`, ids, generations, interval.Microseconds())
+				last_seen_at = clock_timestamp()
+			FROM locked WHERE s.family = locked.family`, ids, generations, interval.Microseconds(), session.SeenAhead.Microseconds())
 		return err
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/session"
 )
@@ -92,17 +93,19 @@ func release(ctx context.Context, tx pgx.Tx, terms session.Terms, f freeIndex) (
 
 // insertAt inserts the session at a status index, and reports whether it was in time.
 func insertAt(ctx context.Context, tx pgx.Tx, x *session.Session, terms session.Terms, index int64) (bool, error) {
-	// never before Seen, should the clock have been set back
+	// as terms.StartAt says of the database's clock
 	err := tx.QueryRow(ctx, `INSERT INTO sessions
 		(family, id, user_id, client_id, created_at, absolute_expiry, checkpoint, last_seen_at, address, user_agent, status_index,
 			scope, resources, auth_time, acr, amr, jkt)
-		SELECT $1, $2, $3, $4, clock.now, clock.now + $5::bigint * interval '1 microsecond', $6, clock.now, $7, $8, $10,
+		SELECT $1, $2, $3, $4, greatest(clock.now, $9::timestamptz), clock.now + $5::bigint * interval '1 microsecond',
+			$6, greatest(clock.now, $9::timestamptz), $7, $8, $10,
 			$11, coalesce($12::text[], '{}'), $13, $14, $15, $16
-		FROM (SELECT greatest(clock_timestamp(), $9::timestamptz) AS now) clock
+		FROM (SELECT CASE WHEN abs(extract(epoch FROM database.now - $17::timestamptz)) > $18::float8 THEN $17::timestamptz
+			ELSE database.now END AS now FROM (SELECT clock_timestamp() AS now) database) clock
 		ON CONFLICT (status_index) WHERE status_index IS NOT NULL DO NOTHING
 		RETURNING created_at, absolute_expiry`,
 		x.Family[:], x.ID, x.UserID, x.ClientID, terms.Lifetime.Microseconds(), x.Checkpoint, x.Address, x.UserAgent, terms.Seen, index,
-		x.Scope, x.Resources, stored(x.AuthTime), orNull(x.ACR), x.AMR, x.JKT).
+		x.Scope, x.Resources, stored(x.AuthTime), orNull(x.ACR), x.AMR, x.JKT, stored(terms.Start), clock.Tolerance.Seconds()).
 		Scan(&x.CreatedAt, &x.AbsoluteExpiry)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil

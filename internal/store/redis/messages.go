@@ -9,19 +9,21 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
+// MessagesAtOnce is how many messages are read at a time.
+const MessagesAtOnce = 1000
+
 // messagesKey is the stream of what replicas tell each other. It holds about messagesKept, so that a replica that
-// starts, or that Redis was out of reach of, hears what it has missed.
+// starts, or that could not reach Redis, hears what it has missed.
 const (
-	messagesKey    = "messages"
-	messagesKept   = 10_000
-	messagesAtOnce = 1000
-	messagesWait   = time.Second
-	messageField   = "m"
+	messagesKey  = "mintmark:revocations"
+	messagesKept = 50_000
+	messagesWait = time.Second
+	messageField = "m"
 )
 
 // Publish sends a message to all who read [Store.Published], the sender included. It may get
-// lost, and arrive more than once. Whoever can write to Redis can send one: the receiver must
-// check where it comes from.
+// lost, and arrive more than once. Anything that can write to Redis can send one, so receivers
+// must check where it comes from.
 func (s *Store) Publish(ctx context.Context, message []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, s.roundTrip)
 	defer cancel()
@@ -39,7 +41,7 @@ func (s *Store) Publish(ctx context.Context, message []byte) error {
 func (s *Store) Published(ctx context.Context, after string) (messages [][]byte, last string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, messagesWait+s.roundTrip)
 	defer cancel()
-	asked := &goredis.XReadArgs{Streams: []string{messagesKey, after}, Count: messagesAtOnce, Block: messagesWait}
+	asked := &goredis.XReadArgs{Streams: []string{messagesKey, after}, Count: MessagesAtOnce, Block: messagesWait}
 	if after == "" {
 		asked.Streams[1], asked.Block = "0-0", -1 // no wait
 	}

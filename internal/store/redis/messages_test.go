@@ -90,7 +90,7 @@ func TestMessagesAreReadAfterAFlushAndAFailover(t *testing.T) {
 	if err := raw.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := raw.XAdd(t.Context(), &goredis.XAddArgs{Stream: "messages", ID: "5-1", Values: []any{"m", "b"}}).Err(); err != nil {
+	if err := raw.XAdd(t.Context(), &goredis.XAddArgs{Stream: "mintmark:revocations", ID: "5-1", Values: []any{"m", "b"}}).Err(); err != nil {
 		t.Fatal(err)
 	}
 	at = published(t, store, at) // notices that the stream is another
@@ -102,15 +102,15 @@ func TestTheStreamOfMessagesIsBounded(t *testing.T) {
 	server := testserver.StartRedis(t)
 	store, raw := open(t, server.URL()), rawClient(t, server.URL())
 	pipe := raw.Pipeline()
-	for range 30_000 {
-		pipe.XAdd(t.Context(), &goredis.XAddArgs{Stream: "messages", Values: []any{"m", "x"}})
+	for range 60_000 {
+		pipe.XAdd(t.Context(), &goredis.XAddArgs{Stream: "mintmark:revocations", Values: []any{"m", "x"}})
 	}
 	if _, err := pipe.Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	publish(t, store, "a", "b", "c") // each trims some
-	if n, err := raw.XLen(t.Context(), "messages").Result(); err != nil || n < 10_000 || n > 10_500 {
-		t.Errorf("%d messages are kept, %v; want about 10,000", n, err)
+	if n, err := raw.XLen(t.Context(), "mintmark:revocations").Result(); err != nil || n < 50_000 || n > 50_500 {
+		t.Errorf("%d messages are kept, %v; want about 50,000", n, err)
 	}
 	if messages, _, err := store.Published(t.Context(), ""); err != nil || len(messages) != 1000 {
 		t.Errorf("read %d at once, %v; want 1000", len(messages), err)
@@ -121,7 +121,7 @@ func TestEntriesOfStrangersInTheStreamArePassedOver(t *testing.T) {
 	t.Parallel()
 	server := testserver.StartRedis(t)
 	store, raw := open(t, server.URL()), rawClient(t, server.URL())
-	if err := raw.XAdd(t.Context(), &goredis.XAddArgs{Stream: "messages", Values: []any{"other", "x"}}).Err(); err != nil {
+	if err := raw.XAdd(t.Context(), &goredis.XAddArgs{Stream: "mintmark:revocations", Values: []any{"other", "x"}}).Err(); err != nil {
 		t.Fatal(err)
 	}
 	publish(t, store, "a")

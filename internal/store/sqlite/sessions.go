@@ -47,8 +47,9 @@ func (s *Store) StartSession(ctx context.Context, x session.Session, terms sessi
 		if x.StatusIndex, err = t.takeIndex(ctx, terms, s.draw(highest)); err != nil {
 			return err
 		}
-		x.CreatedAt = later(t.now, terms.Seen) // should the clock have been set back
-		x.LastSeenAt, x.AbsoluteExpiry = x.CreatedAt, x.CreatedAt.Add(terms.Lifetime).Truncate(time.Microsecond)
+		start, end := terms.StartAt(t.now)
+		x.CreatedAt, x.AbsoluteExpiry = start.UTC().Truncate(time.Microsecond), end.UTC().Truncate(time.Microsecond)
+		x.LastSeenAt = x.CreatedAt
 		x.RevokedAt, x.RevokeReason = time.Time{}, ""
 		x.Checkpoint = max(x.Checkpoint, 1)
 		x.Address, x.UserAgent = audit.Address(x.Address), audit.UserAgent(x.UserAgent)
@@ -195,13 +196,13 @@ func (t tx) revoke(ctx context.Context, id, reason string, event audit.Event) (s
 	if errors.Is(err, sql.ErrNoRows) {
 		return session.Ended{}, session.ErrNotFound
 	}
-	ended.At = revoked.Time
-	if err != nil || !ended.At.IsZero() {
+	ended.At, ended.Before = revoked.Time, !revoked.IsZero()
+	if err != nil || ended.Before {
 		return ended, err
 	}
-	ended.At = t.now
+	ended.At = later(t.now, event.At.UTC().Truncate(time.Microsecond))
 	if _, err := t.ExecContext(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE id = ?`,
-		stored(t.now), reason, id); err != nil {
+		stored(ended.At), reason, id); err != nil {
 		return session.Ended{}, err
 	}
 	return ended, t.appendEvents(ctx, event)
@@ -243,10 +244,10 @@ func (s *Store) RevokeOthers(ctx context.Context, userID, keep, reason string, e
 			return err
 		}
 		rows, err := t.QueryContext(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ?
-			WHERE user_id = ? AND id <> ? AND revoked_at IS NULL RETURNING id, client_id, status_index`, stored(t.now), reason, userID, keep)
+			WHERE user_id = ? AND id <> ? AND revoked_at IS NULL RETURNING id, client_id, status_index`, stored(later(t.now, event.At.UTC().Truncate(time.Microsecond))), reason, userID, keep)
 		events, err := collect(rows, err, func(r row) (audit.Event, error) {
 			var id, clientID string
-			one := session.Ended{At: t.now}
+			one := session.Ended{At: later(t.now, event.At.UTC().Truncate(time.Microsecond))}
 			err := r.Scan(&id, &clientID, &one.StatusIndex)
 			ended = append(ended, one)
 			return event.OfSession(id, clientID), err
@@ -288,13 +289,13 @@ func (s *Store) SaveCheckpoints(ctx context.Context, batch []session.Checkpoint,
 	}
 	err := s.write(ctx, func(ctx context.Context, t tx) error {
 		save, err := t.PrepareContext(ctx, `UPDATE sessions SET checkpoint = max(checkpoint, ?),
-			last_seen_at = ? WHERE id = ? AND last_seen_at <= ?`)
+			last_seen_at = ? WHERE id = ? AND (last_seen_at <= ? OR last_seen_at > ?)`)
 		if err != nil {
 			return err
 		}
 		defer save.Close() // goes with the transaction
 		for id, generation := range highest {
-			if _, err := save.ExecContext(ctx, generation, stored(t.now), id, stored(t.now.Add(-interval))); err != nil {
+			if _, err := save.ExecContext(ctx, generation, stored(t.now), id, stored(t.now.Add(-interval)), stored(t.now.Add(session.SeenAhead))); err != nil {
 				return err
 			}
 		}

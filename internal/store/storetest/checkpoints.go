@@ -114,3 +114,28 @@ func checkpointsMeet(t *testing.T, store Durable, alice user.User, endAll func(c
 		}
 	}
 }
+
+// checkpointOfWrongClockIsDue: the database's clock was ahead as the checkpoint was written, and
+// is right again.
+func checkpointOfWrongClockIsDue(t *testing.T, store Clocked) {
+	s := startSession(t, store, createUser(t, store, "alice").ID)
+	save := func(generation uint32, at time.Time) session.Session {
+		t.Helper()
+		store.Set(t, at)
+		if err := store.SaveCheckpoints(t.Context(), []session.Checkpoint{{SessionID: s.ID, Generation: generation}}, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		return findSession(t, store, s.ID)
+	}
+	wrong := clockStart.Add(31 * 24 * time.Hour)
+	if got := save(2, wrong); got.Checkpoint != 2 || !got.LastSeenAt.Equal(wrong) {
+		t.Errorf("checkpoint %d of %s, want 2 of %s", got.Checkpoint, got.LastSeenAt, wrong)
+	}
+	if got := save(3, wrong.Add(-session.SeenAhead)); got.Checkpoint != 2 {
+		t.Errorf("a little behind: checkpoint %d, want 2", got.Checkpoint)
+	}
+	right := wrong.Add(-session.SeenAhead - tick)
+	if got := save(3, right); got.Checkpoint != 3 || !got.LastSeenAt.Equal(right) {
+		t.Errorf("checkpoint %d of %s, want 3 of %s", got.Checkpoint, got.LastSeenAt, right)
+	}
+}

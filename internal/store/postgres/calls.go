@@ -88,6 +88,9 @@ func lost(err error) bool {
 	if _, ok := errors.AsType[pgx.ScanArgError](err); ok {
 		return false // the row came, and is not as we know it
 	}
+	if errors.Is(err, context.DeadlineExceeded) && !pgconn.Timeout(err) {
+		return false // it waited for a place in the pool, and reached no server
+	}
 	return !errors.Is(err, pgx.ErrNoRows) && !errors.Is(err, context.Canceled) // it is the caller who went
 }
 

@@ -7,6 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/storetest"
 	"github.com/mintmark-auth/mintmark/internal/testserver"
 )
@@ -54,4 +58,65 @@ func TestSilenceIsNotSlowness(t *testing.T) {
 		}
 	}
 	t.Logf("back %s after the network, after %d calls that failed", time.Since(healed), failed)
+}
+
+// TestAWaitForAPlaceGivesNoConnectionUp: a database that has more to do than it can is not helped by new connections.
+func TestAWaitForAPlaceGivesNoConnectionUp(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	store := open(t, with(t, url, "pool_max_conns", "1"))
+	id := storetest.NewSession(t, store)
+	other := holdRow(t, url, id)
+	ended := make(chan error, 1)
+	go func() { // has the only place, and waits for the row
+		_, err := store.RevokeSession(t.Context(), id, session.ReasonLogout, audit.New(audit.SessionRevoked, audit.ByUser("alice")))
+		ended <- err
+	}()
+	awaitBlocked(t, other)
+	before := store.Renewed()
+	if _, err := store.SessionByID(t.Context(), id); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a call without a place gave %v, want that its time is over", err)
+	}
+	if got := store.Renewed(); got != before {
+		t.Errorf("the connections were given up %d times", got-before)
+	}
+	if err := other.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the call with the place: %v", err)
+	}
+}
+
+// holdRow locks the row of a session from outside.
+func holdRow(t *testing.T, url, id string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{`BEGIN`, `SELECT FROM sessions WHERE id = '` + id + `' FOR UPDATE`} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return conn
+}
+
+// awaitBlocked returns when a call waits for what the connection holds.
+func awaitBlocked(t *testing.T, holder *pgx.Conn) {
+	t.Helper()
+	for begin := time.Now(); ; {
+		var blocked bool
+		err := holder.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))`).Scan(&blocked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if blocked {
+			return
+		}
+		if time.Since(begin) > 30*time.Second {
+			t.Fatal("no call waits for the row")
+		}
+	}
 }

@@ -101,14 +101,14 @@ tidy:
 # As in tools/test.sh, which says why.
 RACE := -race -gcflags=modernc.org/libc=-race=false -gcflags=modernc.org/sqlite/lib=-race=false
 
-storm: bin/with ## three replicas, a nemesis, promotions and moving slots; print the figures
-	@$(INSTALL) postgres redis gcc
-	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=3m bin/with go -C internal/storm test $(RACE) -count=1 -v -timeout 15m ./...
+storm: bin/with ## three replicas, a nemesis, promotions, moving slots and restarts behind nginx; print the figures
+	@$(INSTALL) postgres redis gcc nginx
+	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=3m bin/with go -C internal/storm test $(RACE) -count=1 -v -timeout 20m ./...
 
 STORM ?= 30m
 
 storm-long: bin/with ## the same for STORM (30m) each; as root, also promotions over real kernel links
-	@$(INSTALL) postgres redis gcc iproute2
+	@$(INSTALL) postgres redis gcc nginx iproute2
 	exec env CGO_ENABLED=1 MINTMARK_TEST_STORM=$(STORM) bin/with go -C internal/storm test -tags nomsgpack,netns $(RACE) -count=1 -v -timeout 4h ./...
 
 zoo: ## every kind of verifier through 90 days of rotations

@@ -99,8 +99,12 @@ connections is reached, the one that has been idle for longest gives way.
 On SIGTERM a replica answers ` + "`/readyz`" + ` with 503 and goes on serving for ` + "`MINTMARK_SHUTDOWN_DELAY`" + `; each answer is the
 last on its connection. Set the delay above the time in which the balancer takes the replica out: the interval of its
 probes times the failures that it needs, or in Kubernetes the seconds in which endpoints spread (5 s do). Then new
-connections are refused, and requests in flight get 10 s to end. Whoever kills the process must wait for the delay and
-15 s more, for example in ` + "`terminationGracePeriodSeconds`" + `.
+connections are refused, idle ones closed, and requests in flight get 10 s to end. Whoever kills the process must wait
+for the delay and 15 s more, for example in ` + "`terminationGracePeriodSeconds`" + `.
+
+A balancer without probes, like nginx, sends requests until a connection is refused. It must give up its idle
+connections before the delay is over (` + "`keepalive_timeout 4s`" + ` in [nginx.conf](../deploy/nginx.conf)): on one that has been
+idle all the while, a request may come just as the replica closes it.
 
 ## Waiting for stores
 For ` + "`MINTMARK_STARTUP_WAIT`, `serve` and `migrate`" + ` wait for a Postgres, and serve for a Redis, that refuses connections,

@@ -132,6 +132,7 @@ func (c caller) post(target, contentType, body string, patience time.Duration) (
 	if err != nil {
 		return 0, nil, err
 	}
+	req.GetBody = nil // else net/http may send it again
 	req.Header.Set("Content-Type", contentType)
 	res, err := c.http.Do(req)
 	if err != nil {

@@ -63,6 +63,7 @@ func migrate(t testing.TB, url string) {
 // one before each of its stores, where there is a network to break.
 type replica struct {
 	settings []string
+	public   string // where it listens itself
 	ops      string
 	web      *testserver.Proxy
 	redis    *testserver.Proxy // nil where the topology has proxies of its own
@@ -79,10 +80,11 @@ func (s *stage) addReplica(t testing.TB, more ...string) *replica {
 		r.redis = testserver.StartProxy(t, redisURL)
 		redisURL = r.redis.URL()
 	}
-	public, ops := freeAddr(t), freeAddr(t)
-	r.web, r.ops = testserver.StartProxy(t, public), "http://"+ops
+	ops := freeAddr(t)
+	r.public, r.ops = freeAddr(t), "http://"+ops
+	r.web = testserver.StartProxy(t, r.public)
 	r.settings = []string{
-		"MINTMARK_HTTP_ADDR=" + public, "MINTMARK_OPS_ADDR=" + ops, "MINTMARK_ISSUER=" + issuer,
+		"MINTMARK_HTTP_ADDR=" + r.public, "MINTMARK_OPS_ADDR=" + ops, "MINTMARK_ISSUER=" + issuer,
 		"MINTMARK_DATABASE_URL=" + r.postgres.URL(), "MINTMARK_REDIS_URL=" + redisURL,
 		"MINTMARK_ROOT_SECRET=" + s.roots.Encode().Reveal(),
 		"MINTMARK_RATE_LOGIN=off", "MINTMARK_RATE_TOKEN=off", "MINTMARK_RATE_REGISTER=off",

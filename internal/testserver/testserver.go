@@ -26,7 +26,7 @@ const stepLimit = 30 * time.Second
 // the folder's guard removes it when the process ends.
 var folder = sync.OnceValues(server.NewFolder)
 
-// Server is a Postgres or Redis that one test owns. It ends with the test.
+// Server is a Postgres, a Redis or an nginx that one test owns. It ends with the test.
 type Server struct {
 	tb     testing.TB
 	server *server.Server
@@ -71,6 +71,12 @@ func StartSentinel(tb testing.TB, lines ...string) *Server {
 	return own(tb, func(f *server.Folder) (*server.Server, error) { return server.StartSentinel(f, lines...) })
 }
 
+// StartNginx starts an nginx for this test alone, with a configuration that listens on that port of 127.0.0.1.
+func StartNginx(tb testing.TB, port int, configuration string) *Server {
+	tb.Helper()
+	return own(tb, func(f *server.Folder) (*server.Server, error) { return server.StartNginx(f, port, configuration) })
+}
+
 func own(tb testing.TB, start func(*server.Folder) (*server.Server, error)) *Server {
 	tb.Helper()
 	dir, err := folder()
@@ -94,6 +100,16 @@ func (s *Server) URL() string { return s.server.URL() }
 
 // Addr is the server's host and port.
 func (s *Server) Addr() string { return s.server.Addr() }
+
+// Log is what the server has said.
+func (s *Server) Log() string {
+	s.tb.Helper()
+	said, err := s.server.Log()
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	return string(said)
+}
 
 // Start runs a stopped or killed server again on the same port and data; it returns when clients
 // are welcome.

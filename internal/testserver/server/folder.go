@@ -1,4 +1,4 @@
-// Package server runs throwaway Postgres and Redis servers for tests: on loopback, as a user
+// Package server runs throwaway servers of Postgres, Redis and nginx for tests: on loopback, as a user
 // Postgres accepts, in a folder of their own. It protects one promise: nothing is left behind. A
 // small shell watches over the folder; when the process that made it is gone, however it went, the
 // shell ends the servers and removes their files. The package needs nothing but the standard

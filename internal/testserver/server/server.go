@@ -26,7 +26,7 @@ const (
 // predecessor may not have let go yet, so a start is tried again.
 var errExited = errors.New("the server ended at once")
 
-// Server is one Postgres or Redis process with a port and a folder it keeps when it is stopped and
+// Server is one process of Postgres, Redis or nginx with a port and a folder it keeps when it is stopped and
 // started again. It is not safe for concurrent use.
 type Server struct {
 	kind    kind
@@ -40,7 +40,7 @@ type Server struct {
 	environment []string // of the process, besides ours
 }
 
-// kind is what sets Postgres and Redis apart.
+// kind is what sets them apart.
 type kind struct {
 	name  string
 	ready string // the words in the log that mean: clients are welcome
@@ -179,6 +179,9 @@ func (s *Server) end(signal syscall.Signal) error {
 	s.command = nil
 	return s.folder.Unwatch(process.Pid)
 }
+
+// Log is what the server has said.
+func (s *Server) Log() ([]byte, error) { return s.logSince(0) }
 
 func (s *Server) logPath() string { return filepath.Join(s.dir, "log") }
 

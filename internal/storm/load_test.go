@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -45,6 +46,7 @@ type load struct {
 	end     context.CancelFunc
 	playing sync.WaitGroup
 	surgers []*guest
+	late    atomic.Int64 // polls of a list that were told that it is not up to date
 
 	mu     sync.Mutex
 	took   map[string][]time.Duration // guarded by mu, by what was asked
@@ -161,6 +163,10 @@ func (l *load) read(c caller, what, path, etag string) string {
 		l.fail("%s: %v", what, err)
 	case status == http.StatusOK:
 		etag = found
+	case what == askList && (status == http.StatusServiceUnavailable || status == http.StatusBadGateway):
+		// Replicas that read the revoked sessions late, as on a busy machine, say so; where the other one that nginx
+		// asks has left, it says 502. What a replica loses by leaving is in nginx's log (judgeNginx).
+		l.late.Add(1)
 	case status != http.StatusNotModified || etag == "":
 		l.fail("%s: %d", what, status)
 	}
@@ -236,7 +242,7 @@ func (l *load) judge(t testing.TB) {
 		t.Logf("%-22s %6d answered, p50 %s, p99 %s, max %s", what+":", len(took),
 			milliseconds(percentile(took, .5)), milliseconds(percentile(took, .99)), milliseconds(percentile(took, 1)))
 	}
-	t.Logf("%d requests, %d failed (goal 0)", requests, len(l.failed))
+	t.Logf("%d requests, %d failed (goal 0); %d polls were told that the list is not up to date", requests, len(l.failed), l.late.Load())
 	for _, failure := range l.failed[:min(len(l.failed), 20)] {
 		t.Error(failure)
 	}

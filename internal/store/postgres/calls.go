@@ -16,6 +16,8 @@ const (
 	readTimeout = 2 * time.Second // of one that reads: a refresh does
 	callTimeout = 5 * time.Second
 	bulkTimeout = 60 * time.Second // of a change that may touch very many rows
+
+	rollbackTimeout = time.Second
 )
 
 // readOnlyTransaction is the SQLSTATE of what a server that takes no writes refuses.
@@ -29,9 +31,9 @@ const writable = `current_setting('transaction_read_only') = 'off'`
 func (s *Store) again(ctx context.Context, allowed time.Duration, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, allowed)
 	defer cancel()
-	seen := s.renewed.Load()
+	seen, began := s.renewed.Load(), time.Now()
 	err := call(ctx)
-	if err == nil || !lost(err) {
+	if !s.condemns(err, began) {
 		return err
 	}
 	s.renew(seen)
@@ -47,6 +49,7 @@ func (s *Store) transact(ctx context.Context, allowed time.Duration, work func(c
 	ctx, cancel := context.WithTimeout(ctx, allowed)
 	defer cancel()
 	var tx pgx.Tx
+	seen, began := s.renewed.Load(), time.Now()
 	begin := func(ctx context.Context) (err error) {
 		tx, err = s.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}) // what waits for a lock reads what the lock was for
 		return err
@@ -54,18 +57,38 @@ func (s *Store) transact(ctx context.Context, allowed time.Duration, work func(c
 	if err := s.again(ctx, allowed, begin); err != nil {
 		return err
 	}
-	seen := s.renewed.Load()
 	err := work(ctx, tx)
 	if err == nil {
 		err = tx.Commit(ctx)
 	}
 	if err != nil {
-		if lostInside(tx, err) {
-			defer s.renew(seen)
-		}
-		_ = tx.Rollback(context.WithoutCancel(ctx)) // if that fails, too, the connection goes
+		s.rollBack(ctx, tx)
+	}
+	if s.condemns(err, began) && lostInside(tx, err) {
+		s.renew(seen)
 	}
 	return err
+}
+
+// rollBack ends a transaction whose caller has its error already. If that fails, too, the connection goes.
+func (s *Store) rollBack(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	_ = tx.Rollback(ctx)
+}
+
+// condemns reports whether a call that began then failed in a way that speaks against all connections. A call that
+// took too long does not while the server answers others: it is slow then, and new connections would make it slower.
+func (s *Store) condemns(err error, began time.Time) bool {
+	if !lost(err) {
+		if err == nil || !errors.Is(err, context.DeadlineExceeded) {
+			now := time.Now()
+			s.answered.Store(&now)
+		}
+		return false
+	}
+	answered := s.answered.Load()
+	return !pgconn.Timeout(err) || answered == nil || answered.Before(began)
 }
 
 // renew has every later call find a new connection, unless that has been done since the caller looked. After a
@@ -79,6 +102,9 @@ func (s *Store) renew(seen uint64) {
 // lost reports whether a call failed because its connection is broken or silent, or leads to a server that takes no
 // writes.
 func lost(err error) bool {
+	if err == nil {
+		return false
+	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return false // there is none to be had
 	}

@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	connectTimeout = 2 * time.Second // below callTimeout, so that a caller sees why
-	pingTimeout    = time.Second     // of a connection unused for a second, before it is used
+	// A refresh gives a read two seconds: they suffice to find the second of two servers where the first is silent, or
+	// that the connections of a small pool are dead.
+	connectTimeout = 900 * time.Millisecond // of one server
+	pingTimeout    = 300 * time.Millisecond // of a connection unused for a second, before it is used
 
 	// A connection lives for half an hour at most: a primary that was moved by name, or behind a balancer, is found by
 	// then. Connections of one age don't end at one time.

@@ -42,12 +42,13 @@ type Config struct {
 
 // Store implements the durable stores on Postgres.
 type Store struct {
-	pool    *pgxpool.Pool
-	draw    func(highest int64) []int64 // session.DrawStatusIndexes, but in tests
-	renewed atomic.Uint64               // how often all connections were given up
-	pooled  atomic.Bool                 // a pooler stands before the server
-	trouble atomic.Pointer[error]       // of the last reading of revocations; nil before it
-	notices *notices
+	pool     *pgxpool.Pool
+	draw     func(highest int64) []int64 // session.DrawStatusIndexes, but in tests
+	renewed  atomic.Uint64               // how often all connections were given up
+	answered atomic.Pointer[time.Time]   // when the server last answered a call; nil: not yet
+	pooled   atomic.Bool                 // a pooler stands before the server
+	trouble  atomic.Pointer[error]       // of the last reading of revocations; nil before it
+	notices  *notices
 }
 
 // Open connects to the database. It fails when none answers within 5 s. Close it after use. ErrUnavailable, ErrPooler.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
+	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/storetest"
 	"github.com/mintmark-auth/mintmark/internal/testserver"
@@ -86,6 +87,61 @@ func TestAWaitForAPlaceGivesNoConnectionUp(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("the call with the place: %v", err)
 	}
+}
+
+// TestASlowCallGivesOnlyItsOwnConnectionUp: its row is locked, while the server answers others.
+func TestASlowCallGivesOnlyItsOwnConnectionUp(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	store := open(t, with(t, url, "pool_max_conns", "3"))
+	id, free := storetest.NewSession(t, store), storetest.NewSession(t, store)
+	other := holdRow(t, url, id)
+	defer other.Close(t.Context())
+	before, ended := store.Renewed(), make(chan error, 1)
+	go func() {
+		_, err := store.RevokeSession(t.Context(), id, session.ReasonLogout, audit.New(audit.SessionRevoked, audit.ByUser("alice")))
+		ended <- err
+	}()
+	for waiting := true; waiting; {
+		select {
+		case err := <-ended:
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the slow call gave %v, want that its time is over", err)
+			}
+			waiting = false
+		default:
+			if _, err := store.SessionByID(t.Context(), free); err != nil {
+				t.Errorf("a call beside it: %v", err)
+			}
+		}
+	}
+	if got := store.Renewed(); got != before {
+		t.Errorf("all connections were given up %d times", got-before)
+	}
+}
+
+// TestACallThatWasRefusedEndsAlthoughTheServerIsSilent: its transaction is not rolled back for ever.
+func TestACallThatWasRefusedEndsAlthoughTheServerIsSilent(t *testing.T) {
+	t.Parallel()
+	proxy := testserver.StartProxy(t, migrated(t))
+	store := open(t, proxy.URL())
+	no := errors.New("no")
+	ended := make(chan error, 1)
+	go func() {
+		ended <- store.ChangeSigningKeys(t.Context(), func([]keyring.Stored, time.Time) (keyring.Change, error) {
+			proxy.Stall()
+			return keyring.Change{}, no
+		})
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, no) {
+			t.Errorf("got %v, want %v", err, no)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the call does not end")
+	}
+	proxy.Heal()
 }
 
 // holdRow locks the row of a session from outside.

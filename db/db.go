@@ -29,7 +29,7 @@ var (
 	ErrUnavailable = errors.New("database unavailable")
 	// ErrPooler says that a change of the schema was asked for through a pooler, which carries the statements of one
 	// migration, and the lock that keeps two apart, to different connections of the server.
-	ErrPooler = errors.New("MINTMARK_DATABASE_URL leads to a pooler, through which the schema can't be changed; set MINTMARK_DATABASE_MIGRATE_URL to the URL of the server itself")
+	ErrPooler = errors.New("the URL leads to a pooler, through which mintmark can't change the schema; set MINTMARK_DATABASE_MIGRATE_URL to the URL of the server itself")
 	// ErrUnusable says that a database file is damaged or not this user's to open:
 	// waiting does not help.
 	ErrUnusable = errors.New("database file can't be used")

@@ -34,16 +34,19 @@ func (s *startup) reach(ctx context.Context, name string, try func(context.Conte
 		err := try(ctx)
 		switch {
 		case err == nil && told:
-			s.tell(name + " is there")
+			s.tell(name + " is reachable now")
 			return nil
 		case err == nil || s.wait == 0 || ctx.Err() != nil || !mayPass(err):
 			return err
 		case !time.Now().Before(s.until):
-			return fmt.Errorf("%w; %s was waited for, %s long (MINTMARK_STARTUP_WAIT)", err, name, s.wait)
+			return fmt.Errorf("%w; gave up after waiting %s for %s (MINTMARK_STARTUP_WAIT)", err, s.wait, name)
 		case !told:
-			s.tell(fmt.Sprintf("waiting for %s, for %s at most: %v", name, s.wait, err))
+			s.tell(fmt.Sprintf("waiting up to %s for %s: %v", s.wait, name, err))
 		}
 		pause(ctx, min(pausing, time.Until(s.until)))
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped while waiting for %s: %w", name, err)
+		}
 		pausing = min(2*pausing, longestPause)
 	}
 }

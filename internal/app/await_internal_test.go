@@ -111,7 +111,7 @@ func TestAStoreIsWaitedForUntilItIsThere(t *testing.T) {
 		if err != nil || tries != 4 || took != 700*time.Millisecond {
 			t.Errorf("%v after %d tries and %s, want 4 in 100 + 200 + 400 ms", err, tries, took)
 		}
-		want := []string{"waiting for Postgres, for 1m0s at most: dial tcp: connect: connection refused", "Postgres is there"}
+		want := []string{"waiting up to 1m0s for Postgres: dial tcp: connect: connection refused", "Postgres is reachable now"}
 		if diff := cmp.Diff(want, said); diff != "" {
 			t.Errorf("said (-want +got):\n%s", diff)
 		}
@@ -127,7 +127,7 @@ func TestTheWaitEnds(t *testing.T) {
 		if took != time.Minute || tries < 60 || tries > 70 || len(said) != 1 {
 			t.Errorf("%d tries in %s, and %q", tries, took, said)
 		}
-		if !errors.Is(err, ErrUnavailable) || !strings.HasSuffix(err.Error(), "; Postgres was waited for, 1m0s long (MINTMARK_STARTUP_WAIT)") {
+		if !errors.Is(err, ErrUnavailable) || !strings.HasSuffix(err.Error(), "; gave up after waiting 1m0s for Postgres (MINTMARK_STARTUP_WAIT)") {
 			t.Errorf("got %v", err)
 		}
 		for name, c := range map[string]struct {

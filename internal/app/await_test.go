@@ -54,16 +54,16 @@ func TestAReplicaWaitsForItsStores(t *testing.T) {
 	var said []string
 	err = startPatiently(t, postgres.URL(), redis.URL(), func(line string) {
 		for name, server := range map[string]*testserver.Server{"Postgres": postgres, "Redis": redis} {
-			if strings.Contains(line, "waiting for "+name) {
+			if strings.Contains(line, "waiting up to ") && strings.Contains(line, " for "+name+":") {
 				server.Start()
 				said = append(said, "waits for "+name)
 			}
-			if strings.Contains(line, name+" is there") {
-				said = append(said, name+" is there")
+			if strings.Contains(line, name+" is reachable now") {
+				said = append(said, name+" is reachable now")
 			}
 		}
 	})
-	if got, want := strings.Join(said, ", "), "waits for Postgres, Postgres is there, waits for Redis, Redis is there"; err != nil || got != want {
+	if got, want := strings.Join(said, ", "), "waits for Postgres, Postgres is reachable now, waits for Redis, Redis is reachable now"; err != nil || got != want {
 		t.Errorf("%v, and it said %q, want %q", err, got, want)
 	}
 }

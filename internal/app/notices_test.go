@@ -26,10 +26,12 @@ func TestAReplicaStartsWhileSessionsEndAllTheTime(t *testing.T) {
 
 	ctx, started := context.WithCancel(t.Context())
 	var publisher sync.WaitGroup
+	often := time.NewTicker(20 * time.Millisecond) // well below what a reader waits for
+	defer often.Stop()
 	publisher.Go(func() {
 		for ctx.Err() == nil {
 			client.XAdd(ctx, &redis.XAddArgs{Stream: "mintmark:revocations", Values: []any{"m", "x"}})
-			<-time.After(20 * time.Millisecond) // well below what a reader waits for
+			<-often.C
 		}
 	})
 	log, err := start(t, settings...)

@@ -96,11 +96,7 @@ var (
 	passingStates = []string{"57P01", "57P02", "57P03", "53300"}
 	// passingAnswers begin those of a Redis that starts, lost its primary or is full, and of Sentinels that know none yet.
 	passingAnswers = []string{"LOADING ", "MASTERDOWN ", "CLUSTERDOWN ", "TRYAGAIN ", "ERR max number of clients reached", "redis: nil"}
-	passingErrnos  = []syscall.Errno{
-		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE,
-		syscall.EHOSTUNREACH, syscall.EHOSTDOWN, syscall.ENETUNREACH, syscall.ENETDOWN,
-	}
-	passingCauses = []error{
+	passingCauses  = []error{
 		context.DeadlineExceeded, os.ErrDeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, goredis.ErrPoolTimeout,
 		pgconn.ErrReadOnlyConnection, // a standby, until it or another is promoted
 	}

@@ -100,17 +100,19 @@ On SIGTERM a replica answers ` + "`/readyz`" + ` with 503 and goes on serving fo
 last on its connection. Set the delay above the time in which the balancer takes the replica out: the interval of its
 probes times the failures that it needs, or in Kubernetes the seconds in which endpoints spread (5 s do). Then new
 connections are refused, idle ones closed, and requests in flight get 10 s to end. Whoever kills the process must wait
-for the delay and 15 s more, for example in ` + "`terminationGracePeriodSeconds`" + `.
+for the delay and 20 s more, for example in ` + "`terminationGracePeriodSeconds`" + `.
 
 A balancer without probes, like nginx, sends requests until a connection is refused. It must give up its idle
 connections before the delay is over (` + "`keepalive_timeout 4s`" + ` in [nginx.conf](../deploy/nginx.conf)): on one that has been
 idle all the while, a request may come just as the replica closes it.
 
 ## Waiting for stores
-For ` + "`MINTMARK_STARTUP_WAIT`, `serve` and `migrate`" + ` wait for a Postgres, and serve for a Redis, that refuses connections,
-can't be reached, has no address yet, or says that it is starting. They say once that they wait, and what for; when the
-time is over, they exit with 5. A wrong password, a TLS failure, an unknown database or an unmigrated schema ends them
-at once. serve opens its listeners when it has its stores: in Kubernetes give it a startup probe that lasts longer.
+` + "`serve`" + ` waits up to ` + "`MINTMARK_STARTUP_WAIT`" + ` for Postgres and Redis; ` + "`migrate`" + ` waits for Postgres. They wait while
+a store refuses connections, can't be reached, has no address yet, is starting, has no free connection, or is a standby.
+They log one line when they begin to wait, and exit with 5 when the time is over. They don't wait for what only you can
+mend: after a wrong password, a TLS failure, an unknown database or an unmigrated schema they exit at once. ` + "`serve`" + `
+opens its listeners only after both stores answer, so give it a Kubernetes startup probe that allows for more than this
+time.
 
 ## Store URLs
 | mode | form |
@@ -131,12 +133,14 @@ Of several Postgres servers mintmark uses the first that takes writes, and after
 says otherwise, ` + "`target_session_attrs` is `read-write`" + `. A connection lives for 30 minutes at most
 (` + "`pool_max_conn_lifetime=25m`, `pool_max_conn_lifetime_jitter=5m`" + `), so that an address that moves is followed.
 
-A pooler such as PgBouncer may stand before Postgres, in transaction mode and of any version; mintmark finds that out at
-its start and prepares no statement (` + "`default_query_exec_mode=cache_describe`" + `). Any other
-` + "`default_query_exec_mode`" + ` in the URL is refused then. Poolers refuse settings of the server in the URL, such as
-` + "`statement_timeout` and `search_path`" + `; set these for the role. Set ` + "`MINTMARK_DATABASE_MIGRATE_URL`" + ` to the server itself:
-` + "`migrate`" + ` changes no schema through a pooler, and what other processes change (keys, clients) is heard there at once;
-without it, at the next poll, within 5 s.
+mintmark works through a pooler such as PgBouncer, also in transaction mode. It detects one when it starts, and then
+prepares no statements (` + "`cache_describe`); it refuses any other `default_query_exec_mode`" + `. Poolers refuse settings of
+the server in the URL, such as ` + "`statement_timeout` and `search_path`" + `; set these for the role. Set
+` + "`MINTMARK_DATABASE_MIGRATE_URL`" + ` to the server itself: ` + "`migrate`" + ` refuses to change the schema through a pooler, and
+replicas listen there for changed keys and clients. Without it they see such changes at the next poll, within 5 s.
+
+mintmark gives up a read after 2 s, a change after 5 s, and one that touches many rows (disabling a client) after 60 s,
+and closes the connection. On Linux it also notices within about 11 s that an idle connection is dead.
 
 Special characters of users, passwords and parameters are percent-encoded: ` + "`@` is `%40`, `/` is `%2F`" + `, a space is ` + "`%20`" + `;
 in parameters ` + "`+` is `%2B`" + `. Unknown parameters are refused. The URL of Postgres takes:

@@ -75,7 +75,7 @@ func reuseAfterGrace(t *testing.T, _ *authority) {
 	a.register(t, testUser)
 	first := a.login(t, testUser)
 	second, _ := a.refresh(t, first)
-	rotated := strings.Fields(c.rotation(t, first))
+	rotated := strings.Fields(c.rotation(t, first))[:4] // without the stamps of the clocks, as an earlier version leaves it
 	at, err := strconv.ParseInt(rotated[2], 10, 64)
 	if err != nil {
 		t.Fatal(err)

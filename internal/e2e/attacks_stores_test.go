@@ -284,6 +284,13 @@ func (c *cluster) dumpRedis(t *testing.T) []byte {
 	var dump []byte
 	for keys := r.Scan(t.Context(), 0, "*", 100).Iterator(); keys.Next(t.Context()); {
 		value, err := r.Get(t.Context(), keys.Val()).Result()
+		if goredis.HasErrorPrefix(err, "WRONGTYPE") { // what replicas tell each other
+			var entries []goredis.XMessage
+			entries, err = r.XRange(t.Context(), keys.Val(), "-", "+").Result()
+			for _, entry := range entries {
+				value += fmt.Sprint(entry.Values)
+			}
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

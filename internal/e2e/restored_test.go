@@ -35,6 +35,7 @@ func TestWhatARestoredDatabaseKeepsAndLoses(t *testing.T) {
 	kept, renewed, ended, cut := a.login(t, testUser), a.login(t, testUser), a.login(t, testUser), a.login(t, testUser)
 	stop(a)
 	backUp(t, server.URL(), "backup")
+	forgetStandby(t, withDatabase(t, server.URL(), "backup"))
 
 	a = serve()
 	command(t, ground{settings: c.settings()}, mintmark(t), 0, "keys", "rotate", "--emergency", "--why", "a test of backups", "--yes")
@@ -103,6 +104,19 @@ func backUp(t *testing.T, postgres, name string) {
 	}
 	defer conn.Close(t.Context())
 	if _, err := conn.Exec(t.Context(), `CREATE DATABASE `+name+` TEMPLATE `+pgx.Identifier{original}.Sanitize()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// forgetStandby makes a backup one that was taken before the standby was made.
+func forgetStandby(t *testing.T, postgres string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), postgres)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), `ALTER TABLE signing_keys DISABLE TRIGGER ALL; DELETE FROM signing_keys WHERE activates_at > clock_timestamp(); ALTER TABLE signing_keys ENABLE TRIGGER ALL`); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	clocks "github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/httpapi"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/oauth"
@@ -173,6 +174,7 @@ func (s *stage) build(t *testing.T, change func(*httpapi.Config)) {
 		Machinery: authority.Machinery{
 			Mint: session.NewMint(issuer, roots), Keys: s.keys, Lists: s.lists, Hasher: hasher(t),
 			Events: s.events, Checkpoints: session.NewCheckpoints(s.store), Observer: quiet{}, Log: log,
+			Clocks: clocks.NewWatch(s.clock.Now),
 		},
 	})
 	if change != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/client"
+	"github.com/mintmark-auth/mintmark/internal/clock"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
 	"github.com/mintmark-auth/mintmark/internal/secret"
@@ -71,7 +72,7 @@ func newHandmade(t testing.TB, postgresURL, redisURL string) *handmade {
 		Machinery: authority.Machinery{
 			Mint: session.NewMint(issuer, roots), Keys: keys, Lists: revocation.New(revocation.Config{Issuer: issuer, Store: h.postgres, Signer: keys.Signer}),
 			Events: audit.NewQueue(h.postgres), Checkpoints: session.NewCheckpoints(h.postgres),
-			Observer: deaf{}, Log: slog.New(slog.DiscardHandler),
+			Observer: deaf{}, Log: slog.New(slog.DiscardHandler), Clocks: clock.NewWatch(nil),
 		},
 	})
 	if h.client, err = h.Authenticate(t.Context(), client.Credentials{ClientID: client.FirstParty, Method: client.MethodNone}, authority.Origin{Address: "192.0.2.7"}); err != nil {

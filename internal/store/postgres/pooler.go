@@ -11,8 +11,8 @@ import (
 )
 
 // ErrPooler is the error of [Open] where a pooler can't carry what the URL asks for.
-var ErrPooler = errors.New("a pooler stands before Postgres (its connections are not those of the server), which may forget what a client prepared; " +
-	"leave default_query_exec_mode out, write cache_describe, or name the server itself")
+var ErrPooler = errors.New("a pooler such as PgBouncer stands before Postgres, and statements that a client prepared may be unknown on the next connection; " +
+	"remove default_query_exec_mode from the URL, set it to cache_describe, or connect to the server itself")
 
 // throughPooler has a connection run every statement in one round trip, and prepare none: the next may be carried to
 // another connection of the server.

@@ -243,6 +243,14 @@ func (l *load) judge(t testing.TB) {
 			milliseconds(percentile(took, .5)), milliseconds(percentile(took, .99)), milliseconds(percentile(took, 1)))
 	}
 	t.Logf("%d requests, %d failed (goal 0); %d polls were told that the list is not up to date", requests, len(l.failed), l.late.Load())
+	kinds := make(map[string]int)
+	for _, failure := range l.failed {
+		_, what, _ := strings.Cut(failure, " ")
+		kinds[what]++
+	}
+	for _, what := range slices.Sorted(maps.Keys(kinds)) {
+		t.Logf("failed %d times: %s", kinds[what], what)
+	}
 	for _, failure := range l.failed[:min(len(l.failed), 20)] {
 		t.Error(failure)
 	}

@@ -98,14 +98,15 @@ func TestRestartsOneAfterAnotherLoseNoRequest(t *testing.T) {
 	}
 }
 
-// leave ends a replica in good order. Connections that nobody used since it was asked to are the hard ones: many
-// requests come as it closes them, more or less.
+// leave ends a replica in good order. Many requests come as it is asked to, and, on connections that nobody used since,
+// as it closes them, more or less.
 func (r *replica) leave(t testing.TB, l *load) {
 	t.Helper()
 	p := r.life.Load()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
+	l.surge()
 	wait(leaving + time.Duration(rand.Int64N(int64(40*time.Millisecond))) - 20*time.Millisecond)
 	l.surge()
 	select {

@@ -61,10 +61,11 @@ func (s *Store) transact(ctx context.Context, allowed time.Duration, work func(c
 	if err == nil {
 		err = tx.Commit(ctx)
 	}
+	gone := err != nil && lostInside(tx, err) // after the rollback the connection is another caller's
 	if err != nil {
 		s.rollBack(ctx, tx)
 	}
-	if s.condemns(err, began) && lostInside(tx, err) {
+	if s.condemns(err, began) && gone {
 		s.renew(seen)
 	}
 	return err

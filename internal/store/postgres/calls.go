@@ -97,6 +97,9 @@ func (s *Store) condemns(err error, began time.Time) bool {
 func (s *Store) renew(seen uint64) {
 	if s.renewed.CompareAndSwap(seen, seen+1) {
 		s.pool.Reset()
+		if s.notices != nil { // nil while the store is opened
+			s.notices.leave()
+		}
 	}
 }
 

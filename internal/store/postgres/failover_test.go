@@ -105,9 +105,12 @@ func TestAPromotedStandbyIsFoundByTheNextCalls(t *testing.T) {
 				t.Fatal(err)
 			}
 			await(t, "the standby has all", func() error { return follows(t, p) })
+			heard := listenOn(t, p.store)
+			await(t, "a notice of the primary", func() error { return notify(t, p.primary.URL(), heard) })
 			demote(p.primary)
 			execute(t, p.standby.URL(), `SELECT pg_promote()`)
 			await(t, "a login", func() error { return fresh(t.Context(), p.store, known) })
+			await(t, "a notice of the new primary", func() error { return notify(t, p.standby.URL(), heard) })
 			for range 20 {
 				if err := fresh(t.Context(), p.store, known); err != nil {
 					t.Fatalf("a later login: %v", err)
@@ -117,6 +120,52 @@ func TestAPromotedStandbyIsFoundByTheNextCalls(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// listenOn awaits notices until the test ends, as a replica does, and tells of each.
+func listenOn(t *testing.T, store *postgres.Store) (heard chan struct{}) {
+	t.Helper()
+	heard = make(chan struct{}, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			if store.AwaitSigningKeys(ctx) == nil {
+				select {
+				case heard <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	return heard
+}
+
+// notify is nil when a notice of the server at a URL was heard.
+func notify(t *testing.T, url string, heard chan struct{}) error {
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	select {
+	case <-heard: // of an earlier one
+	default:
+	}
+	if _, err := conn.Exec(t.Context(), `SELECT pg_notify('mintmark_signing_keys', '')`); err != nil {
+		return err
+	}
+	select {
+	case <-heard:
+		return nil
+	case <-time.After(500 * time.Millisecond):
+		return errors.New("the notice is not heard")
 	}
 }
 

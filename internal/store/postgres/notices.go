@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 
@@ -20,6 +21,8 @@ type notices struct {
 
 	turn chan struct{} // contains one token; its holder may use conn
 	conn *pgx.Conn     // nil: not listening
+
+	waiting atomic.Pointer[context.CancelFunc] // ends the present wait for a notice; nil: there is none
 }
 
 // listenAt chooses where to listen: at the server itself, for a pooler has no connection that stays. Where only a pooler
@@ -86,7 +89,10 @@ func (n *notices) listen(ctx context.Context, channel string) error {
 			return err
 		}
 	}
-	notice, err := n.conn.WaitForNotification(ctx)
+	waiting, leave := context.WithCancel(ctx)
+	defer leave()
+	n.waiting.Store(&leave)
+	notice, err := n.conn.WaitForNotification(waiting)
 	if err != nil {
 		n.disconnect()
 		return err
@@ -96,6 +102,13 @@ func (n *notices) listen(ctx context.Context, channel string) error {
 	default: // one waits already
 	}
 	return nil
+}
+
+// leave gives the connection up, as all others are: after a failover it may lead to a server that hears nothing any more.
+func (n *notices) leave() {
+	if leave := n.waiting.Load(); leave != nil {
+		(*leave)()
+	}
 }
 
 func (n *notices) connect(ctx context.Context) error {

@@ -55,20 +55,24 @@ func compareClocks(ctx context.Context, ofDatabase, ofRedis asked) (clock.Clocks
 	return read.Add(time.Since(begun)), nil
 }
 
-// compared are clocks that an operator's command has read once, and relies on while it runs.
-// What depends on it asks the database again.
-type compared struct{ *clock.Watch }
+// compared are clocks that an operator's command has read as it began, and relies on while it
+// runs. What depends on it asks the database again.
+type compared struct {
+	*clock.Watch
+	agreed bool // at two readings
+}
 
 // Agree implements [keyring.Clocks].
-func (c compared) Agree() bool { return c.Now().Agree() }
+func (c compared) Agree() bool { return c.agreed && c.Now().Agree() }
 
 // clocks compares the clocks for an operator's order. Where the database or Redis is out of
-// reach, nothing is known of its clock; an emergency must not wait for Redis.
+// reach, nothing is known of its clock, and the clocks don't agree; an emergency must not wait
+// for Redis.
 func (s *Stores) clocks(ctx context.Context, cfg config.Config) keyring.Clocks {
 	if cfg.Mode() == config.Embedded {
 		return keyring.DatabaseClock{}
 	}
-	known := compared{clock.NewWatch(nil)}
+	known := compared{Watch: clock.NewWatch(nil)}
 	ctx, cancel := context.WithTimeout(ctx, slowReading)
 	defer cancel()
 	inRedis, err := openRedis(ctx, cfg, nil)
@@ -76,9 +80,14 @@ func (s *Stores) clocks(ctx context.Context, cfg config.Config) keyring.Clocks {
 		return known
 	}
 	defer inRedis.Close()
-	if read, err := compareClocks(ctx, s.durable.Now, inRedis.Now); err == nil {
+	for range 2 {
+		read, err := compareClocks(ctx, s.durable.Now, inRedis.Now)
+		if err != nil {
+			return known
+		}
 		known.Note(read)
 	}
+	known.agreed = known.Watch.Agree()
 	return known
 }
 

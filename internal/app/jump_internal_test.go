@@ -204,3 +204,27 @@ func TestOperatorsSwitchKeysByTheReliableTime(t *testing.T) {
 		t.Errorf("%+v; want the first retired, its private half kept, and the standby signing", keys)
 	}
 }
+
+// TestOnlyAnEmergencyIsOrderedWhileRedisIsSilent: without its clock nothing shows which of two is right.
+func TestOnlyAnEmergencyIsOrderedWhileRedisIsSilent(t *testing.T) {
+	t.Parallel()
+	j := newJumping(t)
+	j.serve(t).poll(t)
+	give, stores := j.operator(t)
+	lost := j.cfg
+	lost.RedisURL = secret.NewString("redis://127.0.0.1:1")
+	o, err := stores.Operator(lost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := j.rows(t)
+	if err := give(o.RotateKeys); !errors.Is(err, keyring.ErrClocks) {
+		t.Errorf("rotate: %v, want ErrClocks", err)
+	}
+	if diff := cmp.Diff(before, j.rows(t)); diff != "" {
+		t.Errorf("a refused rotation changed signing_keys (-before +after):\n%s", diff)
+	}
+	if err := give(o.RotateKeysNow); err != nil {
+		t.Errorf("an emergency: %v", err)
+	}
+}

@@ -20,7 +20,7 @@ func judge(said clock.Clocks, agreed bool) moment {
 	case !said.Agree():
 		m.wrong = fmt.Errorf("%s: %w", said.Disagreement(), ErrClocks)
 	case !agreed:
-		m.wrong = fmt.Errorf("the clocks agree again, but only since a moment ago: %w", ErrClocks)
+		m.wrong = fmt.Errorf("the clocks of this machine, the database and Redis were not seen to agree at two readings in a row: %w", ErrClocks)
 	}
 	return m
 }

@@ -224,3 +224,19 @@ func revocations() map[string]situation {
 		"revoke, taken for the retired": {keys: append(atRest(), gone(flush)), give: revoke("retired", flush)},
 	}
 }
+
+// TestARetiredKeyThatOpensHidesNoWrongRootSecret: its private half is kept for a while, but it
+// shows nothing about the keys that sign.
+func TestARetiredKeyThatOpensHidesNoWrongRootSecret(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		r := newRing(t, atRest(half(removed, sound), half(retired, sound), half(signing, foreign), half(standby, foreign))...)
+		before := r.read()
+		if err := r.Maintain(bound(t)); !errors.Is(err, keyring.ErrUnsealable) {
+			t.Errorf("got %v, want %v", err, keyring.ErrUnsealable)
+		}
+		if diff := cmp.Diff(before, r.read()); diff != "" {
+			t.Errorf("keys were changed (-before +after):\n%s", diff)
+		}
+	})
+}

@@ -180,7 +180,7 @@ func (r *record) set(n int, now time.Time) (indexes []int64, latest, comes time.
 // knows reports whether the bits of all these indexes are set.
 func (r *record) knows(indexes []int64) bool {
 	for _, index := range indexes {
-		n, i := int(index/session.StatusListSize), index%session.StatusListSize
+		n, i := place(index)
 		if n >= len(r.revoked) {
 			return false
 		}

@@ -172,3 +172,25 @@ func TestTheKeyOfAListIsThatOfTheReliableTime(t *testing.T) {
 		}
 	})
 }
+
+// TestASetBackOfTheDatabasesClockHidesNoneOfMany: what is revoked then comes behind those of the
+// hour in order, and nobody announced it.
+func TestASetBackOfTheDatabasesClockHidesNoneOfMany(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		const many = 35_000 // four pages
+		store := &rows{}
+		for i := range int64(many) {
+			store.revoke(i)
+		}
+		lists := amongThree(t, store)
+		refresh(t, lists)
+		time.Sleep(revocation.PollEvery)
+		store.ahead = -50 * time.Minute
+		store.revoke(many)
+		refresh(t, lists)
+		if lists.Revoked() != many+1 {
+			t.Errorf("%d are revoked, want %d", lists.Revoked(), many+1)
+		}
+	})
+}

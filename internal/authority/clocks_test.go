@@ -175,3 +175,21 @@ func TestATokenThatNeverRotatesEndsInTrueTime(t *testing.T) {
 		p.refused(t, tokens, session.Expired)
 	})
 }
+
+// TestNoRevocationLooksOldBecauseAClockIsBehind: a replica that starts later must find it young
+// enough for the lists, whoever ended the session.
+func TestNoRevocationLooksOldBecauseAClockIsBehind(t *testing.T) {
+	t.Parallel()
+	eachWrongClock(t, nil, func(t *testing.T, p *production, ahead time.Duration) {
+		mine, other, third, fourth := p.login(t, "alice"), p.login(t, "alice"), p.login(t, "alice"), p.login(t, "alice")
+		p.set(ahead)
+		wantError(t, p.EndSession(t.Context(), p.by(home()), pairOf(mine), p.standing(t, other).ID), nil)
+		wantError(t, p.Logout(t.Context(), p.by(home()), pairOf(fourth)), nil)
+		wantError(t, p.EndOtherSessions(t.Context(), p.by(home()), pairOf(mine)), nil)
+		for name, tokens := range map[string]authority.Tokens{"ended elsewhere": other, "logged out": fourth, "one of all others": third} {
+			if at := p.standing(t, tokens).RevokedAt; at.Before(p.now.Add(-time.Minute)) {
+				t.Errorf("%s at %s: the row says %s", name, p.now, at)
+			}
+		}
+	})
+}

@@ -102,3 +102,34 @@ func TestAListThatIsRefusedIsToldApartFromOneThatCannotBeRead(t *testing.T) {
 		})
 	}
 }
+
+// TestAListIsNotRefusedBecauseItsKeyCannotBeRead: it may be a good one, by a key that is new.
+func TestAListIsNotRefusedBecauseItsKeyCannotBeRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i, down := newIssuer(firstKey()), false
+		s := serveList(i)
+		var unread, refused int
+		v := i.verifier(t, verifier.WithMetrics(verifier.Metrics{Fetched: func(what string, _ time.Duration, err error) {
+			switch {
+			case !down || what != "status list":
+			case errors.Is(err, verifier.ErrRefused):
+				refused++
+			case errors.Is(err, verifier.ErrKeysUnavailable):
+				unread++
+			}
+		}}))
+		mustVerify(t, v, s.listed(1))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		i.fail()
+		down = true
+		s.answer(s.token(make([]byte, 8), set{"kid": "second"}, nil))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		v.Close()
+		if unread == 0 || refused != 0 {
+			t.Errorf("%d lists could not be checked, %d were refused; want some and none", unread, refused)
+		}
+	})
+}

@@ -152,7 +152,7 @@ func keys() []key {
 			help:    "addresses and networks of proxies whose X-Forwarded-For is trusted, separated by commas",
 			binding: proxiesBinding()},
 		{name: "MINTMARK_CORS_ORIGINS", kind: "origins", derived: "none",
-			help:    "origins whose pages may call the API, like https://app.example.com, separated by commas",
+			help:    "origins whose pages may call the JSON API, like https://app.example.com, separated by commas; /oauth/ and the documents are for pages of every origin",
 			binding: bind(func(c *Config) *[]string { return &c.CORSOrigins }, parseCORSOrigins, joinList)},
 		{name: "MINTMARK_LOG_LEVEL", kind: "debug|info|warn|error", fallback: "info",
 			help:    "the lowest level that is logged",

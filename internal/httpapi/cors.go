@@ -11,35 +11,48 @@ import (
 // preflightMaxAge is how long a browser may remember what it was allowed.
 const preflightMaxAge = "600"
 
-// allowOrigin tells a browser that the page of that origin may read the answer.
-// No answer ever depends on cookies, so credentials are never allowed.
-func (s *Server) allowOrigin(c *gin.Context, policy cors) bool {
-	origin := c.GetHeader("Origin")
+const allowOrigin = "Access-Control-Allow-Origin"
+
+// letRead tells a browser that pages of the origin may read the answer, be it an error or not. The
+// policies are those of the paths. No answer ever depends on cookies, so credentials are never allowed.
+func (s *Server) letRead(policies map[string]cors) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		path := c.FullPath()
+		if path == "" { // a method that the path doesn't have
+			path = c.Request.URL.Path
+		}
+		if origin := s.allowedOrigin(policies[path], c.GetHeader("Origin")); origin != "" {
+			c.Header(allowOrigin, origin)
+			c.Header("Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-Id")
+		}
+		if policies[path] == listedOrigins {
+			c.Writer.Header().Add("Vary", "Origin")
+		}
+	}
+}
+
+// allowedOrigin is the origin whose pages may read the answer, "*" for every one and "" for none.
+func (s *Server) allowedOrigin(policy cors, origin string) string {
 	switch {
 	case policy == anyOrigin:
-		c.Header("Access-Control-Allow-Origin", "*")
-	case policy == listedOrigins && origin != "" && slices.Contains(s.CORSOrigins, origin):
-		c.Header("Access-Control-Allow-Origin", origin)
-		c.Writer.Header().Add("Vary", "Origin")
-	default:
-		return false
+		return "*"
+	case policy == listedOrigins && slices.Contains(s.CORSOrigins, origin):
+		return origin
 	}
-	c.Header("Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-Id")
-	return true
+	return ""
 }
 
 // preflight answers the question a browser asks before a request that no form
 // could send (Fetch §3.2.2). For other origins, and for OPTIONS that ask nothing,
-// it is a method like any other: not allowed. The routes are those of one path,
-// which agree on who may ask.
+// it is a method like any other: not allowed. The routes are those of one path.
 func (s *Server) preflight(routes []route) gin.HandlerFunc {
 	var methods []string
 	for _, r := range routes {
 		methods = append(methods, r.method)
 	}
-	allowed, policy := strings.Join(methods, ", "), routes[0].cors
+	allowed := strings.Join(methods, ", ")
 	return func(c *gin.Context) {
-		if c.GetHeader("Access-Control-Request-Method") == "" || !s.allowOrigin(c, policy) {
+		if c.GetHeader("Access-Control-Request-Method") == "" || c.Writer.Header().Get(allowOrigin) == "" {
 			c.Header("Allow", allowed)
 			s.answerError(c, errMethod)
 			return

@@ -38,8 +38,8 @@ func knownRoutes() []known {
 		{"GET", "/api/authentication/sessions", true, "token", "", listed, true},
 		{"DELETE", "/api/authentication/sessions", true, "token", jsonBody, listed, true},
 		{"DELETE", "/api/authentication/sessions/{sid}", true, "token", jsonBody, listed, true},
-		{"POST", "/oauth/token", false, "token", formBody, listed, false},
-		{"POST", "/oauth/revoke", false, "token", formBody, listed, false},
+		{"POST", "/oauth/token", false, "token", formBody, anyPage, false},
+		{"POST", "/oauth/revoke", false, "token", formBody, anyPage, false},
 		{"GET", "/oauth/status-lists", false, "", "", anyPage, false},
 		{"GET", "/oauth/status-lists/{n}", false, "", "", anyPage, false},
 		{"GET", "/.well-known/jwks.json", false, "", "", anyPage, false},
@@ -288,9 +288,22 @@ func TestOnlyAllowedPagesGetCORSHeaders(t *testing.T) {
 func TestErrorsAreReadableByPagesToo(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
-	a := asked{method: "POST", path: "/oauth/token", header: http.Header{"Origin": {page}}}
-	if got := s.ask(t, a); got.Code != http.StatusBadRequest || got.Header().Get("Access-Control-Allow-Origin") != page {
-		t.Errorf("%d with %v", got.Code, got.Header())
+	for name, c := range map[string]struct {
+		asked
+		code  int
+		allow string
+	}{
+		"no grant":             {asked{method: "POST", path: "/oauth/token"}, 400, "*"},
+		"another method":       {asked{method: "GET", path: "/oauth/token"}, 405, "*"},
+		"too long a query":     {asked{method: "GET", path: "/.well-known/jwks.json?" + strings.Repeat("x", 9000)}, 414, "*"},
+		"a list without a 304": {asked{method: "GET", path: "/oauth/status-lists/x"}, 404, "*"},
+		"no login":             {asked{method: "POST", path: "/api/authentication/login"}, 400, page},
+		"a login by GET":       {asked{method: "GET", path: "/api/authentication/login"}, 405, page},
+	} {
+		c.header = http.Header{"Origin": {page}}
+		if got := s.ask(t, c.asked); got.Code != c.code || got.Header().Get("Access-Control-Allow-Origin") != c.allow {
+			t.Errorf("%s: %d with %v, want %d for %s", name, got.Code, got.Header(), c.code, c.allow)
+		}
 	}
 }
 

@@ -34,8 +34,8 @@ func (s *Server) firstPartyRoutes() []route {
 func (s *Server) oauthRoutes() []route {
 	limit := perClient[clientRequest](s)
 	return []route{
-		{"POST", oauth.TokenPath, smallest, listedOrigins, guard.Admit(s.oauthClient, limit, s.token)},
-		{"POST", oauth.RevocationPath, smallest, listedOrigins, guard.Admit(s.oauthClient, limit, s.revoke)},
+		{"POST", oauth.TokenPath, smallest, anyOrigin, guard.Admit(s.oauthClient, limit, s.token)},
+		{"POST", oauth.RevocationPath, smallest, anyOrigin, guard.Admit(s.oauthClient, limit, s.revoke)},
 		{"GET", oauth.StatusListsPath, noBody, anyOrigin, guard.Public(s.statusLists)},
 		{"GET", oauth.StatusListsPath + "/:n", noBody, anyOrigin, guard.Public(s.statusList)},
 	}

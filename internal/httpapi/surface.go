@@ -32,7 +32,7 @@ type cors int
 
 const (
 	noOrigin      cors = iota
-	anyOrigin          // public documents
+	anyOrigin          // public documents, and endpoints of OAuth, where nothing depends on who the browser is
 	listedOrigins      // MINTMARK_CORS_ORIGINS
 )
 
@@ -62,10 +62,11 @@ func (s *Server) engine(all surfaces) http.Handler {
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
 	engine.RedirectFixedPath = false
-	engine.Use(s.observe, s.choose(all), s.recover, s.shield)
+	policies := make(map[string]cors) // by path, for the routes that pages of other origins may call
+	engine.Use(s.observe, s.choose(all), s.letRead(policies), s.recover, s.shield)
 	engine.NoRoute(func(c *gin.Context) { s.answerError(c, errNotFound) })
 	engine.NoMethod(func(c *gin.Context) { s.answerError(c, errMethod) })
-	asked := make(map[string][]route) // of the routes that pages of other origins may call, by path
+	asked := make(map[string][]route) // those routes, by path
 	for _, one := range all {
 		for _, r := range one.routes {
 			if r.handle.Zero() || all.of(r.path) != one {
@@ -75,7 +76,7 @@ func (s *Server) engine(all surfaces) http.Handler {
 				engine.Handle(method, r.path, s.handle(r))
 			}
 			if r.cors != noOrigin {
-				asked[r.path] = append(asked[r.path], r)
+				asked[r.path], policies[r.path] = append(asked[r.path], r), r.cors
 			}
 		}
 	}
@@ -99,7 +100,6 @@ func surfaceOf(c *gin.Context) *surface {
 // handle answers the requests of a route: the steps are the same for all routes.
 func (s *Server) handle(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		s.allowOrigin(c, r.cors)
 		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, r.body)
 		if err := r.handle.Serve(c); err != nil {
 			s.answerError(c, err)

@@ -2,6 +2,8 @@ module github.com/mintmark-auth/mintmark
 
 go 1.26.0
 
+toolchain go1.26.6
+
 require (
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/exaring/otelpgx v0.13.0

@@ -1,31 +1,25 @@
 package e2e_test
 
 import (
-	"errors"
-	"io"
-	"io/fs"
+	_ "embed"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-// attackList is the list of attacks that are known for authorities like this one.
-// It stands beside the checkout where the project is built.
-const attackList = "../../../shared/attacks.tsv"
+// attackList has the attacks that are known for authorities like this one: a row for each, its id and its area first.
+//
+//go:embed testdata/attacks.tsv
+var attackList string
 
-// coreAttacks are the ids of that list, in the areas of the table, which concern
-// every authority: kept here so that the table is held against them everywhere.
-func coreAttacks() []string {
-	return strings.Fields(`
-		HTP-01 HTP-02 HTP-03 HTP-04 HTP-06 HTP-07 HTP-10 HTP-11 HTP-12 HTP-13
-		JSN-01 JSN-04 JSN-05 JSN-06
-		REF-01 REF-02 REF-03 REF-04 REF-06 REF-07 REF-08 REF-09 REF-11 REF-12 REF-13 REF-14 REF-15
-		SEC-01 SEC-02 SEC-03 SEC-05 SEC-06
-		USR-01 USR-02 USR-04 USR-05 USR-06 USR-07 USR-08 USR-09 USR-11 USR-12 USR-13 USR-14 USR-15 USR-18 USR-19`)
-}
+// attacksHeld says of those that are no row of attackTable, and that no test of pkg/verifier names, which tests hold them.
+// An attack on something that is not there yet is "to come", or a whole area is; what mintmark never does is "not here".
+//
+//go:embed testdata/attacks-held.tsv
+var attacksHeld string
 
 // attack is one row of the list: what is sent, and what must come of it.
 type attack struct {
@@ -38,7 +32,7 @@ type attack struct {
 
 // attackTable is the table: id → requests sent → answer asserted.
 func attackTable() []attack {
-	return slices.Concat(userAttacks(), refreshAttacks(), jsonAttacks(), httpAttacks(), secretAttacks())
+	return slices.Concat(userAttacks(), refreshAttacks(), jsonAttacks(), httpAttacks(), secretAttacks(), injectionAttacks())
 }
 
 func TestAttacks(t *testing.T) {
@@ -53,54 +47,92 @@ func TestAttacks(t *testing.T) {
 	t.Cleanup(func() { wantNoSecret(t, "the log", shared.Log.String()) })
 }
 
-func TestEveryCoreAttackHasARequest(t *testing.T) {
+func TestEveryAttackIsHeldByATestOrIsToCome(t *testing.T) {
 	t.Parallel()
-	var sent []string
+	elsewhere := heldElsewhere(t)
+	tested := attacksOfVerifiers(t)
 	for _, row := range attackTable() {
-		sent = append(sent, row.id)
+		tested[row.id] = true
 	}
-	for _, id := range coreAttacks() {
-		if !slices.Contains(sent, id) {
-			t.Errorf("%s has no request in the table", id)
+	areas := make(map[string]bool)
+	for line := range strings.Lines(attackList) {
+		fields := strings.Split(line, "\t")
+		id, area := fields[0], fields[1]
+		if id == "id" {
+			continue
 		}
+		_, named := elsewhere[id]
+		_, areaNamed := elsewhere[area]
+		switch {
+		case tested[id] && (named || areaNamed):
+			t.Errorf("%s has a test of its own and is in attacks-held.tsv", id)
+		case !tested[id] && !named && !areaNamed:
+			t.Errorf("%s is held by no test: give it a row in attackTable or in attacks-held.tsv", id)
+		}
+		areas[id], areas[area] = true, true
+	}
+	for id := range elsewhere {
+		if !areas[id] {
+			t.Errorf("attacks-held.tsv has %s, which the list does not have", id)
+		}
+	}
+	if len(areas) < 220 {
+		t.Errorf("only %d attacks and areas were found", len(areas))
 	}
 }
 
-func TestCoreAttacksAreThoseOfTheList(t *testing.T) {
-	t.Parallel()
-	f, err := os.Open(attackList)
-	if errors.Is(err, fs.ErrNotExist) {
-		f, err = os.Open(os.DevNull) // the list is not part of the project: the ids above stand for it
+// heldElsewhere reads attacks-held.tsv, and asserts that the tests that it names exist.
+func heldElsewhere(t *testing.T) map[string]string {
+	t.Helper()
+	held := make(map[string]string)
+	proof := regexp.MustCompile(`^([a-z0-9/]+)\.(Test\w+)$`)
+	for line := range strings.Lines(attacksHeld) {
+		id, by, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if _, twice := held[id]; twice {
+			t.Errorf("attacks-held.tsv has %s twice", id)
+		}
+		held[id] = by
+		if strings.HasPrefix(by, "to come: ") || strings.HasPrefix(by, "not here: ") {
+			continue
+		}
+		for _, name := range strings.Fields(by) {
+			test := proof.FindStringSubmatch(name)
+			if test == nil || !strings.Contains(testsIn(t, test[1]), "\nfunc "+test[2]+"(t *testing.T)") {
+				t.Errorf("%s: there is no test %s", id, name)
+			}
+		}
 	}
+	return held
+}
+
+// attacksOfVerifiers are those that a test of pkg/verifier names, such as JWS-01/02/05.
+func attacksOfVerifiers(t *testing.T) map[string]bool {
+	t.Helper()
+	named := make(map[string]bool)
+	for _, match := range regexp.MustCompile(`\b(CLM|DPO|INJ|JSN|JWK|JWS|REV)((?:[-/][0-9]{2})+)\b`).FindAllStringSubmatch(testsIn(t, "pkg/verifier"), -1) {
+		for number := range strings.SplitSeq(match[2][1:], "/") {
+			named[match[1]+"-"+number] = true
+		}
+	}
+	return named
+}
+
+// testsIn is the source of the tests of a package.
+func testsIn(t *testing.T, folder string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(folder), "*_test.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	listed := readCore(t, f)
-	if len(listed) > 0 {
-		if diff := cmp.Diff(listed, coreAttacks()); diff != "" {
-			t.Errorf("the list has other core ids (-list +here):\n%s", diff)
+	var all strings.Builder
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
+		all.Write(source)
 	}
-}
-
-// readCore reads the core ids of the table's areas, sorted. The list has a row a
-// line and its fields between tabs: id, area, …, split, applies.
-func readCore(t *testing.T, r io.Reader) []string {
-	t.Helper()
-	text, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatalf("read the list of attacks: %v", err)
-	}
-	var ids []string
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Split(strings.TrimRight(line, "\r\n"), "\t")
-		if fields[len(fields)-1] == "core" && slices.Contains([]string{"USR", "REF", "JSN", "HTP", "SEC"}, fields[1]) {
-			ids = append(ids, fields[0])
-		}
-	}
-	slices.Sort(ids)
-	return ids
+	return all.String()
 }
 
 // wantNoSecret looks for what only tokens and passwords of the tests look like.

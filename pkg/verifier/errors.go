@@ -7,7 +7,8 @@ var ErrInvalidToken = errors.New("invalid token")
 
 // These errors report that the token could not be checked: answer 503 and let the caller try again.
 var (
-	// ErrKeysUnavailable reports that the issuer's keys could not be read.
+	// ErrKeysUnavailable reports that the issuer's keys could not be read. While there are keys, a token with an unknown kid
+	// gets it once in ten seconds at most, and else an [ErrInvalidToken]: its sender may have made it up.
 	ErrKeysUnavailable = errors.New("the issuer's keys are unavailable")
 	// ErrStatusUnavailable reports that the token's status list could not be read; only with [StatusFailClosed].
 	ErrStatusUnavailable = errors.New("the token's status is unavailable")
@@ -38,6 +39,7 @@ func (d proofDefect) Is(target error) bool { return target == ErrInvalidToken }
 const (
 	errSignature  = defect("the signature does not match the key that the header names")
 	errUnknownKey = defect("the issuer publishes no key with the kid of this token")
+	errUnseenKey  = defect("no key with the kid of this token was seen at the issuer, which is asked again soon")
 	errRevoked    = defect("its session has ended")
 	errBound      = defect("it is bound to a key, and was sent without a proof that this service checks (cnf)")
 )

@@ -40,6 +40,7 @@ type keySet struct {
 	source  *source // used by the goroutine of the flight alone
 	current atomic.Pointer[snapshot]
 	waiters atomic.Int32
+	doubted atomic.Int64 // when a caller was last told that nothing is known of its kid, in Unix nanoseconds
 
 	mu     sync.Mutex // guards flight, and writes of current
 	flight *flight    // the fetch under way, or nil
@@ -104,6 +105,28 @@ func (s *keySet) key(ctx context.Context, kid string, issuedAt, now time.Time) (
 	}
 	return nil, errUnknownKey
 }
+
+// tokenKey is key for a token whose signature was not checked yet, so that a stranger may have made it up. While there
+// are keys, one call per cool-down gets [ErrKeysUnavailable] for an unknown kid, and all others errUnseenKey: a balancer
+// takes a replica out of service that answers 5xx time after time, and nobody may bring that about with invented kids.
+func (s *keySet) tokenKey(ctx context.Context, kid string, issuedAt, now time.Time) (*key, error) {
+	key, err := s.key(ctx, kid, issuedAt, now)
+	if err == nil || !errors.Is(err, ErrKeysUnavailable) || !s.current.Load().usable(now) || s.mayDoubt(now) {
+		return key, err
+	}
+	return nil, errUnseenKey
+}
+
+// mayDoubt reports whether nobody was told within the cool-down that nothing is known of a kid, and notes that now
+// somebody is.
+func (s *keySet) mayDoubt(now time.Time) bool {
+	last := s.doubted.Load()
+	return doubtIsDue(last, now.UnixNano()) && s.doubted.CompareAndSwap(last, now.UnixNano())
+}
+
+// doubtIsDue reports whether the cool-down since last is over, both in Unix nanoseconds. A clock that was set back makes
+// it longer.
+func doubtIsDue(last, now int64) bool { return last == 0 || now-last >= int64(cooldown) }
 
 func (s *keySet) ready() error {
 	now := s.now()

@@ -102,7 +102,8 @@ func (v *Verifier) Close() {
 //
 // A token with a known key is checked without I/O or lock, and a cached token without cryptography. An unknown kid, or
 // the first token, causes one fetch, shared by all callers, at most every 10 s; a call waits for it for 2 s or until
-// ctx ends. Known keys are refreshed in the background before their max-age is over (1 min to 1 h; 5 min if the issuer
+// ctx ends. Where it stays open whether the issuer has the key, one call in 10 s gets [ErrKeysUnavailable], and the others
+// [ErrInvalidToken]. Known keys are refreshed in the background before their max-age is over (1 min to 1 h; 5 min if the issuer
 // sets none). If the max-age ends without a call, the next call waits for the refresh, at most half a second, so that a
 // revoked key is dropped once its max-age is over. If the refresh fails, the known keys are used for up to 24 h. The
 // first token that names a status list waits for it for at most 2 s.
@@ -183,7 +184,7 @@ func (v *Verifier) examine(ctx context.Context, raw string, prove proving, now t
 	if err := v.checkClaims(&token, prove, now); err != nil {
 		return nil, err
 	}
-	key, err := v.keys.key(ctx, header.kid, token.IssuedAt, now)
+	key, err := v.keys.tokenKey(ctx, header.kid, token.IssuedAt, now)
 	if err != nil {
 		return nil, err
 	}

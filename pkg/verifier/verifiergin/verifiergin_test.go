@@ -2,6 +2,7 @@ package verifiergin_test
 
 import (
 	"bufio"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -86,6 +87,33 @@ func TestGinAnswersToTheByteWhatNetHTTPAnswers(t *testing.T) {
 	got := ask(t, serve(t, ginEngine(without)), "GET", lines)
 	if got != want || !strings.HasPrefix(got, "HTTP/1.1 503 ") || !strings.Contains(got, "Retry-After: ") {
 		t.Errorf("without keys Gin answered\n%s\nand net/http\n%s", got, want)
+	}
+}
+
+// TestAStrangerGetsOneUnavailableAnswerPerCooldown, and good tokens go through.
+func TestAStrangerGetsOneUnavailableAnswerPerCooldown(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	engine := ginEngine(newVerifier(t, issuer))
+	good := issuer.Token()
+	_, rest, _ := strings.Cut(good, ".") // with another header, the signature is a stranger's
+	began, answers := time.Now(), map[int]int{}
+	answer := func(token string) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/orders", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		engine.ServeHTTP(w, r)
+		return w.Code
+	}
+	for n := range 3000 {
+		header := fmt.Sprintf(`{"alg":"RS256","typ":"at+jwt","kid":"invented-%d"}`, n)
+		answers[answer(base64.RawURLEncoding.EncodeToString([]byte(header))+"."+rest)]++
+	}
+	if most := 1 + int(time.Since(began)/(10*time.Second)); answers[503] > most || answers[401]+answers[503] != 3000 {
+		t.Errorf("got %v, want at most %d × 503, and 401", answers, most)
+	}
+	if got := answer(good); got != http.StatusOK {
+		t.Errorf("a good token got %d", got)
 	}
 }
 

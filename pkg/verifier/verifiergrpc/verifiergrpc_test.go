@@ -2,7 +2,9 @@ package verifiergrpc_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -284,6 +286,32 @@ func TestUnavailableKeysAreUnavailableWithRetryInfo(t *testing.T) {
 		if strings.Contains(err.Error(), issuer.URL()) {
 			t.Errorf("%s: the caller is told of our insides: %v", kind, err)
 		}
+	}
+}
+
+// TestAStrangerGetsOneUnavailableAnswerPerCooldown, and good tokens go through.
+func TestAStrangerGetsOneUnavailableAnswerPerCooldown(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	guard := verifiergrpc.New(newVerifier(t, issuer), verifiergrpc.Rules{unary: verifiergrpc.Needs()})
+	answer := func(token string) codes.Code {
+		ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+token))
+		_, err := guard.Unary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: unary}, func(context.Context, any) (any, error) { return "", nil })
+		return status.Code(err)
+	}
+	good := issuer.Token()
+	_, rest, _ := strings.Cut(good, ".") // with another header, the signature is a stranger's
+	began, answers := time.Now(), map[codes.Code]int{}
+	for n := range 3000 {
+		header := fmt.Sprintf(`{"alg":"RS256","typ":"at+jwt","kid":"invented-%d"}`, n)
+		answers[answer(base64.RawURLEncoding.EncodeToString([]byte(header))+"."+rest)]++
+	}
+	most := 1 + int(time.Since(began)/(10*time.Second))
+	if unavailable := answers[codes.Unavailable]; unavailable > most || answers[codes.Unauthenticated]+unavailable != 3000 {
+		t.Errorf("got %v, want at most %d × Unavailable, and Unauthenticated", answers, most)
+	}
+	if got := answer(good); got != codes.OK {
+		t.Errorf("a good token got %v", got)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 //go:embed common_passwords.txt
@@ -50,12 +52,12 @@ func parseCommonPasswords(text string) commonPasswords {
 	return c
 }
 
-// contains reports whether the password is a repetition of few characters, or
+// contains reports whether the password, after [comparable], is a repetition of few characters, or
 // consists of at most three well-known pieces (words of the list, years, runs
 // along the keyboard or the alphabet, single characters) when case, separators,
 // the usual substitutions of letters and what surrounds it are left out.
 func (c commonPasswords) contains(password string) bool {
-	lower := strings.ToLower(password)
+	lower := comparable(password)
 	if repeatsShortUnit(lower) || distinctCharacters(lower) < minDistinct {
 		return true
 	}
@@ -65,6 +67,13 @@ func (c commonPasswords) contains(password string) bool {
 	core := trimEnds(lower)
 	decoration := utf8.RuneCountInString(lower) - utf8.RuneCountInString(core)
 	return decoration <= maxDecoration && c.guessable(core)
+}
+
+// comparable gives the form in which a password is compared with what is well known: NFKC,
+// since programs that guess try fullwidth and other compatibility forms as well, and lower
+// case. The password itself stays as it was typed.
+func comparable(password string) string {
+	return strings.ToLower(norm.NFKC.String(password))
 }
 
 // guessable tries the password as it is, without separators, and with its

@@ -31,6 +31,32 @@ func TestCommonPasswordsAreRefused(t *testing.T) {
 	}
 }
 
+func TestCompatibilityFormsOfCommonPasswordsAreRefused(t *testing.T) {
+	t.Parallel()
+	rules := user.NewRules(12)
+	for _, password := range []string{
+		"ｐａｓｓｗｏｒｄ１２３４", "ＰＡＳＳＷＯＲＤ２０２４！", // full width
+		"𝐩𝐚𝐬𝐬𝐰𝐨𝐫𝐝𝟏𝟐𝟑𝟒", "𝓅𝒶𝓈𝓈𝓌ℴ𝓇𝒹1234", "𝕢𝕨𝕖𝕣𝕥𝕪𝕦𝕚𝕠𝕡𝟙𝟚", // of mathematics
+		"ⓟⓐⓢⓢⓦⓞⓡⓓ①②③④", "ᵖᵃˢˢʷᵒʳᵈ¹²³⁴", "paſſword1234", "ｱｱｱｱｱｱｱｱｱｱｱｱ", "aaaaaａaaaaaａ", "ﬀﬀﬀﬀﬀﬀﬀﬀﬀﬀﬀﬀ", "１２３４５６７８９０１２",
+	} {
+		if _, problems := rules.Check("nobody-here", "x@example.com", password); !slices.Contains(problems, user.ProblemPasswordCommon) {
+			t.Errorf("%q is accepted: %v", password, problems)
+		}
+	}
+	for password, want := range map[string]user.Problem{
+		"violet ｎｏｂｏｄｙ-ｈｅｒｅ umbrellas": user.ProblemPasswordContainsUsername,
+		"violet ada＠example.com":       user.ProblemPasswordIsEmail,
+	} {
+		if _, problems := rules.Check("nobody-here", "ada@example.com", password); !slices.Contains(problems, want) {
+			t.Errorf("%q is accepted: %v", password, problems)
+		}
+	}
+	const fullWidth = "ｖｉｏｌｅｔ ｔｒａｍ ｓｅｖｅｎ"
+	if prepared, problems := rules.Check("nobody-here", "x@example.com", fullWidth); problems != nil || prepared != fullWidth {
+		t.Errorf("%q becomes %q: %v", fullWidth, prepared, problems)
+	}
+}
+
 func TestSanePasswordsAreAccepted(t *testing.T) {
 	t.Parallel()
 	rules := user.NewRules(12)

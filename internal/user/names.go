@@ -24,6 +24,8 @@ const (
 	ProblemUsernameCharacters Problem = "Username may hold letters, digits and ASCII punctuation, without spaces, invisible or decorated characters."
 	ProblemUsernameScripts    Problem = "Username must not mix letters of different scripts."
 	ProblemUsernameIsAddress  Problem = "Username may hold an @ only if it is the e-mail address itself."
+	ProblemUsernameIsID       Problem = "Username must not read as an id, such as a UUID."
+	ProblemUsernameStart      Problem = "Username must not begin with a - and must not consist of dots."
 	ProblemEmail              Problem = "Email must be one plain address such as name@example.com, at most 254 bytes long."
 )
 

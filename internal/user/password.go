@@ -115,6 +115,7 @@ func (r *Rules) Accept(reg Registration) (Accepted, []Problem) {
 	if err != nil {
 		problems = append(problems, problemOf(err))
 	}
+	problems = append(problems, misreadAs(username)...)
 	// Otherwise a name could be another user's address.
 	if strings.Contains(username, "@") && foldedEmail(username) != email {
 		problems = append(problems, ProblemUsernameIsAddress)
@@ -149,8 +150,8 @@ func containsUsername(password, username string) bool {
 	if err != nil {
 		return false
 	}
-	password = strings.ToLower(password)
-	for _, name := range []string{canonical, strings.ToLower(norm.NFC.String(username))} {
+	password = comparable(password)
+	for _, name := range []string{canonical, comparable(username)} {
 		if utf8.RuneCountInString(name) >= minTelling && strings.Contains(password, name) {
 			return true
 		}
@@ -165,8 +166,7 @@ func madeOfEmail(password, email string) bool {
 	if foldedEmail(email) == "" {
 		return false
 	}
-	email = strings.ToLower(norm.NFC.String(email))
-	password = strings.ToLower(password)
+	email, password = comparable(email), comparable(password)
 	local, _, _ := strings.Cut(email, "@")
 	local = trimEnds(local)
 	return strings.Contains(password, email) ||

@@ -54,14 +54,44 @@ func systemUser() audit.Actor {
 	return audit.ByOperator(u.Username)
 }
 
-// user finds the user that an argument names.
-func (o operation) user(ctx context.Context, word string) (user.User, error) {
-	u, err := o.FindUser(ctx, word)
-	if two, ok := errors.AsType[*operator.AmbiguousUser](err); ok {
+// meant says how a word names a user: by id or by name, or by whichever it is.
+type meant struct{ id, name bool }
+
+func (m *meant) register(cmd *cobra.Command, word string) {
+	cmd.Flags().BoolVar(&m.id, "id", false, "read "+word+" as an id only")
+	cmd.Flags().BoolVar(&m.name, "name", false, "read "+word+" as a name or an e-mail address only")
+}
+
+// unasked refuses the flags where no user is named, rather than ignore them.
+func (m meant) unasked() error {
+	if m.id || m.name {
+		return usagef("--id and --name say how --user is meant, and --user is missing")
+	}
+	return nil
+}
+
+// user finds the user that a word names. Where it could mean two, the operator has to say
+// which: no command acts on another user than the one that was meant.
+func (o operation) user(ctx context.Context, word string, m meant) (user.User, error) {
+	find := o.FindUser
+	switch {
+	case m.id && m.name:
+		return user.User{}, usagef("--id and --name exclude each other; give one of them")
+	case m.id:
+		find = o.FindUserByID
+	case m.name:
+		find = o.FindUserByName
+	}
+	u, err := find(ctx, word)
+	two, ok := errors.AsType[*operator.AmbiguousUser](err)
+	switch {
+	case ok && two.ByEmail != "":
 		return user.User{}, usagef("user %q is ambiguous; use the id: `mintmark users show %s` shows the user of that name, `mintmark users show %s` the one with that address",
 			word, two.ByName, two.ByEmail)
-	}
-	if err != nil {
+	case ok:
+		return user.User{}, usagef("user %q could be an id or a name; give --id for the user with that id, or --name for the user %s, who has that name",
+			word, two.ByName)
+	case err != nil:
 		return user.User{}, about("user", word, err)
 	}
 	return u, nil

@@ -47,6 +47,7 @@ of its client, as configured here.`,
 	}
 	wanted.page.register(cmd)
 	cmd.Flags().StringVar(&wanted.user, "user", "", "only the sessions of this `user`, by name, e-mail address or id")
+	wanted.register(cmd, "--user")
 	cmd.Flags().BoolVar(&wanted.live, "live", false, "only sessions that can still refresh")
 	return cmd
 }
@@ -55,6 +56,7 @@ of its client, as configured here.`,
 type wantedSessions struct {
 	page page
 	user string
+	meant
 	live bool
 }
 
@@ -67,9 +69,9 @@ func (w wantedSessions) query(ctx context.Context, o operation) (session.Query, 
 		query.Live = session.LiveOnly
 	}
 	if w.user == "" {
-		return query, nil
+		return query, w.unasked()
 	}
-	u, err := o.user(ctx, w.user)
+	u, err := o.user(ctx, w.user, w.meant)
 	query.UserID = u.ID
 	return query, err
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -9,6 +10,7 @@ import (
 
 func (s *shell) newSessionsRevoke() *cobra.Command {
 	var whose string
+	var m meant
 	cmd := &cobra.Command{
 		Use: "revoke [SID]", Short: "end a session, or all of a user's",
 		Long: `End one session, or with --user all sessions of one user, permanently. They can no longer
@@ -22,15 +24,16 @@ other services accept them until they expire. The user may log in again.`,
 				if err := arguments()(cmd, args); err != nil {
 					return err
 				}
-				return s.revokeAll(ctx, cmd, o, whose)
+				return s.revokeAll(ctx, cmd, o, whose, m)
 			}
-			if err := arguments("SID")(cmd, args); err != nil {
+			if err := cmp.Or(arguments("SID")(cmd, args), m.unasked()); err != nil {
 				return err
 			}
 			return s.revokeOne(ctx, cmd, o, args[0])
 		}),
 	}
 	cmd.Flags().StringVar(&whose, "user", "", "every session of this `user`, by name, e-mail address or id")
+	m.register(cmd, "--user")
 	addYes(cmd)
 	return cmd
 }
@@ -49,8 +52,8 @@ func (s *shell) revokeOne(ctx context.Context, cmd *cobra.Command, o operation, 
 	return s.done(changed{ID: one.ID, Done: "revoke"}, "session %s has ended", one.ID)
 }
 
-func (s *shell) revokeAll(ctx context.Context, cmd *cobra.Command, o operation, whose string) error {
-	u, err := o.user(ctx, whose)
+func (s *shell) revokeAll(ctx context.Context, cmd *cobra.Command, o operation, whose string, m meant) error {
+	u, err := o.user(ctx, whose, m)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,9 @@ import (
 func (s *shell) newUsers() *cobra.Command {
 	return s.group("users", "add, find, disable and delete users",
 		`Users are the people who log in. These commands use the stores of serve, which may run
-meanwhile. USER is a name, in any spelling that can log in, an e-mail address or an id.`,
+meanwhile. USER is a name, in any spelling that can log in, an e-mail address or an id.
+Where a word could be the id of one user and the name of another, the commands ask for
+--id or --name. Write -- before a name that begins with a -.`,
 		`  mintmark users create ada --email ada@example.com < password.txt
   mintmark users list
   mintmark users disable ada`,
@@ -88,19 +90,22 @@ func (s *shell) answerUsers(users []user.User) error {
 }
 
 func (s *shell) newUsersShow() *cobra.Command {
-	return &cobra.Command{
+	var m meant
+	cmd := &cobra.Command{
 		Use: "show USER", Short: "show a user",
 		Long:    `Show one user, by name, e-mail address or id. An id also finds a deleted user.`,
 		Example: `  mintmark users show ada`,
 		Args:    arguments("USER"),
 		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, args []string) error {
-			u, err := o.user(ctx, args[0])
+			u, err := o.user(ctx, args[0], m)
 			if err != nil {
 				return err
 			}
 			return s.answerUser(u)
 		}),
 	}
+	m.register(cmd, "USER")
+	return cmd
 }
 
 func (s *shell) answerUser(u user.User) error {

@@ -53,12 +53,13 @@ type userChange struct {
 }
 
 func (s *shell) newUserChange(c userChange) *cobra.Command {
+	var m meant
 	cmd := &cobra.Command{
 		Use: c.verb + " USER", Short: c.short, Long: c.long,
 		Example: "  mintmark users " + c.verb + " ada",
 		Args:    arguments("USER"),
 		RunE: s.operate(func(ctx context.Context, cmd *cobra.Command, o operation, args []string) error {
-			u, err := o.user(ctx, args[0])
+			u, err := o.user(ctx, args[0], m)
 			if err != nil {
 				return err
 			}
@@ -73,6 +74,7 @@ func (s *shell) newUserChange(c userChange) *cobra.Command {
 			return s.done(changed{ID: u.ID, Done: c.verb}, "user %s %s", u.Username, c.done)
 		}),
 	}
+	m.register(cmd, "USER")
 	if c.harms {
 		addYes(cmd)
 	}
@@ -80,7 +82,8 @@ func (s *shell) newUserChange(c userChange) *cobra.Command {
 }
 
 func (s *shell) newUsersSetPassword() *cobra.Command {
-	return &cobra.Command{
+	var m meant
+	cmd := &cobra.Command{
 		Use: "set-password USER", Short: "give a user a new password, and end their sessions",
 		Long: `Give a user a new password. The command asks for it, or reads it from standard input; it is
 never taken from the command line. Every session of the user ends.`,
@@ -88,7 +91,7 @@ never taken from the command line. Every session of the user ends.`,
   mintmark users set-password ada < password.txt`,
 		Args: arguments("USER"),
 		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, args []string) error {
-			u, err := o.user(ctx, args[0])
+			u, err := o.user(ctx, args[0], m)
 			if err != nil {
 				return err
 			}
@@ -102,6 +105,8 @@ never taken from the command line. Every session of the user ends.`,
 			return s.done(changed{ID: u.ID, Done: "set-password"}, "user %s has a new password, and every session ended", u.Username)
 		}),
 	}
+	m.register(cmd, "USER")
+	return cmd
 }
 
 // changed is the answer of a verb that changes one thing.

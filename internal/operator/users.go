@@ -4,28 +4,56 @@ import (
 	"context"
 	"errors"
 
-	"github.com/google/uuid"
-
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
-// AmbiguousUser is the error for a word that is the name of one user and the e-mail
-// address of another. It holds the ids of both.
-type AmbiguousUser struct{ ByName, ByEmail string }
+// AmbiguousUser is the error for a word that could mean either of two users, whose ids it
+// holds: one may have it as name, another as e-mail address or id. ByID is also empty where
+// the word reads as an id that no user has.
+type AmbiguousUser struct{ ByID, ByName, ByEmail string }
 
 func (e *AmbiguousUser) Error() string {
-	return "it is the name of the user " + e.ByName + " and the e-mail address of the user " + e.ByEmail
+	if e.ByEmail != "" {
+		return "it is the name of the user " + e.ByName + " and the e-mail address of the user " + e.ByEmail
+	}
+	return "it reads as an id, and is the name or e-mail address of the user " + e.ByName
 }
 
 // FindUser finds a user by id, tombstones included, or else by name or e-mail address, each
-// in any spelling. user.ErrNotFound, [*AmbiguousUser].
+// in any spelling. A word that reads as an id finds nobody by name: whoever wrote it may mean
+// another user, so they must choose [Operator.FindUserByID] or [Operator.FindUserByName].
+// user.ErrNotFound, [*AmbiguousUser].
 func (o *Operator) FindUser(ctx context.Context, word string) (user.User, error) {
-	if u, err := o.userByID(ctx, word); !errors.Is(err, user.ErrNotFound) {
-		return u, err
+	known, err := o.FindUserByID(ctx, word)
+	if err != nil && !errors.Is(err, user.ErrNotFound) {
+		return user.User{}, err
 	}
+	named, nameErr := o.FindUserByName(ctx, word)
+	switch {
+	case errors.Is(nameErr, user.ErrNotFound):
+		return known, err
+	case nameErr != nil:
+		return user.User{}, nameErr
+	case named.ID != known.ID && readsAsID(word):
+		return user.User{}, &AmbiguousUser{ByID: known.ID, ByName: named.ID}
+	}
+	return named, nil
+}
+
+// FindUserByID finds a user by id, tombstones included. user.ErrNotFound.
+func (o *Operator) FindUserByID(ctx context.Context, word string) (user.User, error) {
+	id, ok := user.ParseID(word)
+	if !ok {
+		return user.User{}, user.ErrNotFound
+	}
+	return o.Users.UserByID(ctx, id)
+}
+
+// FindUserByName finds a user by name or e-mail address. user.ErrNotFound, [*AmbiguousUser].
+func (o *Operator) FindUserByName(ctx context.Context, word string) (user.User, error) {
 	named, nameErr := o.userByName(ctx, word)
 	addressed, emailErr := o.userByEmail(ctx, word)
 	switch {
@@ -41,12 +69,10 @@ func (o *Operator) FindUser(ctx context.Context, word string) (user.User, error)
 	return named, nil
 }
 
-func (o *Operator) userByID(ctx context.Context, word string) (user.User, error) {
-	id, err := uuid.Parse(word)
-	if err != nil {
-		return user.User{}, user.ErrNotFound
-	}
-	return o.Users.UserByID(ctx, id.String())
+func readsAsID(word string) bool {
+	_, isID := user.ParseID(word)
+	name, err := user.CanonicalUsername(word)
+	return isID || err == nil && user.ReadsAsID(name)
 }
 
 func (o *Operator) userByName(ctx context.Context, word string) (user.User, error) {

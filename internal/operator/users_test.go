@@ -3,6 +3,7 @@ package operator_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,6 +54,53 @@ func TestAWordThatNamesTwoUsersFindsNeither(t *testing.T) {
 		if u, err := b.FindUser(t.Context(), word); err != nil || u.ID != want {
 			t.Errorf("%s: found %s, %v; want %s", word, u.ID, err, want)
 		}
+	}
+}
+
+// TestAWordThatReadsAsAnIDFindsNobodyByName: users of earlier versions may have such a name,
+// one that was chosen so that operators act on another user, for example.
+func TestAWordThatReadsAsAnIDFindsNobodyByName(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ada, bare := b.user(t, "ada"), strings.ReplaceAll(unknown, "-", "")
+	called := func(name, email string) user.User {
+		u := user.User{ID: uuid.Must(uuid.NewV7()).String(), Username: name, Email: email, PasswordHash: ada.PasswordHash}
+		u, err := b.store.CreateUser(t.Context(), u, audit.New(audit.UserRegistered, audit.ByUser(u.ID)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	mallory, eve := called(ada.ID, "mallory@example.com"), called(bare, "eve@example.com")
+	edges := called("x"+ada.ID+"y", "edges@example.com") // which uuid.Parse takes for Ada's id
+	grouped := called("("+unknown+")", "grouped@example.com")
+	for word, want := range map[string]operator.AmbiguousUser{
+		ada.ID:                  {ByID: ada.ID, ByName: mallory.ID},
+		strings.ToUpper(ada.ID): {ByID: ada.ID, ByName: mallory.ID},
+		bare:                    {ByName: eve.ID}, // whoever wrote it may mean a user of another database
+		grouped.Username:        {ByName: grouped.ID},
+	} {
+		_, err := b.FindUser(t.Context(), word)
+		if got, ok := errors.AsType[*operator.AmbiguousUser](err); !ok || *got != want {
+			t.Errorf("%s: %v, want %v", word, err, want)
+		}
+	}
+	for word, want := range map[string]user.User{edges.Username: edges, mallory.ID: mallory, "mallory@example.com": mallory} {
+		if got, err := b.FindUser(t.Context(), word); err != nil || got.ID != want.ID {
+			t.Errorf("%s: found %s, %v; want %s", word, got.ID, err, want.ID)
+		}
+	}
+	for word, want := range map[string]user.User{ada.ID: mallory, bare: eve, grouped.Username: grouped, "ada": ada} {
+		if got, err := b.FindUserByName(t.Context(), word); err != nil || got.ID != want.ID {
+			t.Errorf("the name %s: found %s, %v; want %s", word, got.ID, err, want.ID)
+		}
+	}
+	if got, err := b.FindUserByID(t.Context(), ada.ID); err != nil || got.ID != ada.ID {
+		t.Errorf("the id %s: found %s, %v", ada.ID, got.ID, err)
+	}
+	for _, word := range []string{bare, "ada", edges.Username} {
+		_, err := b.FindUserByID(t.Context(), word)
+		wantError(t, "the id "+word, err, user.ErrNotFound)
 	}
 }
 

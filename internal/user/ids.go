@@ -27,7 +27,7 @@ const (
 // misreadAs lists why people or programs could take a new name for something else. Users of
 // earlier versions may have such a name, so it is no rule of [CanonicalUsername].
 func misreadAs(canonical string) (problems []Problem) {
-	if readsAsID(canonical) {
+	if ReadsAsID(canonical) {
 		problems = append(problems, ProblemUsernameIsID)
 	}
 	if strings.HasPrefix(canonical, "-") || canonical != "" && strings.Trim(canonical, ".") == "" {
@@ -36,10 +36,10 @@ func misreadAs(canonical string) (problems []Problem) {
 	return problems
 }
 
-// readsAsID reports whether a canonical name looks like the id of a user, a session, a request
+// ReadsAsID reports whether a canonical name looks like the id of a user, a session, a request
 // or a key, or like a refresh token: for a person, who sees no difference between o and 0, in
 // any grouping of the digits.
-func readsAsID(canonical string) bool {
+func ReadsAsID(canonical string) bool {
 	if strings.HasPrefix(canonical, tokenPrefix) {
 		return true
 	}

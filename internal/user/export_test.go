@@ -1,5 +1,7 @@
 package user
 
+import "time"
+
 // Derive stands in for argon2.IDKey.
 type Derive = func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
 
@@ -30,3 +32,13 @@ func CommonWords() []string {
 
 // CommonPasswordsText is the embedded list as it stands.
 func CommonPasswordsText() string { return commonPasswordsText }
+
+// RefusalAfter is how long after its hash began the last of refusals is told whose hashes took so long.
+func RefusalAfter(params Params, took ...time.Duration) time.Duration {
+	var m metronome
+	var told time.Time
+	for _, t := range took {
+		told = m.note(params, time.Unix(0, 0), t)
+	}
+	return told.Sub(time.Unix(0, 0))
+}

@@ -42,6 +42,8 @@ type Hasher struct {
 	slots chan struct{} // one element per running hash
 	queue chan struct{} // one element per waiting caller
 
+	metronome metronome // when refusals are told
+
 	// derive is argon2.IDKey; tests watch it.
 	derive func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
 }
@@ -69,7 +71,7 @@ func NewHasher(params Params, slots int, wait time.Duration) (*Hasher, error) {
 // Hash gives a PHC string to store. ErrBusy, and the context's error.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	made := phc{params: h.params, salt: randomBytes(saltSize)}
-	key, err := h.run(ctx, made, password, keySize)
+	key, _, err := h.run(ctx, made, password, keySize)
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
@@ -82,7 +84,9 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 // password that is right.
 //
 // ErrHash comes with the same work as a wrong password, and so does an empty
-// hash, which no password has. ErrBusy, and the context's error.
+// hash, which no password has. A refusal is told when the work would be done under the
+// costliest parameters met so far; the wait until then takes no slot. ErrBusy, and the
+// context's error.
 func (h *Hasher) Verify(ctx context.Context, stored, password string) (ok, stale bool, err error) {
 	if stored == "" {
 		return false, false, h.VerifyNobody(ctx, password)
@@ -110,25 +114,43 @@ func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
 }
 
 func (h *Hasher) compare(ctx context.Context, hash phc, password string) (bool, error) {
-	key, err := h.run(ctx, hash, password, len(hash.key))
+	key, told, err := h.run(ctx, hash, password, len(hash.key))
+	if err == nil && secret.Equal(key, hash.key) {
+		return true, nil
+	}
+	if err == nil {
+		err = sleepUntil(ctx, told)
+	}
 	if err != nil {
 		return false, fmt.Errorf("compare password: %w", err)
 	}
-	return secret.Equal(key, hash.key), nil
+	return false, nil
+}
+
+func sleepUntil(ctx context.Context, at time.Time) error {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (h *Hasher) stale(hash phc) bool {
 	return hash.params != h.params || len(hash.salt) != saltSize || len(hash.key) != keySize
 }
 
-// run derives the key in a slot of its own.
-func (h *Hasher) run(ctx context.Context, hash phc, password string, size int) ([]byte, error) {
+// run derives the key in a slot of its own. If it is the wrong one, that is told at the time it returns.
+func (h *Hasher) run(ctx context.Context, hash phc, password string, size int) ([]byte, time.Time, error) {
 	if err := h.acquire(ctx); err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	defer func() { <-h.slots }()
-	p := hash.params
-	return h.derive([]byte(password), hash.salt, p.Time, p.MemoryKiB, p.Threads, uint32(size)), nil
+	p, began := hash.params, time.Now()
+	key := h.derive([]byte(password), hash.salt, p.Time, p.MemoryKiB, p.Threads, uint32(size))
+	return key, h.metronome.note(p, began, time.Since(began)), nil
 }
 
 // acquire takes a slot. Nobody overtakes those who wait: senders on a full

@@ -43,7 +43,7 @@ func (a *Authority) checkPassword(ctx context.Context, from Origin, username, pa
 	if err != nil {
 		name = ""
 	}
-	if err := ratelimit.Spend(ctx, a.Limits, "login:"+name+"@"+from.Subscriber, a.LoginRate); err != nil {
+	if err := ratelimit.SpendFrom(ctx, a.Limits, "login:"+name, from.Networks(), a.LoginRate); err != nil {
 		return user.User{}, err
 	}
 	return a.authenticate(ctx, name, password)

@@ -3,6 +3,7 @@ package authority_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/store/memory"
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
@@ -112,6 +114,28 @@ func TestAPasswordThatNobodyCanHaveIsNotLookedUp(t *testing.T) {
 		})
 		if len(calls) > 0 {
 			t.Errorf("%q: calls %v", try, calls)
+		}
+	}
+}
+
+// TestGuessesFromNeighbouringNetworksAreCountedTogether (USR-23).
+func TestGuessesFromNeighbouringNetworksAreCountedTogether(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		address string
+		want    int
+	}{"/64s of one /56": {"2001:db8:1:%x::1", 20}, "6to4 of one IPv4 address": {"2002:c000:207:%x::1", 10}} {
+		b := newBench(t, nil)
+		b.Limits, b.LoginRate = memory.NewLimits(b.clock.Now, 1000), ratelimit.Rate{Limit: 10, Per: time.Minute}
+		refused := 0
+		for i := range 30 {
+			_, err := b.Login(t.Context(), b.by(authority.Origin{Address: fmt.Sprintf(c.address, i)}), "alice", "wrong")
+			if errors.Is(err, authority.ErrCredentials) {
+				refused++
+			}
+		}
+		if refused != c.want {
+			t.Errorf("%s: %d of 30 guesses are compared, want %d", name, refused, c.want)
 		}
 	}
 }

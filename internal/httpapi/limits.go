@@ -12,7 +12,7 @@ import (
 // perAddress takes one try of the caller's address from a limit that all replicas share.
 func (s *Server) perAddress(name string, rate ratelimit.Rate) guard.Limit[firstPartyRequest] {
 	return func(c *gin.Context, by firstPartyRequest) error {
-		return ratelimit.Spend(c.Request.Context(), s.Limits, name+":"+by.Origin().Subscriber, rate)
+		return ratelimit.SpendFrom(c.Request.Context(), s.Limits, name+":", by.Origin().Networks(), rate)
 	}
 }
 
@@ -30,7 +30,7 @@ func perClient[C ofClient](s *Server) guard.Limit[C] {
 	return func(c *gin.Context, by C) error {
 		key := "token:" + by.Client().ID
 		if by.Client().Kind == client.Public {
-			key += "@" + by.Origin().Subscriber
+			return ratelimit.SpendFrom(c.Request.Context(), s.LocalLimits, key, by.Origin().Networks(), s.Rates.Token)
 		}
 		return ratelimit.Spend(c.Request.Context(), s.LocalLimits, key, s.Rates.Token)
 	}

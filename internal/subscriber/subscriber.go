@@ -3,7 +3,10 @@
 // a /64, a /56 or a /48. It is pure; it knows nothing of limits and of proxies.
 package subscriber
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // The networks that a provider gives to one subscriber, the narrowest first.
 var sizes = [...]int{64, 56, 48}
@@ -42,11 +45,15 @@ func network(address netip.Addr, bits int) netip.Prefix {
 
 var (
 	sixToFour = netip.MustParsePrefix("2002::/16")    // RFC 3056: the IPv4 address follows
-	nat64     = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052: the IPv4 address is at the end
+	teredo    = netip.MustParsePrefix("2001::/32")    // RFC 4380: the inverted IPv4 address is at the end
+	atTheEnd  = []netip.Prefix{
+		netip.MustParsePrefix("64:ff9b::/96"),    // RFC 6052, NAT64
+		netip.MustParsePrefix("::ffff:0:0:0/96"), // RFC 2765, SIIT
+	}
 )
 
-// Plain is the address without zone, and the IPv4 address where one is written as IPv6: mapped (RFC 4291), 6to4, whose
-// networks anybody with an IPv4 address has, or NAT64.
+// Plain is the address without zone, and the IPv4 address where one is written as IPv6: mapped (RFC 4291), 6to4 and
+// Teredo, of which anybody with an IPv4 address has many, or translated.
 func Plain(address netip.Addr) netip.Addr {
 	address = address.Unmap().WithZone("")
 	octets := address.As16()
@@ -55,7 +62,9 @@ func Plain(address netip.Addr) netip.Addr {
 		return address
 	case sixToFour.Contains(address):
 		return netip.AddrFrom4([4]byte(octets[2:6]))
-	case nat64.Contains(address):
+	case teredo.Contains(address):
+		return netip.AddrFrom4([4]byte{^octets[12], ^octets[13], ^octets[14], ^octets[15]})
+	case slices.ContainsFunc(atTheEnd, func(p netip.Prefix) bool { return p.Contains(address) }):
 		return netip.AddrFrom4([4]byte(octets[12:16]))
 	}
 	return address

@@ -51,19 +51,21 @@ func main() {
 func TestTheGoPageIsRunAsPrinted(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)
-	service := startGoPage(t, issuer.URL(), issuer.Audience())
-	untilItHasKeys(t, service, issuer)
+	service := startGoPage(t, issuer.URL())
 	now := time.Now().Unix()
+	ours := verifiertest.Claims{"aud": issuer.URL()} // as the page says
+	untilItHasKeys(t, service, issuer.Token(ours))
 	for name, c := range map[string]struct {
 		method, path, token string
 		want                int
 	}{
-		"a good token":            {"GET", "/orders", issuer.Token(verifiertest.Claims{"scope": "orders:read"}), 200},
-		"without the scope":       {"GET", "/orders", issuer.Token(verifiertest.Claims{"scope": "orders:write"}), 403},
-		"expired":                 {"GET", "/orders", issuer.ExpiredToken(), 401},
+		"a good token":            {"GET", "/orders", issuer.Token(ours), 200},
+		"for another audience":    {"GET", "/orders", issuer.Token(), 401},
+		"expired":                 {"GET", "/orders", issuer.ExpiredToken(ours), 401},
 		"none":                    {"GET", "/orders", "", 401},
-		"a second factor":         {"POST", "/payments", issuer.Token(verifiertest.Claims{"scope": "orders:pay", "acr": "urn:example:mfa", "auth_time": now}), 200},
-		"without a second factor": {"POST", "/payments", issuer.Token(verifiertest.Claims{"scope": "orders:pay", "auth_time": now}), 401},
+		"without the scope":       {"POST", "/payments", issuer.Token(ours, verifiertest.Claims{"acr": "urn:example:mfa", "auth_time": now}), 403},
+		"a second factor":         {"POST", "/payments", issuer.Token(ours, verifiertest.Claims{"scope": "orders:pay", "acr": "urn:example:mfa", "auth_time": now}), 200},
+		"without a second factor": {"POST", "/payments", issuer.Token(ours, verifiertest.Claims{"scope": "orders:pay", "auth_time": now}), 401},
 	} {
 		if got := askGoPage(t, c.method, service+c.path, c.token); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
@@ -73,10 +75,10 @@ func TestTheGoPageIsRunAsPrinted(t *testing.T) {
 
 // untilItHasKeys asks until the service no longer answers that it could not look: its first token waits two seconds for the
 // keys, which a busy machine may need for itself.
-func untilItHasKeys(t *testing.T, service string, issuer *verifiertest.Issuer) {
+func untilItHasKeys(t *testing.T, service, token string) {
 	t.Helper()
 	eventually(t, func() bool {
-		return askGoPage(t, "GET", service+"/orders", issuer.Token()) != http.StatusServiceUnavailable
+		return askGoPage(t, "GET", service+"/orders", token) != http.StatusServiceUnavailable
 	})
 }
 
@@ -98,7 +100,7 @@ func askGoPage(t *testing.T, method, address, token string) (status int) {
 }
 
 // startGoPage builds and starts the service and returns where it is.
-func startGoPage(t *testing.T, issuer, audience string) string {
+func startGoPage(t *testing.T, issuer string) string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/verify/go.md")
 	if err != nil {
@@ -115,8 +117,13 @@ func startGoPage(t *testing.T, issuer, audience string) string {
 	program := strings.NewReplacer(
 		"HANDLER", lines[2], "VERIFIER", lines[0]+lines[1], "POLICY", blocks[1],
 	).Replace(goService)
-	program = strings.NewReplacer("https://auth.example.com", issuer, "https://orders.example.com", audience).Replace(program)
+	return startProgram(t, program, issuer)
+}
 
+// startProgram builds and starts a service in Go, with the issuer of the pages replaced, and returns where it is.
+func startProgram(t *testing.T, program, issuer string) string {
+	t.Helper()
+	program = strings.NewReplacer("https://auth.example.com", issuer, "http://localhost:8080", issuer).Replace(program)
 	folder := t.TempDir()
 	source, binary := filepath.Join(folder, "main.go"), filepath.Join(folder, "orders")
 	if err := os.WriteFile(source, []byte(program), 0o600); err != nil {
@@ -125,5 +132,6 @@ func startGoPage(t *testing.T, issuer, audience string) string {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, source).CombinedOutput(); err != nil {
 		t.Fatalf("build what the page says: %v\n%s\n%s", err, out, program)
 	}
-	return "http://" + startService(t, exec.Command(binary))
+	address, _ := startService(t, exec.Command(binary))
+	return "http://" + address
 }

@@ -19,7 +19,7 @@ func TestTheConfigurationsOfTheRecipesPinIssuerAudienceAndKeys(t *testing.T) {
 	t.Parallel()
 	const (
 		issuer   = "https://auth.example.com"
-		audience = "https://orders.example.com"
+		audience = issuer // of today's tokens; README.md says so
 		keys     = issuer + "/.well-known/jwks.json"
 	)
 	for page, want := range map[string]map[string]string{

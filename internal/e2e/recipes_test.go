@@ -218,6 +218,13 @@ func nodeOptions(t *testing.T) []string {
 // waits for cool-downs; see testdata/haste.
 func (r recipe) start(t *testing.T, folder, issuer, audience string, more ...string) string {
 	t.Helper()
+	service, _ := r.run(t, folder, append([]string{"ISSUER=" + issuer, "AUDIENCE=" + audience}, more...)...)
+	return service
+}
+
+// run starts the service with these settings and returns where it is and what it logs.
+func (r recipe) run(t *testing.T, folder string, settings ...string) (service string, log *syncBuffer) {
+	t.Helper()
 	if filepath.Ext(r.main) == ".mjs" {
 		installJose(t, folder)
 	}
@@ -232,19 +239,20 @@ func (r recipe) start(t *testing.T, folder, issuer, audience string, more ...str
 	cmd := exec.Command(r.command, append(words, r.main)...)
 	cmd.Dir = folder
 	cmd.Env = append(os.Environ(), append([]string{
-		"ISSUER=" + issuer, "AUDIENCE=" + audience, "PORT=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + haste,
-	}, more...)...)
+		"PORT=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + haste,
+	}, settings...)...)
 	if r.command == "node" {
 		cmd.Env = append(cmd.Env, nodeOptions(t)...)
 	}
-	return fmt.Sprintf("http://127.0.0.1:%s/orders", startService(t, cmd))
+	port, log := startService(t, cmd)
+	return fmt.Sprintf("http://127.0.0.1:%s/orders", port), log
 }
 
 // startService starts a service, which is killed in the end, and returns the first line
-// that it prints: where it listens.
-func startService(t *testing.T, cmd *exec.Cmd) string {
+// that it prints, which is where it listens, and what it logs on stderr.
+func startService(t *testing.T, cmd *exec.Cmd) (said string, log *syncBuffer) {
 	t.Helper()
-	log := &syncBuffer{}
+	log = &syncBuffer{}
 	cmd.Stderr = log
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -268,7 +276,7 @@ func startService(t *testing.T, cmd *exec.Cmd) string {
 		t.Fatalf("%s did not listen within %s: %v\n%s", cmd, patience, err, log)
 	}
 	go func() { _, _ = lines.WriteTo(log) }() // or it would stop at a full pipe
-	return strings.TrimSpace(first)
+	return strings.TrimSpace(first), log
 }
 
 // python is one that has PyJWT: on Debian that of the system, whatever else is on the PATH.

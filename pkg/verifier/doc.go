@@ -1,9 +1,11 @@
 // Package verifier checks the access tokens of one issuer for one audience, offline, against the keys and the status lists
 // that the issuer publishes.
 //
-//	v, err := verifier.New("https://auth.example.com", "https://orders.example.com")
-//	mux.Handle("GET /orders", v.Require("orders:read")(orders))
+//	v, err := verifier.New("https://auth.example.com", "https://auth.example.com") // the issuer and the audience
+//	mux.Handle("GET /orders", v.Require()(orders))
 //	token := verifier.FromContext(r.Context())
+//
+// Tokens of mintmark are for its issuer, unless MINTMARK_AUDIENCE names another audience, and have no scope yet.
 //
 // It protects one invariant: a [Token] exists only for a compact JWS of type at+jwt that the issuer signed with the key
 // that the header names, by the one algorithm of that key (RS256, or others by option), for this audience, that has not

@@ -12,12 +12,12 @@ import (
 )
 
 func Example() {
-	v, err := verifier.New("https://auth.example.com", "https://orders.example.com")
+	v, err := verifier.New("https://auth.example.com", "https://auth.example.com")
 	if err != nil {
 		panic(err)
 	}
 	router := gin.New()
-	router.GET("/orders", verifiergin.Require(v, "orders:read"), func(c *gin.Context) {
+	router.GET("/orders", verifiergin.Require(v), func(c *gin.Context) {
 		token := verifiergin.Token(c)
 		c.String(http.StatusOK, "orders of %s, asked for by %s", token.Subject, token.ClientID)
 	})
@@ -25,5 +25,5 @@ func Example() {
 	answer := httptest.NewRecorder()
 	router.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/orders", nil))
 	fmt.Println(answer.Code, answer.Header().Get("WWW-Authenticate"))
-	// Output: 401 Bearer realm="https://orders.example.com"
+	// Output: 401 Bearer realm="https://auth.example.com"
 }

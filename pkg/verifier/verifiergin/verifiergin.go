@@ -1,6 +1,6 @@
 // Package verifiergin puts pkg/verifier in front of the handlers of a Gin engine.
 //
-//	router.GET("/orders", verifiergin.Require(v, "orders:read"), listOrders)
+//	router.GET("/orders", verifiergin.Require(v), listOrders)
 //
 // It wraps [verifier.Verifier.Require], so its answers are the same to the byte.
 package verifiergin

@@ -14,13 +14,12 @@ import (
 )
 
 func Example() {
-	v, err := verifier.New("https://auth.example.com", "https://orders.example.com")
+	v, err := verifier.New("https://auth.example.com", "https://auth.example.com")
 	if err != nil {
 		panic(err)
 	}
 	guard := verifiergrpc.New(v, verifiergrpc.Rules{
-		"/orders.v1.Orders/List":   verifiergrpc.Needs("orders:read"),
-		"/orders.v1.Orders/Place":  verifiergrpc.Needs("orders:read", "orders:write"),
+		"/orders.v1.Orders/*":      verifiergrpc.Needs(),
 		"/grpc.health.v1.Health/*": verifiergrpc.Open(),
 	})
 	server := grpc.NewServer(grpc.UnaryInterceptor(guard.Unary), grpc.StreamInterceptor(guard.Stream))
@@ -30,8 +29,7 @@ func Example() {
 	// not registered yet.
 	fmt.Println(guard.Check(server))
 	// Output:
-	// the rule for /orders.v1.Orders/List is for no method of this server
-	// the rule for /orders.v1.Orders/Place is for no method of this server
+	// the rule for /orders.v1.Orders/* is for no method of this server
 }
 
 // A streaming handler that waits looks at the context, which ends with the token that the stream was begun with.

@@ -1,8 +1,7 @@
 // Package verifiergrpc puts pkg/verifier in front of the methods of a gRPC server.
 //
 //	guard := verifiergrpc.New(v, verifiergrpc.Rules{
-//		"/orders.v1.Orders/List":   verifiergrpc.Needs("orders:read"),
-//		"/orders.v1.Orders/Place":  verifiergrpc.Needs("orders:write"),
+//		"/orders.v1.Orders/*":      verifiergrpc.Needs(),
 //		"/grpc.health.v1.Health/*": verifiergrpc.Open(),
 //	})
 //	server := grpc.NewServer(grpc.UnaryInterceptor(guard.Unary), grpc.StreamInterceptor(guard.Stream))

@@ -24,7 +24,7 @@ func (a *App) wrap(h http.Handler) http.Handler {
 	if a.tracing == nil {
 		return h
 	}
-	return a.tracing.Handler(h)
+	return a.tracing.Handler(h, a.api.FromTrustedProxy)
 }
 
 // door is a listener with the server that answers on it.

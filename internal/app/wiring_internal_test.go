@@ -13,6 +13,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/config"
+	"github.com/mintmark-auth/mintmark/internal/forwarded"
 	"github.com/mintmark-auth/mintmark/internal/httpapi"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
@@ -37,7 +38,7 @@ func TestEverySettingReachesWhatItIsFor(t *testing.T) {
 			LoginRate                               ratelimit.Rate
 			Rates                                   httpapi.Rates
 			Registration                            bool
-			Proxies                                 []netip.Prefix
+			Proxies                                 forwarded.Proxies
 			Origins                                 []string
 			Keys                                    keyring.Policy
 		}
@@ -122,6 +123,7 @@ func TestTheMetricsTellHowTheAuthorityIs(t *testing.T) {
 			"mintmark_status_list_lead_seconds":              "0",
 			`mintmark_clock_offset_seconds{clock="machine"}`: "0",
 			"mintmark_http_connections":                      "0",
+			"mintmark_forwarded_unreadable":                  "0",
 			"mintmark_http_requests_in_flight":               "1", // the one that asks
 			`mintmark_logins_total{outcome="error"}`:         "",
 		})

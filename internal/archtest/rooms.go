@@ -50,7 +50,7 @@ func Rooms() []Room {
 		{Path: "internal/config", Ours: []string{"internal/duration", "internal/secret", "internal/storeurl", "internal/text"}, Never: pure},
 		{Path: "internal/config/configdoc", Ours: []string{"internal/config"}, Never: pure},
 		{Path: "internal/httpapi", Never: []string{pgx, goRedis, jwx, sqlPkg, sqliteGo}, Ours: []string{
-			"api", "internal/authority", "internal/client", "internal/etag", "internal/httpapi/guard", "internal/keyring", "internal/oauth", "internal/ratelimit", "internal/revocation", "internal/secret", "internal/subscriber", "internal/text", "internal/user"}},
+			"api", "internal/authority", "internal/client", "internal/etag", "internal/forwarded", "internal/httpapi/guard", "internal/keyring", "internal/oauth", "internal/ratelimit", "internal/revocation", "internal/secret", "internal/subscriber", "internal/text", "internal/user"}},
 		{Path: "internal/httpapi/guard", Never: []string{pgx, goRedis, jwx, sqlPkg, sqliteGo}},
 		{Path: "internal/authority", Never: pure, Ours: append([]string{"internal/oauth", "internal/subscriber", "internal/token"}, kept...)},
 		{Path: "internal/oauth", Ours: []string{"internal/text"}, Only: []string{"none"}},
@@ -70,6 +70,7 @@ func Rooms() []Room {
 		{Path: "internal/etag", Only: []string{"none"}},
 		{Path: "internal/clock", Only: []string{"none"}},
 		{Path: "internal/subscriber", Only: []string{"none"}},
+		{Path: "internal/forwarded", Only: []string{"none"}},
 		{Path: "internal/dial", Never: pure},
 		{Path: "internal/storeurl", Ours: []string{"internal/duration", "internal/secret"}, Only: []string{"none"}},
 		{Path: "internal/private", Only: []string{"golang.org/x/sys"}},

@@ -8,6 +8,7 @@ package audit
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -69,6 +70,15 @@ type Event struct {
 // New returns an event of the given kind with a fresh id.
 func New(kind Kind, by Actor) Event {
 	return Event{ID: uuid.Must(uuid.NewV7()).String(), Kind: kind, Actor: by}
+}
+
+// With returns the event with further facts in a map of its own.
+func (e Event) With(facts map[string]string) Event {
+	detail := make(map[string]string, len(e.Detail)+len(facts))
+	maps.Copy(detail, e.Detail)
+	maps.Copy(detail, facts)
+	e.Detail = detail
+	return e
 }
 
 // OfSession returns a copy of the event that concerns one session: a change that

@@ -13,6 +13,7 @@ type Origin struct {
 	Subscriber string // the address as limits count it
 	UserAgent  string
 	RequestID  string
+	Trace      string // the id of the trace that the request belongs to, or ""
 }
 
 // Caller is an authenticated client and where its request came from. Every verb takes one,
@@ -49,5 +50,8 @@ func (c Caller) Refused() error {
 func (c Caller) event(kind audit.Kind, by audit.Actor) audit.Event {
 	e := audit.New(kind, by)
 	e.Address, e.UserAgent, e.RequestID = c.from.Address, c.from.UserAgent, c.from.RequestID
+	if c.from.Trace != "" {
+		e.Detail = map[string]string{"trace": c.from.Trace}
+	}
 	return e
 }

@@ -47,13 +47,13 @@ func (p presented) event(kind audit.Kind, f finding) audit.Event {
 	e := p.by.event(kind, audit.ByClient(p.standing.ClientID))
 	e.At = p.clocks.Reliable()
 	e.UserID, e.ClientID, e.SessionID = p.standing.UserID, p.standing.ClientID, p.standing.ID
-	e.Detail = map[string]string{
+	e = e.With(map[string]string{
 		"verdict":          f.Verdict.String(),
 		"generation":       decimal(p.Generation),
 		"issued_at":        p.IssuedAt.UTC().Format(time.RFC3339),
 		"login_address":    p.standing.Address,
 		"login_user_agent": p.standing.UserAgent,
-	}
+	})
 	if f.current > 0 {
 		e.Detail["current"] = decimal(f.current)
 		e.Detail["gap"] = decimal(max(p.Generation, f.current) - min(p.Generation, f.current))

@@ -140,8 +140,7 @@ func (a *Authority) endedBy(by Caller, own session.Standing) audit.Event {
 	e := by.event(audit.SessionRevoked, audit.ByUser(own.UserID))
 	e.At = a.Clocks.At(own.Now).Reliable()
 	e.UserID = own.UserID
-	e.Detail = map[string]string{"by_session": own.ID}
-	return e
+	return e.With(map[string]string{"by_session": own.ID})
 }
 
 // livePair finds the session of a pair whose refresh token would be granted if it were

@@ -149,7 +149,7 @@ func keys() []key {
 			help:    "registrations per address; off for none",
 			binding: bind(func(c *Config) *Rate { return &c.RateRegister }, parseRate, Rate.String)},
 		{name: "MINTMARK_TRUSTED_PROXIES", kind: "networks", derived: "none",
-			help:    "addresses and networks of proxies whose X-Forwarded-For is trusted, separated by commas",
+			help:    "addresses and networks of proxies that are believed whose request they pass on (X-Forwarded-For, else Forwarded), separated by commas",
 			binding: proxiesBinding()},
 		{name: "MINTMARK_CORS_ORIGINS", kind: "origins", derived: "none",
 			help:    "origins whose pages may call the JSON API, like https://app.example.com, separated by commas; /oauth/ and the documents are for pages of every origin",

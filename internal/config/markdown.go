@@ -89,7 +89,24 @@ const markdownRules = `
 - ` + "`MINTMARK_KEYS_ROTATE_EVERY` ≥ 2 × `MINTMARK_KEYS_PUBLISH_AHEAD`" + `.
 - ` + "`MINTMARK_KEYS_PUBLISH_AHEAD` ≥ `MINTMARK_ACCESS_TOKEN_TTL`" + `.
 - ` + "`MINTMARK_KEYS_RETAIN` ≥ `MINTMARK_ACCESS_TOKEN_TTL`" + ` + 6m.
-- CORS origins are exact: no ` + "`*`, no `null`" + `, no default port. Trusted proxies name no ` + "`/0`" + `.
+- CORS origins are exact: no ` + "`*`, no `null`" + `, no default port. Trusted proxies name
+  no ` + "`/0`" + `, and together not more than half of the public addresses of IPv4 or IPv6.
+
+## Behind a proxy
+mintmark counts callers by address. It believes a proxy that ` + "`MINTMARK_TRUSTED_PROXIES`" + ` names, and nobody else, whose
+request it passes on. It reads ` + "`X-Forwarded-For`" + ` from right to left, and passes over trusted proxies; the first other
+address is the caller's. Entries may have a port (` + "`203.0.113.9:51234`" + `, ` + "`[2001:db8::1]:443`" + `) and quotes. If the request
+has no ` + "`X-Forwarded-For`" + `, ` + "`Forwarded`" + ` (RFC 7239) counts; if it has both, ` + "`Forwarded`" + ` is ignored. So let your proxy set
+one of them, and remove the other from what clients send.
+
+If an entry can't be read, or is ` + "`unknown`" + `, the address of the proxy that has added it counts: what stands further left
+may be invented. ` + "`mintmark_forwarded_unreadable`" + ` counts such requests, and the first is a warning in the log. The log
+also warns once of an ` + "`X-Forwarded-For`" + ` or ` + "`Forwarded`" + ` from a peer that is no trusted proxy.
+
+A trusted proxy may name the request, too. Its ` + "`X-Request-Id`" + ` (up to 128 letters, digits and ` + "`-_:=+/@`" + `) is the id in the
+log, in events, traces and the answer, and ` + "`mintmark explain`" + ` finds it. Its ` + "`traceparent`" + ` puts the request into the
+proxy's trace, and the log and events have the id of the trace. From anybody else both are ignored. A proxy that passes
+them on lets clients choose them: let it set or remove them, as [nginx.conf](../deploy/nginx.conf) does.
 
 ## Connections
 A balancer must give up an idle connection before mintmark does, or it may send a request just as mintmark closes. The

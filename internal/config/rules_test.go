@@ -88,6 +88,13 @@ func TestMalformedValuesAreRefused(t *testing.T) {
 		{"proxies are addresses", "TRUSTED_PROXIES=lb.internal", "neither an IP address nor a network"},
 		{"proxies are not everybody", "TRUSTED_PROXIES=0.0.0.0/0", "trusts every address"},
 		{"proxies are not every IPv6", "TRUSTED_PROXIES=::/0", "trusts every address"},
+		{"proxies are not everybody in halves", "TRUSTED_PROXIES=0.0.0.0/1,128.0.0.0/1", "trust most addresses"},
+		{"proxies are not every IPv6 in halves", "TRUSTED_PROXIES=8000::/1,10.0.0.0/8,::/1", "trust most addresses"},
+		{"proxies are not all who are public", "TRUSTED_PROXIES=2000::/3", "trust most addresses"},
+		{"proxies are not all who are public, in parts", "TRUSTED_PROXIES=2000::/4,3000::/5,3800::/6", "trust most addresses"},
+		{"proxies are not everybody but a few", "TRUSTED_PROXIES=0.0.0.0/1,128.0.0.0/2,192.0.0.0/3", "trust most addresses"},
+		{"proxies are not everybody in nested networks", "TRUSTED_PROXIES=10.0.0.0/8,0.0.0.0/2,64.0.0.0/2,0.0.0.0/1,128.0.0.0/4,128.0.0.0/3", "trust most addresses"},
+		{"proxies are not everybody in small networks", "TRUSTED_PROXIES=" + numbered(99, "%d.0.0.0/8") + ",128.0.0.0/3", "trust most addresses"},
 		{"networks are exact", "TRUSTED_PROXIES=10.1.0.0/8", "write 10.0.0.0/8"},
 		{"origins have no wildcard", "CORS_ORIGINS=*", "pages of other sites"},
 		{"origins have no partial wildcard", "CORS_ORIGINS=https://*.example.com", "pages of other sites"},
@@ -138,6 +145,7 @@ func TestValuesAtTheirBoundsAreAccepted(t *testing.T) {
 		"ISSUER=http://127.0.0.1:1", "ISSUER=http://[::1]:65535", "ISSUER=https://a.example:8443", "HTTP_ADDR=[::1]:1", "HTTP_ADDR=localhost:0", "HTTP_ADDR=LocalHost:0", "HTTP_ADDR=127.255.255.254:1", "HTTP_ADDR=[::ffff:127.0.0.1]:1",
 		"RATE_LOGIN=off", "RATE_LOGIN=1/s,off", "RATE_TOKEN=1000000/h", "CORS_ORIGINS=http://[::1]:3000",
 		"CORS_ORIGINS=" + numbered(100, "https://h%d.example"), "TRUSTED_PROXIES=" + numbered(100, "10.0.0.%d"),
+		"TRUSTED_PROXIES=0.0.0.0/1,10.0.0.0/8,10.0.0.0/8", "TRUSTED_PROXIES=8000::/1,2000::/4", "TRUSTED_PROXIES=" + numbered(99, "%d.0.0.0/8") + ",128.0.0.0/4",
 		"AUDIENCE=" + strings.Repeat("x", 255), "DATA_DIR=" + strings.Repeat("x", 64<<10),
 	} {
 		given{env: []string{"MINTMARK_" + env}}.mustLoad(t)

@@ -85,7 +85,9 @@ func forgedForwarding(t *testing.T, shared *authority) {
 		{"a zone", proxied, []string{"fe80::1%eth0"}, "fe80::1"},
 		{"a malformed one behind", proxied, []string{"203.0.113.5, garbage"}, "127.0.0.1"},
 		{"a malformed one before", proxied, []string{"garbage, 203.0.113.5"}, "203.0.113.5"},
-		{"a port", proxied, []string{"203.0.113.5:80"}, "127.0.0.1"},
+		{"a port", proxied, []string{"203.0.113.5:80"}, "203.0.113.5"},
+		{"a port of IPv6", proxied, []string{`6.6.6.6, "[2001:db8::1]:443", 10.1.2.3:8080`}, "2001:db8::1"},
+		{"an unreadable one in the middle", proxied, []string{"6.6.6.6, unknown, 10.1.2.3"}, "10.1.2.3"},
 		{"a line in the log", proxied, []string{"203.0.113.5\t\",\"status\":\"forged"}, "127.0.0.1"},
 	}
 	for _, test := range tests {

@@ -4,11 +4,12 @@ import "net"
 
 // What the tests look at from outside.
 var (
-	ParseStrings  = parseStrings
-	ClientAddress = clientAddress
-	LimitAddress  = limitAddress
-	MatchesETag   = matchesETag
-	ErrRequest    = errRequest
+	ParseStrings = parseStrings
+	IsRequestID  = isRequestID
+	TraceID      = traceID
+	LimitAddress = limitAddress
+	MatchesETag  = matchesETag
+	ErrRequest   = errRequest
 )
 
 // StrictConn is a connection that refuses ambiguous framing.

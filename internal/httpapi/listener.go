@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/forwarded"
 )
 
 // Listener guards a listener: it refuses ambiguous requests (wire.go), and bounds
@@ -19,7 +21,7 @@ import (
 type Listener struct {
 	net.Listener
 	places  *places
-	trusted []netip.Prefix
+	trusted forwarded.Proxies
 	last    []net.Conn // those that are still let in after Stop; of the goroutine that accepts
 
 	mu   sync.Mutex
@@ -28,7 +30,7 @@ type Listener struct {
 
 // NewListener returns the guarded listener with a bounded number of connections, half of them
 // for one subscriber.
-func NewListener(l net.Listener, most int, trusted []netip.Prefix) *Listener {
+func NewListener(l net.Listener, most int, trusted forwarded.Proxies) *Listener {
 	return &Listener{Listener: l, places: newPlaces(most), trusted: trusted, idle: idle{by: make(map[string]*queue)}}
 }
 
@@ -124,7 +126,7 @@ func (l *Listener) Busy() int {
 
 func (l *Listener) subscriberOf(remote net.Addr) string {
 	address, err := netip.ParseAddrPort(remote.String())
-	if err != nil || within(address.Addr().Unmap(), l.trusted) {
+	if err != nil || l.trusted.Trusted(address.Addr()) {
 		return "" // not counted apart
 	}
 	return limitAddress(address.Addr().Unmap().WithZone("").String())

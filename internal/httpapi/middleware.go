@@ -12,10 +12,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 )
-
-const requestIDKey = "mintmark.request-id"
 
 // Bounds on what a request may carry before its body; the server's own limit on
 // the whole header block is larger.
@@ -30,8 +27,9 @@ const (
 func (s *Server) observe(c *gin.Context) {
 	begun := time.Now()
 	s.Observer.Began()
-	c.Set(requestIDKey, uuid.Must(uuid.NewV7()).String())
-	c.Header("X-Request-Id", requestID(c))
+	caller := s.callerOf(c.Request)
+	s.noteHearsay(c.Request, caller)
+	nameRequest(c, caller.Trusted)
 	c.Next()
 
 	route := c.FullPath()
@@ -44,11 +42,15 @@ func (s *Server) observe(c *gin.Context) {
 	if c.Writer.Status() == http.StatusNotModified { // not logged: followers of a list ask every few seconds
 		level = slog.LevelDebug
 	}
-	s.Log.Log(c.Request.Context(), level, "served", "method", knownMethod(c.Request.Method), "route", route, "status", c.Writer.Status(),
-		"took_ms", float64(took.Microseconds())/1000, "address", s.addressOf(c), "request", requestID(c))
+	about := []any{
+		"method", knownMethod(c.Request.Method), "route", route, "status", c.Writer.Status(),
+		"took_ms", float64(took.Microseconds()) / 1000, "address", s.addressOf(c), "request", requestID(c),
+	}
+	if trace := traceOf(c); trace != "" {
+		about = append(about, "trace", trace)
+	}
+	s.Log.Log(c.Request.Context(), level, "served", about...)
 }
-
-func requestID(c *gin.Context) string { return c.GetString(requestIDKey) }
 
 // knownMethod keeps what callers invent out of logs and metrics.
 func knownMethod(method string) string {

@@ -10,12 +10,12 @@ package httpapi
 import (
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/api"
 	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/forwarded"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/oauth"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
@@ -32,7 +32,7 @@ type Config struct {
 	Limits         ratelimit.Store // shared by the replicas
 	LocalLimits    ratelimit.Store // of this process
 	Rates          Rates
-	TrustedProxies []netip.Prefix
+	TrustedProxies forwarded.Proxies
 	CORSOrigins    []string
 	Observer       Observer
 	Metrics        http.Handler
@@ -61,6 +61,7 @@ type Server struct {
 	metadata document
 	openapi  document
 	waiters  *places // who waits for a status list
+	hearsay  hearsay
 }
 
 // New returns the transport over its parts.

@@ -40,15 +40,23 @@ func StartTracing(ctx context.Context, version string) (*Tracing, error) {
 	return &Tracing{provider: trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(about))}, nil
 }
 
-// Handler wraps a handler in spans that say nothing of the path, which may hold
-// anything.
-func (t *Tracing) Handler(next http.Handler) http.Handler {
+// Handler wraps a handler in spans that say nothing of the path, which may hold anything, and tell the id that the
+// handler gives to the request. Spans belong to the caller's trace if it is trusted; else what it says is ignored.
+func (t *Tracing) Handler(next http.Handler, trusted func(*http.Request) bool) http.Handler {
 	hidden := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		span.SpanFromContext(r.Context()).SetAttributes(attribute.String("url.path", "REDACTED")) // otelhttp has set the one that was sent
+		about := span.SpanFromContext(r.Context())
+		about.SetAttributes(attribute.String("url.path", "REDACTED")) // otelhttp has set the one that was sent
 		next.ServeHTTP(w, r)
+		about.SetAttributes(attribute.String("mintmark.request_id", w.Header().Get("X-Request-Id")))
 	})
-	return otelhttp.NewHandler(hidden, "http", otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(propagation.TraceContext{}),
-		otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return true })) // a caller's trace is a link, never the parent
+	traced := otelhttp.NewHandler(hidden, "http", otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(propagation.TraceContext{}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !trusted(r) || len(r.Header.Values("Traceparent")) > 1 {
+			r.Header.Del("Traceparent")
+			r.Header.Del("Tracestate")
+		}
+		traced.ServeHTTP(w, r)
+	})
 }
 
 // Postgres returns the tracer of a Postgres pool: the kind of a statement, never

@@ -51,7 +51,7 @@ func TestSpansSayWhatWasDoneAndNothingThatWasSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const sent, theirs = "tOkEn-in-the-path", "0af7651916cd43dd8448eb211c80319c"
+	const sent, theirs, proxys = "tOkEn-in-the-path", "0af7651916cd43dd8448eb211c80319c", "11111111111111111111111111111111"
 
 	client := redis.NewClient(&redis.Options{Addr: strings.TrimPrefix(server.URL, "http://"), MaxRetries: -1})
 	defer client.Close()
@@ -65,8 +65,9 @@ func TestSpansSayWhatWasDoneAndNothingThatWasSent(t *testing.T) {
 		started := postgres.TraceQueryStart(r.Context(), nil, pgx.TraceQueryStartData{SQL: "SELECT '" + sent + "'", Args: []any{sent}})
 		postgres.TraceQueryEnd(started, nil, pgx.TraceQueryEndData{})
 		_ = client.Set(r.Context(), "key", sent, 0).Err() // the server that answers does not speak Redis
+		w.Header().Set("X-Request-Id", "id-of-the-request")
 		w.WriteHeader(http.StatusTeapot)
-	}))
+	}), func(r *http.Request) bool { return r.RemoteAddr == "proxy" })
 	request := httptest.NewRequestWithContext(ctx, http.MethodGet, "/"+sent, nil)
 	request.Header.Set("traceparent", "00-"+theirs+"-b7ad6b7169203331-01")
 	answer := httptest.NewRecorder()
@@ -74,22 +75,33 @@ func TestSpansSayWhatWasDoneAndNothingThatWasSent(t *testing.T) {
 	if answer.Code != http.StatusTeapot || !inside.IsValid() || inside.TraceID().String() == theirs {
 		t.Errorf("status %d in the trace %s; want the handler's, in a trace of its own", answer.Code, inside.TraceID())
 	}
+	request.RemoteAddr = "proxy"
+	request.Header.Set("traceparent", "00-"+proxys+"-b7ad6b7169203331-01")
+	handler.ServeHTTP(httptest.NewRecorder(), request)
+	if inside.TraceID().String() != proxys {
+		t.Errorf("a trusted proxy's request is in the trace %s, want %s", inside.TraceID(), proxys)
+	}
+	request.Header.Add("traceparent", "00-"+theirs+"-b7ad6b7169203331-01")
+	handler.ServeHTTP(httptest.NewRecorder(), request)
+	if got := inside.TraceID().String(); got == proxys || got == theirs {
+		t.Errorf("of two traces, %s was believed", got)
+	}
 	if err := tracing.Stop(ctx); err != nil {
 		t.Fatal(err)
 	}
-	link, err := hex.DecodeString(theirs)
+	strangers, err := hex.DecodeString(theirs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, said := range []string{
 		"mintmark", "service.version", "v1.2.3-test", "from-the-environment", "telemetry.sdk.name",
-		"url.path", "REDACTED", "SELECT", "set", string(link),
+		"url.path", "REDACTED", "SELECT", "set", "mintmark.request_id", "id-of-the-request",
 	} {
 		if !c.heard(said) {
 			t.Errorf("the spans lack %q", said)
 		}
 	}
-	if c.heard(sent) {
+	if c.heard(sent) || c.heard(string(strangers)) {
 		t.Error("the spans hold what was sent")
 	}
 }

@@ -16,7 +16,7 @@ func (a *Authority) Register(ctx context.Context, by Caller, r user.Registration
 	if err := by.Refused(); err != nil {
 		return err
 	}
-	accounts := Accounts{Users: a.Users, Rules: a.Password, Hasher: a.Hasher}
+	accounts := Accounts{Users: a.Users, Rules: a.Password, Hasher: a.Hasher.For(user.Claim{Networks: by.from.Networks()})}
 	_, err := accounts.Register(ctx, r, by.event(audit.UserRegistered, audit.Actor{})) // Register sets the actor
 	return err
 }

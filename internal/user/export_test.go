@@ -1,6 +1,9 @@
 package user
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Derive stands in for argon2.IDKey.
 type Derive = func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
@@ -10,7 +13,7 @@ type Derive = func(password, salt []byte, time, memory uint32, threads uint8, ke
 func (h *Hasher) WatchDerive(watch func(Derive) Derive) { h.derive = watch(h.derive) }
 
 // Queued is the number of callers that wait for a slot.
-func (h *Hasher) Queued() int { return len(h.queue) }
+func (h *Hasher) Queued() int { return h.turns.queued() }
 
 // WaitersPerSlot is the length of the queue for each slot.
 const WaitersPerSlot = waitersPerSlot
@@ -41,4 +44,25 @@ func RefusalAfter(params Params, took ...time.Duration) time.Duration {
 		told = m.note(params, time.Unix(0, 0), t)
 	}
 	return told.Sub(time.Unix(0, 0))
+}
+
+// Leaves is which of those who wait has to leave.
+func Leaves(waiting []Claim) int { return leaves(waiting) }
+
+// Order is in which order those who wait are served, if nobody joins them.
+func Order(waiting []Claim) []int {
+	var order []int
+	s, left := served{}, slices.Clone(waiting)
+	places := make([]int, len(waiting))
+	for i := range places {
+		places[i] = i
+	}
+	for turn := 1; len(left) > 0; turn++ {
+		at := s.next(left)
+		c := left[at]
+		order = append(order, places[at])
+		left, places = slices.Delete(left, at, at+1), slices.Delete(places, at, at+1)
+		s = s.after(c, turn, left)
+	}
+	return order
 }

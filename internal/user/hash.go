@@ -25,24 +25,20 @@ var (
 const (
 	saltSize = 16 // octets, RFC 9106 §3.1
 	keySize  = 32
-	// waitersPerSlot bounds the queue. What lies beyond it could not be served
-	// within any wait a person accepts.
-	waitersPerSlot = 64
 )
 
 // Hasher hashes and compares passwords with argon2id (RFC 9106), at most as many
 // at once as it has slots: each takes Params.MemoryKiB and a core. The rest
-// queue for a bounded time, first come first served. Passwords must be prepared
-// by [PreparePassword]. It is safe for concurrent use.
+// wait for a bounded time, and the networks that they come from take turns. Passwords must
+// be prepared by [PreparePassword]. It is safe for concurrent use.
 type Hasher struct {
 	params Params
 	wait   time.Duration
 	nobody string // a hash that no password has, with params
 
-	slots chan struct{} // one element per running hash
-	queue chan struct{} // one element per waiting caller
-
-	metronome metronome // when refusals are told
+	claim     Claim // of those it hashes for
+	turns     *turns
+	metronome *metronome // when refusals are told
 
 	// derive is argon2.IDKey; tests watch it.
 	derive func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
@@ -59,13 +55,21 @@ func NewHasher(params Params, slots int, wait time.Duration) (*Hasher, error) {
 	}
 	nobody := phc{params: params, salt: randomBytes(saltSize), key: randomBytes(keySize)}
 	return &Hasher{
-		params: params,
-		wait:   wait,
-		nobody: nobody.String(),
-		slots:  make(chan struct{}, slots),
-		queue:  make(chan struct{}, slots*waitersPerSlot),
-		derive: argon2.IDKey,
+		params:    params,
+		wait:      wait,
+		nobody:    nobody.String(),
+		turns:     newTurns(slots),
+		metronome: &metronome{},
+		derive:    argon2.IDKey,
 	}, nil
+}
+
+// For returns the same hasher, with the same slots, for passwords of one caller. The hasher that NewHasher makes is for
+// one stranger.
+func (h *Hasher) For(claim Claim) *Hasher {
+	its := *h
+	its.claim = claim
+	return &its
 }
 
 // Hash gives a PHC string to store. ErrBusy, and the context's error.
@@ -144,47 +148,13 @@ func (h *Hasher) stale(hash phc) bool {
 
 // run derives the key in a slot of its own. If it is the wrong one, that is told at the time it returns.
 func (h *Hasher) run(ctx context.Context, hash phc, password string, size int) ([]byte, time.Time, error) {
-	if err := h.acquire(ctx); err != nil {
+	if err := h.turns.acquire(ctx, h.claim, h.wait); err != nil {
 		return nil, time.Time{}, err
 	}
-	defer func() { <-h.slots }()
+	defer h.turns.release()
 	p, began := hash.params, time.Now()
 	key := h.derive([]byte(password), hash.salt, p.Time, p.MemoryKiB, p.Threads, uint32(size))
 	return key, h.metronome.note(p, began, time.Since(began)), nil
-}
-
-// acquire takes a slot. Nobody overtakes those who wait: senders on a full
-// channel are served in order, and a slot is free for newcomers only when there
-// are none.
-func (h *Hasher) acquire(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case h.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case h.queue <- struct{}{}:
-		defer func() { <-h.queue }()
-	default:
-		return ErrBusy
-	}
-	timeout := time.NewTimer(h.wait)
-	defer timeout.Stop()
-	select {
-	case h.slots <- struct{}{}:
-	case <-timeout.C:
-		return ErrBusy
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if err := ctx.Err(); err != nil { // the caller left just when a slot came free
-		<-h.slots
-		return err
-	}
-	return nil
 }
 
 func randomBytes(n int) []byte {

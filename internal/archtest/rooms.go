@@ -42,7 +42,7 @@ func Rooms() []Room {
 		{Path: "internal/weather", Ours: []string{"pkg/verifier"}, Only: []string{"none"}},
 		{Path: "internal/cli", Never: []string{gin, pgx, goRedis, jwx, sqlPkg}, Ours: []string{
 			"api", "db", "internal/app", "internal/audit", "internal/authority", "internal/client", "internal/config", "internal/duration", "internal/keyring", "internal/operator",
-			"internal/secret", "internal/session", "internal/telemetry", "internal/torture", "internal/user", "internal/version", "internal/weather", "pkg/verifier"}},
+			"internal/secret", "internal/session", "internal/telemetry", "internal/text", "internal/torture", "internal/user", "internal/version", "internal/weather", "pkg/verifier"}},
 		{Path: "internal/operator", Never: pure, Ours: append([]string{"internal/authority"}, kept...)},
 		{Path: "internal/torture", Only: []string{"none"}},
 		{Path: "internal/app", Never: []string{gin, jwx}, Ours: append([]string{
@@ -63,7 +63,7 @@ func Rooms() []Room {
 		{Path: "internal/token", Never: []string{gin, pgx, goRedis, sqlPkg, sqliteGo, "net/http"}},
 		{Path: "internal/ratelimit", Ours: []string{"internal/subscriber"}, Never: pure},
 		{Path: "internal/audit", Ours: []string{"internal/text"}, Never: pure},
-		{Path: "internal/telemetry", Never: []string{gin, jwx, sqlPkg}},
+		{Path: "internal/telemetry", Ours: []string{"internal/text"}, Never: []string{gin, jwx, sqlPkg}},
 		{Path: "internal/secret", Only: []string{"none"}},
 		{Path: "internal/text", Only: []string{"none"}},
 		{Path: "internal/duration", Only: []string{"none"}},

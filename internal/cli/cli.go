@@ -2,12 +2,14 @@
 //
 // It makes three promises to users and scripts: every error is one line on stderr that says what is wrong and how to
 // fix it; the exit code is the kind of failure (only exit.go decides it); and the output on stdout is a table for
-// people or JSON for programs. It never takes a secret from the command line or prints one.
+// people or JSON for programs, in which no character of a stranger reaches the terminal as a command. It never takes a
+// secret from the command line or prints one.
 //
 // It opens no store and no listener itself; package app does.
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -15,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mintmark-auth/mintmark/internal/config"
+	"github.com/mintmark-auth/mintmark/internal/text"
 	"github.com/mintmark-auth/mintmark/internal/version"
 )
 
@@ -31,13 +34,16 @@ type Process struct {
 // Run carries out the command line and returns the exit code. When ctx ends the
 // command ends in order.
 func Run(ctx context.Context, p Process) int {
-	stdout := &written{Writer: p.Stdout}
-	s := &shell{program: callable(p.Program), environ: p.Environ, stdin: p.Stdin, stdout: stdout, stderr: p.Stderr, output: formatTable}
+	stdout, canvas := &written{Writer: text.NewVisibleWriter(p.Stdout)}, &written{Writer: p.Stdout}
+	s := &shell{
+		program: callable(p.Program), environ: p.Environ, stdin: p.Stdin,
+		stdout: stdout, stderr: text.NewVisibleWriter(p.Stderr), canvas: canvas, progress: p.Stderr, output: formatTable,
+	}
 	root := newRoot(s)
 	root.SetArgs(p.Args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		err = stdout.failed
+		err = cmp.Or(stdout.failed, canvas.failed)
 	}
 	if err == nil {
 		return exitOK
@@ -53,9 +59,12 @@ type shell struct {
 	program string // what to type to call it again
 	environ []string
 	stdin   io.Reader
-	stdout  io.Writer
+	stdout  io.Writer // what can't be seen is escaped on the way, whoever wrote it; so on stderr
 	stderr  io.Writer
 	output  format
+
+	canvas   io.Writer // stdout as it is, for what paint has painted
+	progress io.Writer // stderr as it is, for lines that are written over
 }
 
 // config reads the configuration. Its error is a config.Problems.

@@ -124,7 +124,7 @@ func TestAnErrorIsOneLineWithoutControlCharacters(t *testing.T) {
 	t.Parallel()
 	hostile := errors.Join(errors.New("first\x1b[2J"), errors.New("second\r\u202egnp.exe"))
 	got := cli.Complaints(hostile)
-	if len(got) != 1 || got[0] != "first\uFFFD[2J; second\uFFFD\uFFFDgnp.exe" {
+	if len(got) != 1 || got[0] != `first\u001b[2J; second\u000d\u202egnp.exe` {
 		t.Errorf("got %q", got)
 	}
 	problems := config.Problems{{Key: "A", What: "x", Mend: "y"}, {Key: "B", What: "x", Mend: "y"}}

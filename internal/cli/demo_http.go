@@ -139,7 +139,7 @@ func shorten(token string) string {
 	if len(token) < 4*(head+tail) {
 		return "…"
 	}
-	return clean(token[:head] + "…" + token[len(token)-tail:])
+	return token[:head] + "…" + token[len(token)-tail:]
 }
 
 // limited keeps what a server said on a line of bearable length.
@@ -148,7 +148,7 @@ func limited(text string) string {
 	if runes := []rune(text); len(runes) > longest {
 		text = string(runes[:longest]) + "…"
 	}
-	return clean(text)
+	return text
 }
 
 // claims are what the story shows of an access token (RFC 9068 §2.2).

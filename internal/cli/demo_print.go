@@ -44,10 +44,8 @@ func (s *shell) ink() ink {
 	return ink(person && !plain)
 }
 
-func (p *textPrinter) say(format string, args ...any) { fmt.Fprintf(p.stdout, format, args...) }
-
 func (p *textPrinter) begin(issuer, weather string) {
-	p.say("%s\n\n  authority        %s\n  weather service  %s\n", p.ink.bold("The story of a session"), clean(issuer), weather)
+	p.say("%s\n\n  authority        %s\n  weather service  %s\n", p.ink.bold("The story of a session"), issuer, weather)
 }
 
 func (p *textPrinter) step(number int, title string) {
@@ -55,7 +53,7 @@ func (p *textPrinter) step(number int, title string) {
 }
 
 func (p *textPrinter) exchanged(e exchange) {
-	p.say("   → %s %s\n", e.Method, clean(e.URL))
+	p.say("   → %s %s\n", e.Method, e.URL)
 	p.members(e.Sent)
 	p.say("   ← %d %s\n", e.Status, http.StatusText(e.Status))
 	if e.Said != "" {
@@ -66,7 +64,7 @@ func (p *textPrinter) exchanged(e exchange) {
 
 func (p *textPrinter) members(members map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		p.say("       %s %s\n", p.ink.faint(fmt.Sprintf("%-14s", name)), clean(members[name]))
+		p.say("       %s %s\n", p.ink.faint(fmt.Sprintf("%-14s", name)), members[name])
 	}
 }
 
@@ -76,7 +74,7 @@ func (p *textPrinter) decoded(c claims) {
 		{"iss", c.Issuer}, {"sub", c.Subject}, {"aud", strings.Join(c.Audience, " ")}, {"client_id", c.ClientID}, {"sid", c.SessionID},
 		{"exp", fmt.Sprintf("%s, %d s after iat", stamp(time.Unix(c.Expiry, 0)), c.Expiry-c.IssuedAt)},
 	} {
-		p.say("       %s %s\n", p.ink.faint(fmt.Sprintf("%-14s", claim[0])), clean(claim[1]))
+		p.say("       %s %s\n", p.ink.faint(fmt.Sprintf("%-14s", claim[0])), claim[1])
 	}
 }
 
@@ -120,19 +118,33 @@ func (p *textPrinter) end(steps int, differs error) error {
 	return nil
 }
 
+// painted is text in colour, in which nothing else is left that a terminal obeys.
+type painted string
+
+// say prints what is painted as it is, and other texts clean.
+func (s *shell) say(format string, args ...any) {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = clean(text)
+		}
+	}
+	fmt.Fprintf(s.canvas, format, args...)
+}
+
 // ink colours what is said, or not.
 type ink bool
 
-func (i ink) bold(text string) string  { return i.paint("1", text) }
-func (i ink) faint(text string) string { return i.paint("2", text) }
-func (i ink) red(text string) string   { return i.paint("31", text) }
-func (i ink) green(text string) string { return i.paint("32", text) }
+func (i ink) bold(text string) painted  { return i.paint("1", text) }
+func (i ink) faint(text string) painted { return i.paint("2", text) }
+func (i ink) red(text string) painted   { return i.paint("31", text) }
+func (i ink) green(text string) painted { return i.paint("32", text) }
 
-func (i ink) paint(code, text string) string {
+func (i ink) paint(code, text string) painted {
+	text = clean(text)
 	if !i {
-		return text
+		return painted(text)
 	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
+	return painted("\x1b[" + code + "m" + text + "\x1b[0m")
 }
 
 // jsonPrinter gathers the story and prints it at its end, for a program.

@@ -7,7 +7,9 @@ import (
 )
 
 // Root is the command tree.
-func Root() *cobra.Command { return newRoot(&shell{stdout: io.Discard, stderr: io.Discard}) }
+func Root() *cobra.Command {
+	return newRoot(&shell{stdout: io.Discard, stderr: io.Discard, canvas: io.Discard, progress: io.Discard})
+}
 
 // ExitCode and Complaints are what becomes of an error.
 var (

@@ -10,7 +10,8 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
-	"unicode"
+
+	"github.com/mintmark-auth/mintmark/internal/text"
 )
 
 // outliveReaders lets the process go on when whoever reads its output or its log has gone. A process that doesn't ask
@@ -110,16 +111,9 @@ func (s *shell) done(value any, format string, args ...any) error {
 	return nil
 }
 
-// clean replaces what could move the cursor or hide text: user agents and the
-// like are written by strangers.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, text)
-}
+// clean keeps a text on its line, and lets what can't be seen be seen: user agents and the like are written by
+// strangers.
+func clean(s string) string { return text.Visible(s) }
 
 // stamp writes a time, or nothing for the zero one.
 func stamp(t time.Time) string {

@@ -161,11 +161,11 @@ func (s *shell) torture(ctx context.Context, url string, f tortureFlags) error {
 	}
 	_, person := terminal(s.stderr)
 	if person {
-		cfg.Progress = func(done, all int, id string) { fmt.Fprintf(s.stderr, "\r\x1b[K%d of %d  %s", done, all, id) }
+		cfg.Progress = func(done, all int, id string) { fmt.Fprintf(s.progress, "\r\x1b[K%d of %d  %s", done, all, id) }
 	}
 	report, err := torture.Run(ctx, cfg)
 	if person {
-		fmt.Fprint(s.stderr, "\r\x1b[K")
+		fmt.Fprint(s.progress, "\r\x1b[K")
 	}
 	if err != nil {
 		return err

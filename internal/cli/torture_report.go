@@ -62,7 +62,7 @@ func (s *shell) answerTorture(r *torture.Report) error {
 	s.printCases(r)
 	s.printRemarks(r)
 	if r.Stopped != "" {
-		fmt.Fprintf(s.stdout, "\nStopped early: %s.\n", clean(r.Stopped))
+		s.say("\nStopped early: %s.\n", r.Stopped)
 	}
 	_, err := fmt.Fprintf(s.stdout, "\n%d cases, %d requests: %s\n", len(r.Results), r.Requests, tally(r, false))
 	return err
@@ -90,23 +90,22 @@ func reportJSON(r *torture.Report) tortureAnswer {
 // printCases goes through the cases by group: a line for one that passed, the variants of one that did not.
 func (s *shell) printCases(r *torture.Report) {
 	ink, group := s.ink(), ""
-	say := func(format string, args ...any) { fmt.Fprintf(s.stdout, format, args...) }
-	say("%s\n", ink.bold("Torture of "+clean(r.URL)))
+	s.say("%s\n", ink.bold("Torture of "+r.URL))
 	for _, one := range r.Results {
 		if one.Case.Group != group {
 			group = one.Case.Group
-			say("\n%s\n", ink.bold(group))
+			s.say("\n%s\n", ink.bold(group))
 		}
 		switch one.Verdict {
 		case torture.Passed:
-			say("  %s %-21s %s %s\n", ink.green("✓"), one.Case.ID, one.Case.Name, ink.faint("("+answers(one)+")"))
+			s.say("  %s %-21s %s %s\n", ink.green("✓"), one.Case.ID, one.Case.Name, ink.faint("("+answers(one)+")"))
 		case torture.NotTried:
-			say("  %s %-21s %s\n", ink.faint("–"), one.Case.ID, ink.faint(one.Case.Name+": not tried, "+one.Why))
+			s.say("  %s %-21s %s\n", ink.faint("–"), one.Case.ID, ink.faint(one.Case.Name+": not tried, "+one.Why))
 		default:
-			say("  %s %-21s %s: %s (%s)\n", ink.red("✗"), one.Case.ID, one.Case.Name, ink.red(string(one.Verdict)), one.Case.Source)
+			s.say("  %s %-21s %s: %s (%s)\n", ink.red("✗"), one.Case.ID, one.Case.Name, ink.red(string(one.Verdict)), one.Case.Source)
 			for _, o := range one.Outcomes {
 				if o.Verdict.Failed() {
-					say("      %s → %s, %s\n", o.Sent, o.Got, o.Verdict)
+					s.say("      %s → %s, %s\n", o.Sent, o.Got, o.Verdict)
 				}
 			}
 		}
@@ -151,14 +150,14 @@ func (s *shell) printRemarks(r *torture.Report) {
 	if len(order) == 0 {
 		return
 	}
-	fmt.Fprintf(s.stdout, "\n%s\n", s.ink().bold("Remarks, which are no failures"))
+	s.say("\n%s\n", s.ink().bold("Remarks, which are no failures"))
 	for _, remark := range order {
 		ids := cases[remark]
 		where := ids[0]
 		if more := len(ids) - 1; more > 0 {
 			where = fmt.Sprintf("%s and %d more", where, more)
 		}
-		fmt.Fprintf(s.stdout, "  %s: %s\n", where, remark)
+		s.say("  %s: %s\n", where, remark)
 	}
 }
 

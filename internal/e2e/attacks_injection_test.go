@@ -2,17 +2,19 @@ package e2e_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 func injectionAttacks() []attack {
 	return []attack{
 		{"INJ-01", "SQL in everything that a caller names", sqlInNames},
 		{"INJ-06", "line ends and terminal commands in everything that is logged", commandsInLog},
+		{"INJ-11", "terminal commands in what operators' commands print", commandsToOperators},
 	}
 }
 
@@ -69,7 +71,7 @@ func commandsInLog(t *testing.T, _ *authority) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header.Set("User-Agent", "agent \t \u009b2J \u202e inj06")
+		req.Header.Set("User-Agent", "agent \t \u009b2J \u202e\u2066\u200f\u2028 inj06")
 		do(t, req)
 	}
 	a.Stop() // so that all is logged
@@ -81,8 +83,65 @@ func commandsInLog(t *testing.T, _ *authority) {
 		if fields["msg"] == forged {
 			t.Errorf("a caller wrote a line of the log: %s", line)
 		}
-		if at := strings.IndexFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return r < ' ' }); at >= 0 {
-			t.Errorf("a control character: %s", fmt.Sprintf("%q", line))
+		if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), unseen) {
+			t.Errorf("a character that a terminal may obey: %+q", line)
 		}
 	}
+}
+
+// unseen are the characters that can't be seen, of which terminals obey some.
+func unseen(r rune) bool { return !unicode.IsPrint(r) }
+
+// commandsToOperators logs in and replays with a user agent that turns the line and moves the cursor, and types what
+// shows it. (No header with ESC comes through.)
+func commandsToOperators(t *testing.T, a *authority) {
+	const hostile = "agent \u009b2J \u202ecba\u2066 \u200f\u061c \u2028 inj11"
+	operator := console{[]string{"MINTMARK_DATA_DIR=" + a.cfg.DataDir}}
+	a.register(t, "inj11")
+	got := a.withAgent(t, hostile, "login", credentials("inj11", testPassword))
+	p := a.login(t, "inj11")
+	next, _ := a.refresh(t, p)
+	a.refresh(t, next)
+	replay := a.refusedAs(t, p, hostile)
+	if got.Status != http.StatusOK {
+		t.Fatalf("login: %d %s", got.Status, got.Body)
+	}
+	for _, words := range [][]string{
+		{"sessions", "list", "--user", "inj11"}, {"sessions", "show", sessionOf(t, p)}, {"explain", sessionOf(t, p)}, {"explain", replay},
+		{"users", "show", "inj11"}, {"users", "show", hostile}, {"sessions", "show", hostile}, {"explain", hostile}, {hostile}, {"--" + hostile},
+	} {
+		for _, form := range []string{"table", "json"} {
+			code, stdout, stderr := operator.run(t, "", append(words, "--output", form)...)
+			for _, said := range []string{stdout, stderr} {
+				if strings.ContainsFunc(strings.NewReplacer("\n", "", "\t", "").Replace(said), unseen) {
+					t.Errorf("%+q as %s says: %+q", words, form, said)
+				}
+			}
+			if code == 0 && (words[0] == "explain" || words[1] == "list" && form == "json") {
+				wantAgent(t, form, stdout, hostile)
+			}
+		}
+	}
+}
+
+// wantAgent looks for the user agent: escaped on a line for people, and as it was in the value of a program.
+func wantAgent(t *testing.T, form, stdout, agent string) {
+	t.Helper()
+	escaped := strings.Trim(strconv.QuoteToASCII(agent), `"`)
+	if !strings.Contains(stdout, escaped) {
+		t.Errorf("as %s the user agent is not there escaped: %s", form, stdout)
+	}
+	if form == "json" && !json.Valid([]byte(stdout)) {
+		t.Errorf("no JSON: %s", stdout)
+	}
+}
+
+func (a *authority) withAgent(t *testing.T, agent, verb, body string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL+"/api/authentication/"+verb, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = http.Header{"Content-Type": {"application/json"}, "User-Agent": {agent}}
+	return do(t, req)
 }

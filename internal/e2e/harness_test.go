@@ -19,6 +19,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/app"
 	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/secret"
+	"github.com/mintmark-auth/mintmark/internal/telemetry"
 	"github.com/mintmark-auth/mintmark/internal/testserver"
 )
 
@@ -114,7 +115,7 @@ func start(t testing.TB, settings ...string) *authority {
 		t.Fatal(err)
 	}
 	log := &syncBuffer{}
-	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger := telemetry.NewLog(log, slog.LevelDebug, true)
 	a, err := app.Open(t.Context(), cfg, logger)
 	for end := time.Now().Add(patience); errors.Is(err, context.DeadlineExceeded) && time.Now().Before(end); { // a busy machine: as after a restart
 		a, err = app.Open(t.Context(), cfg, logger)

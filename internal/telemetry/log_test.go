@@ -3,9 +3,11 @@ package telemetry_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/mintmark-auth/mintmark/internal/telemetry"
 )
@@ -13,12 +15,12 @@ import (
 // TestNothingThatACallerSendsForgesALine of the log, in either form.
 func TestNothingThatACallerSendsForgesALine(t *testing.T) {
 	t.Parallel()
-	const forged = "x\n{\"level\":\"INFO\"}\r\x1b[31mlevel=ERROR\u2028"
+	const forged = "x\n{\"level\":\"INFO\"}\r\x1b[31mlevel=ERROR\u2028\u009b2J\u202e\u2066\x7f"
 	for form, asJSON := range map[string]bool{"text": false, "JSON": true} {
 		var out bytes.Buffer
-		telemetry.NewLog(&out, slog.LevelInfo, asJSON).Info(forged, "from", forged)
+		telemetry.NewLog(&out, slog.LevelInfo, asJSON).Info(forged, "from", forged, forged, forged, "err", errors.New(forged))
 		line, rest, _ := strings.Cut(out.String(), "\n")
-		if rest != "" || strings.ContainsAny(line, "\r\x1b") {
+		if rest != "" || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("%s: %q", form, out.String())
 		}
 		var said map[string]string

@@ -322,8 +322,8 @@ func (a *App) openRedis(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, store.Close)
 	a.ephemeral = &ephemeral{states: store, limits: store, clock: store.Now, publish: store.Publish, published: store.Published}
-	if policy := store.EvictionPolicy(ctx); policy != "" && policy != "noeviction" {
-		a.log.Warn("Redis evicts keys (maxmemory-policy " + policy + "); set it to noeviction")
+	if found := eviction(store.Describe(ctx)); found.Err != nil {
+		a.log.Warn(found.What)
 	}
 	return nil
 }

@@ -16,8 +16,8 @@ const connectWithin = 5 * time.Second
 type Finding struct {
 	Name string // of what was checked
 	What string // is the case, with the mend if there is something to mend
-	Warn bool   // serve would run, but not well
-	Err  error  // serve would not run; nil: it would
+	Warn bool   // serve would run, but not well or not yet
+	Err  error  // serve would not run, or must not be run like this; nil: it may
 }
 
 // connected is what a check has to go by: the configuration, and what earlier checks opened.
@@ -25,6 +25,7 @@ type connected struct {
 	cfg      config.Config
 	postgres *postgres.Store // nil: not reached
 	redis    *redis.Store    // likewise
+	schema   bool            // it serves this binary
 }
 
 // check looks at one thing. It reports false if there is nothing to look at.
@@ -32,15 +33,15 @@ type check func(context.Context, *connected) (Finding, bool)
 
 // checks are made in this order, each with a time of its own.
 func checks() []check {
-	return []check{reachPostgres, reachRedis, agreeingClocks}
+	return []check{
+		reachPostgres, usableSchema, reachRedis, keptStates, persistence, openKeys, agreeingClocks,
+		freePublicPort, freeOperationsPort, reachIssuer,
+	}
 }
 
-// Connect connects to what the configuration depends on and checks it. It changes nothing.
-// Embedded mode depends on nothing.
+// Connect checks what the configuration depends on: the stores and what they hold, the clocks, the ports, and in
+// production the way to the issuer. It changes nothing.
 func Connect(ctx context.Context, cfg config.Config) []Finding {
-	if cfg.Mode() == config.Embedded {
-		return nil
-	}
 	c := &connected{cfg: cfg}
 	defer c.close()
 	var findings []Finding
@@ -64,37 +65,14 @@ func (c *connected) close() {
 	}
 }
 
-func reachPostgres(ctx context.Context, c *connected) (_ Finding, ok bool) {
-	var err error
-	c.postgres, err = openPostgres(ctx, c.cfg, nil)
-	return reached("Postgres", err), true
+func (c *connected) embedded() bool { return c.cfg.Mode() == config.Embedded }
+
+func good(name, what string) (Finding, bool) { return Finding{Name: name, What: what}, true }
+
+func warning(name, what string) (Finding, bool) {
+	return Finding{Name: name, What: what, Warn: true}, true
 }
 
-func reachRedis(ctx context.Context, c *connected) (_ Finding, ok bool) {
-	var err error
-	c.redis, err = openRedis(ctx, c.cfg, nil)
-	return reached("Redis", err), true
-}
-
-func reached(name string, err error) Finding {
-	if err != nil {
-		return Finding{Name: name, What: err.Error(), Err: err}
-	}
-	return Finding{Name: name, What: "it is reachable"}
-}
-
-// agreeingClocks names the clock that is wrong.
-func agreeingClocks(ctx context.Context, c *connected) (_ Finding, ok bool) {
-	if c.postgres == nil || c.redis == nil {
-		return Finding{}, false
-	}
-	said, err := compareClocks(ctx, c.postgres.Now, c.redis.Now)
-	switch {
-	case err != nil:
-		return Finding{Name: "clocks", What: "they were not compared: " + err.Error() + "; try again when the machine or the network is less busy", Warn: true}, true
-	case !said.Agree():
-		return Finding{Name: "clocks", What: said.Disagreement() + "; set it right", Warn: true}, true
-	default:
-		return Finding{Name: "clocks", What: "those of this machine, the database and Redis agree"}, true
-	}
+func bad(name string, err error) (Finding, bool) {
+	return Finding{Name: name, What: err.Error(), Err: err}, true
 }

@@ -119,7 +119,7 @@ func TestAnEvictingRedisIsReportedAtTheStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Contains(log, "level=WARN msg=\"Redis evicts keys (maxmemory-policy "+policy+"); set it to noeviction\""); got != warns {
+		if got := strings.Contains(log, "level=WARN msg=\"with maxmemory-policy "+policy+" Redis forgets live sessions; set it to noeviction\""); got != warns {
 			t.Errorf("%s: warned %v, want %v; the log says\n%s", policy, got, warns, log)
 		}
 	}

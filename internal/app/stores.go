@@ -12,6 +12,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/config"
+	"github.com/mintmark-auth/mintmark/internal/dial"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
@@ -142,7 +143,7 @@ func openPostgres(ctx context.Context, cfg config.Config, tracing *telemetry.Tra
 		return nil, fmt.Errorf("%w: %w", ErrPooler, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w; check MINTMARK_DATABASE_URL and that Postgres runs", ErrUnavailable, err)
+		return nil, unavailable(err, "check MINTMARK_DATABASE_URL and that Postgres runs")
 	}
 	return store, nil
 }
@@ -154,9 +155,17 @@ func openRedis(ctx context.Context, cfg config.Config, tracing *telemetry.Tracin
 	}
 	store, err := redis.Open(ctx, options)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w; check MINTMARK_REDIS_URL and that Redis runs", ErrUnavailable, err)
+		return nil, unavailable(err, "check MINTMARK_REDIS_URL and that Redis runs")
 	}
 	return store, nil
+}
+
+// unavailable says of a store that could not be opened how to mend that, where the error does not.
+func unavailable(err error, mend string) error {
+	if errors.Is(err, dial.ErrOldServer) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return fmt.Errorf("%w: %w; %s", ErrUnavailable, err, mend)
 }
 
 // ephemeral is what lives outside the durable rows in production: rotation states and

@@ -46,7 +46,7 @@ func Rooms() []Room {
 		{Path: "internal/operator", Never: pure, Ours: append([]string{"internal/authority"}, kept...)},
 		{Path: "internal/torture", Only: []string{"none"}},
 		{Path: "internal/app", Never: []string{gin, jwx}, Ours: append([]string{
-			"db", "internal/authority", "internal/config", "internal/httpapi", "internal/oauth", "internal/operator", "internal/private", "internal/store/*", "internal/telemetry", "internal/version"}, kept...)},
+			"db", "internal/authority", "internal/config", "internal/dial", "internal/httpapi", "internal/oauth", "internal/operator", "internal/private", "internal/store/*", "internal/telemetry", "internal/version"}, kept...)},
 		{Path: "internal/config", Ours: []string{"internal/duration", "internal/secret", "internal/storeurl", "internal/text"}, Never: pure},
 		{Path: "internal/config/configdoc", Ours: []string{"internal/config"}, Never: pure},
 		{Path: "internal/httpapi", Never: []string{pgx, goRedis, jwx, sqlPkg, sqliteGo}, Ours: []string{

@@ -29,11 +29,16 @@ func (s *shell) newConfigCheck() *cobra.Command {
 wrong, where the value came from and how to fix it. The command starts nothing and opens no
 database; of a data directory it reads only the stored issuer.
 
-With --connect, if the configuration is good, the command also connects to Postgres and
-Redis, for five seconds each at most, and compares their clocks with this machine's. If one
-can't be reached, the exit code is 5. A clock that is wrong is a warning.`,
+With --connect, if the configuration is good, the command also looks at what serve depends
+on, for five seconds each at most, and prints a line for each: whether Postgres and Redis can
+be reached and are new enough, the schema, whether Redis keeps every session, whether the root
+secret opens the signing keys, the clocks, the two ports, and in production whether the issuer
+can be reached from here. The exit code is 5 if serve would not run, or must not be run like
+this. What passes by itself or by the next command is a warning: a schema that is behind, a
+wrong clock, a port that is taken, an issuer that does not answer yet.`,
 		Example: `  mintmark config check --config mintmark.yaml
-  mintmark config check --connect`,
+  mintmark config check --connect
+  mintmark config check --connect && mintmark migrate up && mintmark serve`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.configInForce(cmd)
@@ -54,7 +59,7 @@ can't be reached, the exit code is 5. A clock that is wrong is a warning.`,
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&connect, "connect", false, "also connect to Postgres and Redis, and compare the clocks")
+	cmd.Flags().BoolVar(&connect, "connect", false, "also look at what serve depends on: stores, schema, keys, clocks, ports, issuer")
 	return cmd
 }
 

@@ -34,9 +34,6 @@ func (s *shell) connect(ctx context.Context, cfg config.Config) ([]findingAnswer
 
 // printConnected tells people what was found well, or nearly so; errors are told as such.
 func (s *shell) printConnected(findings []findingAnswer) {
-	if len(findings) == 0 {
-		fmt.Fprintln(s.stdout, "embedded mode connects to nothing")
-	}
 	for _, f := range findings {
 		switch f.Level {
 		case levelGood:

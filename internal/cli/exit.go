@@ -55,6 +55,9 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[keyProblems](err); ok {
 		return exitFailed
 	}
+	if _, ok := errors.AsType[unmet](err); ok {
+		return exitUnavailable
+	}
 	for _, known := range knownExits() {
 		if errors.Is(err, known.err) {
 			return known.code

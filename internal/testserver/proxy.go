@@ -1,9 +1,11 @@
 package testserver
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +30,15 @@ type state struct {
 	cut, stalled, swallows, closed bool
 	cutFrom                        string // "": nobody is cut off
 	delay                          time.Duration
+	other                          [][2]string // what is written otherwise, and how
+}
+
+// written is a piece of data as it goes on.
+func (s state) written(piece []byte) []byte {
+	for _, pair := range s.other {
+		piece = bytes.ReplaceAll(piece, []byte(pair[0]), []byte(pair[1]))
+	}
+	return piece
 }
 
 // refuses reports whether the network lets no connection with that other end be.
@@ -97,7 +108,13 @@ func (p *Proxy) Swallow() { p.set(func(s *state) { s.swallows = true }) }
 // Delay holds every piece of data back for d, in each direction.
 func (p *Proxy) Delay(d time.Duration) { p.set(func(s *state) { s.delay = d }) }
 
-// Heal ends Cut, CutFrom, Stall, Swallow and Delay. What a stall held back is delivered.
+// Write has text that comes in one piece, in either direction, written otherwise: as a server of another version would
+// say it. Both have the same length.
+func (p *Proxy) Write(old, otherwise string) {
+	p.set(func(s *state) { s.other = append(slices.Clone(s.other), [2]string{old, otherwise}) })
+}
+
+// Heal ends Cut, CutFrom, Stall, Swallow, Delay and Write. What a stall held back is delivered.
 func (p *Proxy) Heal() { p.set(func(s *state) { *s = state{closed: s.closed} }) }
 
 func (p *Proxy) set(change func(*state)) {
@@ -147,8 +164,7 @@ func (p *Proxy) pipe(to, from net.Conn) {
 	for {
 		n, err := from.Read(buffer)
 		if n > 0 && !p.swallowed(from, to) {
-			p.hold()
-			if _, err := to.Write(buffer[:n]); err != nil {
+			if _, err := to.Write(p.hold().written(buffer[:n])); err != nil {
 				return
 			}
 		}
@@ -183,8 +199,8 @@ func (p *Proxy) awaitSound() {
 	}
 }
 
-// hold returns when a piece of data that came now may go on.
-func (p *Proxy) hold() {
+// hold returns when a piece of data that came now may go on, with the state of that moment.
+func (p *Proxy) hold() state {
 	came := time.Now()
 	for {
 		p.mu.Lock()
@@ -193,7 +209,7 @@ func (p *Proxy) hold() {
 		left := now.delay - time.Since(came)
 		switch {
 		case now.cut || now.closed:
-			return
+			return now
 		case now.stalled:
 			<-moved
 		case left > 0:
@@ -204,7 +220,7 @@ func (p *Proxy) hold() {
 			}
 			timer.Stop()
 		default:
-			return
+			return now
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/mintmark-auth/mintmark/internal/dial"
 	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
@@ -23,11 +24,14 @@ func throughPooler(own *pgx.ConnConfig) {
 
 const descriptions = 512 // more than there are statements
 
-// settle finds out whether a pooler, such as PgBouncer, stands before the server, and has the connections from now on
+// settle refuses a server that is too old, finds out whether a pooler, such as PgBouncer, stands before it, and has the connections from now on
 // need nothing that it may not give.
 func (s *Store) settle(ctx context.Context, url storeurl.Postgres) error {
 	var pooled bool
 	err := s.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) (err error) {
+		if err := dial.CheckVersion("Postgres", conn.Conn().PgConn().ParameterStatus("server_version"), oldestServer); err != nil {
+			return err
+		}
 		pooled, err = isPooled(ctx, conn.Conn())
 		return err
 	})

@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/mintmark-auth/mintmark/internal/dial"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
@@ -31,7 +32,10 @@ var (
 	ErrReadOnly = errors.New("the database takes no writes: its server is a standby, or no longer the primary")
 )
 
-const openTimeout = 5 * time.Second
+const (
+	openTimeout  = 5 * time.Second
+	oldestServer = 15 // the oldest major version that the tests run on
+)
 
 // Config says where the database is.
 type Config struct {
@@ -51,7 +55,7 @@ type Store struct {
 	notices  *notices
 }
 
-// Open connects to the database. It fails when none answers within 5 s. Close it after use. ErrUnavailable, ErrPooler.
+// Open connects to the database. It fails when none answers within 5 s. Close it after use. ErrUnavailable, dial.ErrOldServer, ErrPooler.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	url, err := storeurl.ParsePostgres(config.URL)
 	if err != nil {
@@ -70,7 +74,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		return nil, errors.New("open database: its URL holds settings that don't go together")
 	}
 	switch err := s.settle(ctx, url); {
-	case errors.Is(err, ErrPooler):
+	case errors.Is(err, ErrPooler), errors.Is(err, dial.ErrOldServer):
 		s.pool.Close()
 		return nil, err
 	case err != nil:

@@ -47,8 +47,8 @@ type Store struct {
 	updateTime, roundTrip time.Duration // those of the constants; tests take more on a busy machine
 }
 
-// Open connects to Redis and pings it once, for at most two seconds. No error holds
-// any part of the URL but hosts.
+// Open connects to Redis, pings it and asks for its version, for at most two seconds each. No error
+// holds any part of the URL but hosts. dial.ErrOldServer.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	url, err := storeurl.ParseRedis(config.URL)
 	if err != nil {
@@ -64,6 +64,10 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	store := &Store{client: client, updateTime: updateTime, roundTrip: roundTrip}
 	if err := store.Ping(ctx); err != nil {
 		_ = client.Close() // the ping's error says more
+		return nil, fmt.Errorf("reach Redis at %s: %w", strings.Join(url.Addrs, ", "), err)
+	}
+	if err := dial.CheckVersion("Redis", store.Describe(ctx).Version, oldestServer); err != nil {
+		_ = client.Close() // nothing was written
 		return nil, fmt.Errorf("reach Redis at %s: %w", strings.Join(url.Addrs, ", "), err)
 	}
 	return store, nil
@@ -118,25 +122,6 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("read Redis's clock: %w", err)
 	}
 	return now.UTC(), nil
-}
-
-// EvictionPolicy returns Redis's maxmemory-policy, or "" when Redis does not
-// tell. Anything but noeviction may throw away the state of live sessions; no one
-// is logged out by it, but a stolen token is noticed later. It reads INFO, because
-// hosted services refuse CONFIG; in a Cluster it asks one node.
-func (s *Store) EvictionPolicy(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, s.roundTrip)
-	defer cancel()
-	report, err := s.client.Info(ctx, "memory").Result()
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(report) {
-		if policy, ok := strings.CutPrefix(line, "maxmemory_policy:"); ok {
-			return strings.TrimSpace(policy)
-		}
-	}
-	return ""
 }
 
 // silence stops go-redis from writing lines of its own to standard error: every

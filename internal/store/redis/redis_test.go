@@ -270,7 +270,7 @@ func (h *countHook) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredi
 func TestTheEvictionPolicyIsReported(t *testing.T) {
 	t.Parallel()
 	server := testserver.StartRedis(t, "--maxmemory-policy", "allkeys-lru")
-	if got := open(t, server.URL()).EvictionPolicy(t.Context()); got != "allkeys-lru" {
+	if got := open(t, server.URL()).Describe(t.Context()).EvictionPolicy; got != "allkeys-lru" {
 		t.Errorf("policy = %q, want allkeys-lru", got)
 	}
 }

@@ -77,7 +77,7 @@ func work(t *testing.T, store *redis.Store) {
 			t.Errorf("take = %+v, %v", d, err)
 		}
 	}
-	if got := store.EvictionPolicy(t.Context()); got != "noeviction" {
+	if got := store.Describe(t.Context()).EvictionPolicy; got != "noeviction" {
 		t.Errorf("policy = %q, want noeviction", got)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 )
 
 // refusal is a row that a constraint refuses.
@@ -79,6 +81,7 @@ var refusals = []refusal{
 	{"signing_keys", row{"activates_at": at(-1)}, "signing_keys_published_first", "signing_keys_published_first"},
 
 	{"audit_events", row{"id": id(1)}, "audit_events_pkey", "audit_events.id"},
+	{"events", row{"id": uuid.MustParse(id(1))}, "events_pkey", "events.id"},
 }
 
 // onSQLite hold what other types and another place hold on Postgres.
@@ -110,6 +113,9 @@ var onSQLite = []refusal{
 	{table: "audit_events", change: row{"id": id(2) + "0"}, sqlite: "length(id) = 36"},
 	{table: "audit_events", change: row{"id": id(2)[1:]}, sqlite: "length(id) = 36"},
 	{table: "audit_events", change: row{"at": "noon"}, sqlite: "cannot store TEXT value in INTEGER column"},
+	{table: "events", change: row{"id": make([]byte, 15)}, sqlite: "length(id) = 16"},
+	{table: "events", change: row{"id": make([]byte, 17)}, sqlite: "length(id) = 16"},
+	{table: "events", change: row{"at": "noon"}, sqlite: "cannot store TEXT value in INTEGER column"},
 	{table: "schema_compat", change: row{"oldest_binary": "one"}, sqlite: "cannot store TEXT value in INTEGER column"},
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // row is what goes into a table. Times are time.Time in both dialects.
@@ -21,7 +23,7 @@ func (r row) with(change row) row {
 }
 
 // tables in the order in which they can be filled.
-var fillable = []string{"users", "clients", "sessions", "signing_keys", "audit_events", "schema_compat"}
+var fillable = []string{"users", "clients", "sessions", "signing_keys", "audit_events", "events", "schema_compat"}
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
@@ -51,6 +53,8 @@ func good(table string, n int) row {
 		return row{"kid": kid(n), "alg": "RS256", "public": []byte("public"), "sealed": []byte("sealed"), "published_at": at(0), "activates_at": at(n)}
 	case "audit_events":
 		return row{"id": id(n), "at": at(0), "kind": "login", "actor": "user"}
+	case "events":
+		return row{"id": uuid.MustParse(id(n)), "at": at(0), "kind": "login", "actor": "self"}
 	case "schema_compat":
 		return row{"version": 1000 + n, "oldest_binary": 1}
 	default:
@@ -78,6 +82,8 @@ func (d target) value(t *testing.T, v any) any {
 	switch v := v.(type) {
 	case time.Time:
 		return v.UnixMicro()
+	case uuid.UUID:
+		return v[:]
 	case []string:
 		return `["` + strings.Join(v, `", "`) + `"]`
 	default:

@@ -31,6 +31,12 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		func() float64 { return float64(a.events.Dropped()) })
 	a.metrics.Gauge("mintmark_checkpoints_dropped", "Checkpoints of sessions that did not fit into the queue since the start; the next refresh queues them again.",
 		func() float64 { return float64(a.checkpoints.Dropped()) })
+	a.metrics.Gauges("mintmark_rows_swept", "Old rows that this replica moved or removed since the start, by what they were.", "rows",
+		func(set func(string, float64)) {
+			for _, s := range a.sweeps {
+				set(s.name, float64(s.done.Load()))
+			}
+		})
 	a.meterKeys()
 	hasher, err := newHasher(a.cfg)
 	if err != nil {

@@ -44,6 +44,7 @@ type App struct {
 	lists       *revocation.Lists
 	checkpoints *session.Checkpoints
 	events      *audit.Queue
+	sweeps      []*sweep
 	api         *httpapi.Server
 	metrics     *telemetry.Metrics
 	tracing     *telemetry.Tracing // nil unless OTEL_* names an endpoint
@@ -109,6 +110,7 @@ func (a *App) open(ctx context.Context) error {
 	}
 	a.checkpoints = session.NewCheckpoints(a.store)
 	a.events = audit.NewQueue(a.store)
+	a.sweeps = a.newSweeps()
 	return a.buildAPI(roots)
 }
 

@@ -41,6 +41,7 @@ type durable interface {
 	keyring.Store
 	revocation.Store
 	audit.Store
+	audit.Sweeper
 	Now(ctx context.Context) (time.Time, error) // the database's clock
 	Close() error
 }

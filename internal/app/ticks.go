@@ -33,6 +33,7 @@ func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 		{"revocations of other replicas", noticesEvery, 0, nil, a.hearRevocations},
 		{"checkpoints", flushEvery, 0, nil, a.checkpoints.Flush},
 		{"events", flushEvery, 0, nil, a.events.Flush},
+		{"sweeps of old rows", sweepEvery, 0, nil, a.sweepOnce},
 	} {
 		wg.Go(func() { a.tick(ctx, task) })
 	}

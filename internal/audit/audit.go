@@ -9,6 +9,8 @@ package audit
 import (
 	"context"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -98,11 +100,30 @@ type Query struct {
 	Limit     int // 1 to 1000
 }
 
-// Store keeps the audit trail. It only ever appends.
+// Merge merges two lists that are each newest first, drops what is in both, and cuts it.
+func Merge(a, b []Event, limit int) []Event {
+	if len(b) == 0 {
+		return a
+	}
+	all := append(a, b...)
+	slices.SortStableFunc(all, func(x, y Event) int { return strings.Compare(y.ID, x.ID) })
+	all = slices.CompactFunc(all, func(x, y Event) bool { return x.ID == y.ID })
+	return all[:min(len(all), limit)]
+}
+
+// Store keeps the audit trail. It only ever appends, and removes what is older than the
+// configured retention.
 type Store interface {
 	// AppendEvents writes the events; one whose id is there already is left alone,
 	// so a batch may be sent again.
 	AppendEvents(ctx context.Context, events []Event) error
-	// Events returns the events that the query selects, newest first.
+	// Events returns the events that the query selects, newest first by the times in their ids.
 	Events(ctx context.Context, query Query) ([]Event, error)
+}
+
+// Sweeper keeps the trail tidy, a small batch at a time. Replicas may do so at once.
+type Sweeper interface {
+	// MoveEvents moves up to so many events, 1 to 1000, from where earlier versions write them to
+	// where this one does, and reports how many.
+	MoveEvents(ctx context.Context, rows int) (moved int, err error)
 }

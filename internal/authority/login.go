@@ -55,8 +55,7 @@ func (a *Authority) start(ctx context.Context, by Caller, u user.User, s session
 	family := session.NewFamily()
 	s.ID, s.Family, s.UserID, s.ClientID = uuid.Must(uuid.NewV7()).String(), family.Hash(), u.ID, by.client.ID
 	s.Checkpoint, s.Address, s.UserAgent = 1, by.from.Address, by.from.UserAgent
-	event := by.event(audit.SessionStarted, audit.ByUser(u.ID))
-	event.UserID, event.ClientID, event.SessionID = u.ID, s.ClientID, s.ID
+	event := by.event(audit.SessionStarted, audit.ByUser(u.ID)).StartOf(s.ID, u.ID, s.ClientID)
 	var signer *token.Signer
 	s, err := a.Sessions.StartSession(ctx, s, session.Terms{
 		Lifetime: orDefault(by.client.MaxTTL, a.Lifetimes.MaxTTL), Start: a.Clocks.Now().Reliable(),

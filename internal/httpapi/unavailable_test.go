@@ -78,10 +78,10 @@ func TestWithoutItsStoreTheAuthorityNeitherGrantsNorRefuses(t *testing.T) {
 func TestNothingIsSaidToBeDoneThatCouldNotBeStored(t *testing.T) {
 	t.Parallel()
 	for statement, verbs := range map[string][]string{
-		"INSERT ON users":        {"register"},
-		"INSERT ON sessions":     {"login"},
-		"UPDATE ON sessions":     {"refresh", "token", "logout", "revoke", "end a session", "end others"},
-		"INSERT ON audit_events": {"register", "login", "logout", "revoke", "end a session", "end others"},
+		"INSERT ON users":    {"register"},
+		"INSERT ON sessions": {"login"},
+		"UPDATE ON sessions": {"refresh", "token", "logout", "revoke", "end a session", "end others"},
+		"INSERT ON events":   {"register", "login", "logout", "revoke", "end a session", "end others"},
 	} {
 		s := newStage(t, nil)
 		ask := s.verbs(t)
@@ -101,7 +101,7 @@ func TestAReplayWhoseRevocationFailsIsUnavailable(t *testing.T) {
 	second := granted(t, s.post(t, "refresh-token", pair))
 	s.clock.pass(31 * time.Second) // beyond the grace
 	s.refreshKeys(t)
-	s.breakAt(t, "INSERT ON audit_events")
+	s.breakAt(t, "INSERT ON events")
 	wantUnavailable(t, "a replay at the token endpoint", s.grant(t, "/oauth/token", refreshForm(first.Refresh)))
 	wantUnavailable(t, "a replay of a pair", s.post(t, "refresh-token", pair))
 	if got := s.bearer(t, second.Access); got.Code != http.StatusOK {

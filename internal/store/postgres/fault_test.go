@@ -160,7 +160,7 @@ func TestErrorsHoldNoSQL(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
 	store := open(t, url)
-	execute(t, url, `DROP TABLE audit_events`, `ALTER TABLE sessions RENAME COLUMN checkpoint TO gone`)
+	execute(t, url, `DROP TABLE events`, `ALTER TABLE sessions RENAME COLUMN checkpoint TO gone`)
 	u := user.User{ID: uuid.NewString(), Username: "alice", Email: "alice@example.com", PasswordHash: "hash"}
 	_, create := store.CreateUser(t.Context(), u, audit.New(audit.UserCreated, audit.ByOperator("root")))
 	_, find := store.SessionByID(t.Context(), uuid.NewString())

@@ -144,8 +144,14 @@ func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Se
 		return nil, nil
 	}
 	var where conditions
+	from := "sessions s"
 	if query.UserID != "" {
-		where.add("s.user_id = " + where.arg(query.UserID))
+		owner := where.arg(query.UserID)
+		from = `(SELECT * FROM sessions WHERE user_id = ` + owner + ` AND revoked_at IS NULL`
+		if query.Live == session.Any { // ended ones are in an index of their own
+			from += ` UNION ALL SELECT * FROM sessions WHERE user_id = ` + owner + ` AND revoked_at IS NOT NULL`
+		}
+		from += `) s`
 	}
 	if query.Live == session.LiveOnly {
 		where.add(`s.revoked_at IS NULL AND s.absolute_expiry > clock_timestamp()`)
@@ -156,7 +162,7 @@ func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Se
 	if query.After != "" {
 		where.add("s.id < " + where.arg(query.After))
 	}
-	sql := `SELECT ` + sessionColumns + ` FROM sessions s` + where.String() + ` ORDER BY s.id DESC` + where.limit(query.Limit)
+	sql := `SELECT ` + sessionColumns + ` FROM ` + from + where.String() + ` ORDER BY s.id DESC` + where.limit(query.Limit)
 	sessions, err := all(ctx, s, scanSession, sql, where.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)

@@ -9,24 +9,30 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/audit"
 )
 
-const eventColumns = `id, at, kind, actor, coalesce(actor_id, ''), coalesce(user_id, ''), coalesce(client_id, ''), coalesce(session_id, ''),
-	coalesce(address, ''), coalesce(user_agent, ''), coalesce(request_id, ''), coalesce(detail, '')`
+const eventColumns = `id, at, kind, actor, coalesce(actor_id, ''), user_id, coalesce(client_id, ''), session_id,
+	coalesce(address, ''), coalesce(user_agent, ''), request_id, coalesce(detail, '')`
 
 func scanEvent(r row) (audit.Event, error) {
 	var e audit.Event
 	var at moment
 	var detail []byte
-	if err := r.Scan(&e.ID, &at, &e.Kind, &e.Actor.Kind, &e.Actor.ID, &e.UserID, &e.ClientID, &e.SessionID,
-		&e.Address, &e.UserAgent, &e.RequestID, &detail); err != nil {
+	if err := r.Scan((*name)(&e.ID), &at, &e.Kind, &e.Actor.Kind, &e.Actor.ID, (*name)(&e.UserID), &e.ClientID, (*name)(&e.SessionID),
+		&e.Address, &e.UserAgent, (*name)(&e.RequestID), &detail); err != nil {
 		return audit.Event{}, err
 	}
 	e.At = at.Time
-	if len(detail) > 0 {
-		if err := json.Unmarshal(detail, &e.Detail); err != nil {
-			return audit.Event{}, fmt.Errorf("detail of event %s: %w", e.ID, err)
-		}
+	err := decodeDetail(&e, detail)
+	return e.Unpack(), err
+}
+
+func decodeDetail(e *audit.Event, detail []byte) error {
+	if len(detail) == 0 {
+		return nil
 	}
-	return e, nil
+	if err := json.Unmarshal(detail, &e.Detail); err != nil {
+		return fmt.Errorf("detail of event %s: %w", e.ID, err)
+	}
+	return nil
 }
 
 // AppendEvents implements [audit.Store].
@@ -43,7 +49,7 @@ func (s *Store) AppendEvents(ctx context.Context, events []audit.Event) error {
 
 func (t tx) appendEvents(ctx context.Context, events ...audit.Event) error {
 	for _, e := range events {
-		e = e.Clean()
+		e = e.Pack()
 		if e.At.IsZero() {
 			e.At = t.now
 		}
@@ -55,11 +61,15 @@ func (t tx) appendEvents(ctx context.Context, events ...audit.Event) error {
 			}
 			detail = string(text)
 		}
-		if _, err := t.ExecContext(ctx, `INSERT INTO audit_events
+		request := idOrText(e.RequestID)
+		if !e.IsNear() {
+			request = orNull(e.RequestID)
+		}
+		if _, err := t.ExecContext(ctx, `INSERT INTO events
 			(id, at, kind, actor, actor_id, user_id, client_id, session_id, address, user_agent, request_id, detail)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			e.ID, stored(e.At), e.Kind, e.Actor.Kind, orNull(e.Actor.ID), orNull(e.UserID), orNull(e.ClientID), orNull(e.SessionID),
-			orNull(e.Address), orNull(e.UserAgent), orNull(e.RequestID), detail); err != nil {
+			idOrText(e.ID), stored(e.At), e.Kind, e.Actor.Kind, orNull(e.Actor.ID), idOrText(e.UserID), orNull(e.ClientID), idOrText(e.SessionID),
+			orNull(e.Address), orNull(e.UserAgent), request, detail); err != nil {
 			return err
 		}
 	}
@@ -68,22 +78,44 @@ func (t tx) appendEvents(ctx context.Context, events ...audit.Event) error {
 
 // Events implements [audit.Store].
 func (s *Store) Events(ctx context.Context, query audit.Query) ([]audit.Event, error) {
-	where, args := []string{"true"}, []any{}
-	for _, filter := range []struct{ column, value string }{
-		{"user_id = ?", query.UserID}, {"session_id = ?", query.SessionID}, {"request_id = ?", query.RequestID}, {"kind = ?", string(query.Kind)},
-	} {
-		if filter.value != "" {
-			where, args = append(where, filter.column), append(args, filter.value)
-		}
-	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	before, err := s.eventsBefore(ctx, query) // first: what is moved between the two is read twice
+	if err != nil {
+		return nil, fmt.Errorf("list audit events: %w", err)
+	}
+	where, args := eventsWhere(query)
 	//nolint:gosec // constants; values are bound
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+eventColumns+` FROM audit_events
-		WHERE `+strings.Join(where, " AND ")+` ORDER BY at DESC, id DESC LIMIT ?`, append(args, pageSize(query.Limit))...)
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+eventColumns+` FROM events
+		WHERE `+strings.Join(where, " AND ")+` ORDER BY id DESC LIMIT ?`, append(args, pageSize(query.Limit))...)
 	events, err := collect(rows, err, scanEvent)
 	if err != nil {
 		return nil, fmt.Errorf("list audit events: %w", err)
 	}
-	return events, nil
+	return audit.Merge(events, before, pageSize(query.Limit)), nil
+}
+
+// eventsWhere demands what the query does.
+func eventsWhere(query audit.Query) (where []string, args []any) {
+	where = []string{"true"}
+	add := func(condition string, values ...any) {
+		where, args = append(where, condition), append(args, values...)
+	}
+	if query.UserID != "" {
+		add("user_id = ?", idOrText(query.UserID))
+	}
+	if query.SessionID != "" {
+		id := idOrText(query.SessionID)
+		add("(session_id = ? OR id = ? AND kind = 'session.started' AND session_id IS NULL)", id, id)
+	}
+	const byText = "request_id = ? AND typeof(request_id) = 'text'"
+	if from, to, ok := audit.Near(query.RequestID); ok {
+		add("(id >= ? AND id < ? AND request_id = ? OR "+byText+")", idOrText(from), idOrText(to), idOrText(query.RequestID), query.RequestID)
+	} else if query.RequestID != "" {
+		add(byText, query.RequestID)
+	}
+	if query.Kind != "" {
+		add("kind = ?", string(query.Kind))
+	}
+	return where, args
 }

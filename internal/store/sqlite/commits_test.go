@@ -39,7 +39,7 @@ func openBreakable(tb testing.TB) storetest.Breakable {
 	execute(`CREATE TABLE broken (user_id TEXT REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)`)
 	store := open(tb, file)
 	var breaks, heals []string
-	for _, table := range []string{"users", "clients", "sessions", "signing_keys", "audit_events"} {
+	for _, table := range []string{"users", "clients", "sessions", "signing_keys", "audit_events", "events"} {
 		for _, change := range []string{"INSERT", "UPDATE"} {
 			name := "breaks_" + table + "_" + change
 			breaks = append(breaks, `CREATE TRIGGER `+name+` AFTER `+change+` ON `+table+` BEGIN INSERT INTO broken VALUES ('nobody'); END`)

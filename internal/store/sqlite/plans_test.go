@@ -35,6 +35,11 @@ func fill(execute func(statements ...string)) {
 			SELECT printf('%08x-0000-7000-8000-000000000000', i), i, 'session.started', 'user',
 				CASE WHEN i % 4 > 0 THEN 'user' || i % 500 END, CASE WHEN i % 4 > 1 THEN 'session' || i % 900 END,
 				CASE WHEN i % 4 > 2 THEN 'request' || i END FROM n`,
+		`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+			INSERT INTO events (id, at, kind, actor, user_id, session_id, request_id)
+			SELECT CAST(printf('%016d', i) AS BLOB), i, 'session.started', 'self',
+				CASE WHEN i % 4 > 0 THEN CAST(printf('%016d', i % 500) AS BLOB) END, CASE WHEN i % 4 > 1 THEN CAST(printf('%016d', i % 900) AS BLOB) END,
+				CASE WHEN i % 4 > 2 THEN 'request' || i END FROM n`,
 		`ANALYZE`)
 }
 

@@ -151,9 +151,13 @@ func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Se
 	if query.After != "" && !isID(query.After) {
 		return nil, nil
 	}
-	where, args := []string{"true"}, []any{}
+	from, where, args := "sessions s", []string{"true"}, []any{}
 	if query.UserID != "" {
-		where, args = append(where, "s.user_id = ?"), append(args, query.UserID)
+		from, args = `SELECT * FROM sessions WHERE user_id = ? AND revoked_at IS NULL`, append(args, query.UserID)
+		if query.Live == session.Any { // ended ones are in an index of their own
+			from, args = from+` UNION ALL SELECT * FROM sessions WHERE user_id = ? AND revoked_at IS NOT NULL`, append(args, query.UserID)
+		}
+		from = `(` + from + `) s`
 	}
 	if query.Live == session.LiveOnly {
 		now := stored(s.now())
@@ -166,7 +170,7 @@ func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Se
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	//nolint:gosec // constants; values are bound
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+sessionColumns+` FROM sessions s
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+sessionColumns+` FROM `+from+`
 		WHERE `+strings.Join(where, " AND ")+` ORDER BY s.id DESC LIMIT ?`, append(args, pageSize(query.Limit))...)
 	sessions, err := collect(rows, err, func(r row) (session.Session, error) { return scanSession(r) })
 	if err != nil {

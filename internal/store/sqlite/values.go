@@ -40,6 +40,31 @@ func orNull(s string) any {
 	return s
 }
 
+// idOrText keeps a UUID in 16 octets, other text as it is, and an empty string as NULL.
+func idOrText(s string) any {
+	if id, err := uuid.Parse(s); err == nil && id.String() == s {
+		return id[:]
+	}
+	return orNull(s)
+}
+
+// name is a column that idOrText wrote.
+type name string
+
+// Scan implements [sql.Scanner].
+func (n *name) Scan(value any) error {
+	*n = ""
+	switch value := value.(type) {
+	case string:
+		*n = name(value)
+	case []byte:
+		id, err := uuid.FromBytes(value)
+		*n = name(id.String())
+		return err
+	}
+	return nil
+}
+
 // blobOrNull keeps no octets as NULL.
 func blobOrNull(b []byte) any {
 	if len(b) == 0 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 )
@@ -20,6 +21,7 @@ func Audit(t *testing.T, open OpenDurable) {
 		"EventsAreListedNewestFirst":     eventsAreListedNewestFirst,
 		"AQueryNarrows":                  eventQueryNarrows,
 		"AnEventSentTwiceIsStoredOnce":   eventSentTwiceIsStoredOnce,
+		"AnEventComesBackAsItWas":        everyEventComesBack,
 		"NoEventIsRefusedForWhatItSays":  noEventIsRefused,
 		"ManyWritersOfOneBatchAllFinish": manyWritersOfOneBatch,
 		"ACancelledContextIsAnError":     cancelledAuditCalls,
@@ -154,6 +156,51 @@ func noEventIsRefused(t *testing.T, store Durable) {
 	}
 }
 
+// FillTrail appends an event of each form of names.
+func FillTrail(tb testing.TB, store Durable) []audit.Event {
+	tb.Helper()
+	owner, sid := newID(), newID()
+	plain := audit.New(audit.SessionStarted, audit.ByUser(owner))
+	foreign := plain.OfSession(newID(), "first-party")
+	foreign.UserID, foreign.RequestID = owner, uuid.NewString()
+	unnamed := audit.New(audit.SessionStarted, audit.BySystem())
+	late := audit.New(audit.SessionRevoked, audit.ByUser(newID()))
+	late.UserID, late.SessionID, late.RequestID = owner, sid, audit.FirstID(time.Now().Add(-time.Hour))
+	near := audit.New(audit.SessionHealed, audit.ByClient("first-party"))
+	near.UserID, near.SessionID, near.RequestID, near.Detail = "eve", "fresh", newID(), map[string]string{"gap": "3"}
+	all := []audit.Event{plain.StartOf(sid, owner, "first-party"), foreign, unnamed, late, near}
+	appendEvents(tb, store, all...)
+	return all
+}
+
+// Trail is every event.
+func Trail(tb testing.TB, store Durable) []audit.Event {
+	tb.Helper()
+	return listEvents(tb, store, audit.Query{Limit: 1000})
+}
+
+// everyEventComesBack, and is found by each of its names, whatever form they have.
+func everyEventComesBack(t *testing.T, store Durable) {
+	want := FillTrail(t, store)
+	for _, e := range want {
+		for name, query := range map[string]audit.Query{
+			"user": {UserID: e.UserID}, "session": {SessionID: e.SessionID}, "request": {RequestID: e.RequestID}, "kind": {Kind: e.Kind},
+		} {
+			query.Limit = 100
+			at := slices.IndexFunc(listEvents(t, store, query), func(got audit.Event) bool { return got.ID == e.ID })
+			if at < 0 {
+				t.Errorf("%+v is not found by its %s", e, name)
+				continue
+			}
+			got := listEvents(t, store, query)[at]
+			got.At = e.At
+			if diff := cmp.Diff(got, e); diff != "" {
+				t.Errorf("by its %s (-got +want):\n%s", name, diff)
+			}
+		}
+	}
+}
+
 func manyWritersOfOneBatch(t *testing.T, store Durable) {
 	var batch []audit.Event
 	for range 10 {
@@ -173,7 +220,8 @@ func cancelledAuditCalls(t *testing.T, store Durable) {
 		"AppendEvents": func(ctx context.Context) error {
 			return store.AppendEvents(ctx, []audit.Event{audit.New(audit.KeyPublished, audit.BySystem())})
 		},
-		"Events": func(ctx context.Context) error { return drop(store.Events(ctx, audit.Query{Limit: 1})) },
+		"MoveEvents": func(ctx context.Context) error { return drop(store.MoveEvents(ctx, 1)) },
+		"Events":     func(ctx context.Context) error { return drop(store.Events(ctx, audit.Query{Limit: 1})) },
 	})
 	wantEvents(t, store, audit.Query{})
 }

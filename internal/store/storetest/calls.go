@@ -235,6 +235,9 @@ func listCalls() []Call {
 		{"Sessions of a user", false, onSession(func(ctx context.Context, store Durable, s, _ session.Session) error {
 			return drop(store.Sessions(ctx, session.Query{UserID: s.UserID, Live: session.LiveOnly, After: s.ID, Limit: 10}))
 		})},
+		{"Sessions of a user, all", false, onSession(func(ctx context.Context, store Durable, s, _ session.Session) error {
+			return drop(store.Sessions(ctx, session.Query{UserID: s.UserID, After: s.ID, Limit: 10}))
+		})},
 		{"Revoked first", false, onSession(func(ctx context.Context, store Durable, _, _ session.Session) error {
 			return drop(store.Revoked(ctx, revocation.Page{Within: time.Hour, Rows: 10}))
 		})},
@@ -273,6 +276,9 @@ func otherCalls() []Call {
 		{"AppendEvents", true, func(_ testing.TB, store Durable) func(context.Context) error {
 			event := audit.New(audit.SessionHealed, audit.ByClient(client.FirstParty))
 			return func(ctx context.Context) error { return store.AppendEvents(ctx, []audit.Event{event}) }
+		}},
+		{"MoveEvents", true, func(_ testing.TB, store Durable) func(context.Context) error {
+			return func(ctx context.Context) error { return drop(store.MoveEvents(ctx, 500)) }
 		}},
 	}
 }

@@ -32,6 +32,7 @@ type Durable interface {
 	keyring.Store
 	revocation.Store
 	audit.Store
+	audit.Sweeper
 	Now(ctx context.Context) (time.Time, error) // the database's clock
 }
 

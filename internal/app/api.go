@@ -25,6 +25,14 @@ func capabilities() oauth.Capabilities {
 	return c
 }
 
+// accountRate bounds the tries at one user from all addresses that are not known to them, unless the operator bounds none.
+func accountRate(perUser ratelimit.Rate) ratelimit.Rate {
+	if perUser.Unlimited() {
+		return ratelimit.Rate{}
+	}
+	return ratelimit.Rate{Limit: max(100, perUser.Limit), Per: time.Hour}
+}
+
 func (a *App) buildAPI(roots secret.Roots) error {
 	a.metrics = telemetry.NewMetrics(verdictNames()...)
 	a.metrics.Gauge("mintmark_audit_events_dropped", "Audit events that did not fit into the queue since the start.",
@@ -50,6 +58,7 @@ func (a *App) buildAPI(roots secret.Roots) error {
 			Lifetimes:    lifetimes(a.cfg),
 			Password:     user.NewRules(a.cfg.PasswordMinLength),
 			LoginRate:    ratelimit.Rate(a.cfg.RateLogin.PerUser),
+			AccountRate:  accountRate(ratelimit.Rate(a.cfg.RateLogin.PerUser)),
 			Registration: a.cfg.Registration == config.RegistrationOpen,
 		},
 		Stores: authority.Stores{

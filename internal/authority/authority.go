@@ -53,6 +53,7 @@ type Rules struct {
 	Lifetimes    Lifetimes
 	Password     *user.Rules
 	LoginRate    ratelimit.Rate // per user and address
+	AccountRate  ratelimit.Rate // per user, from all addresses that are not known to them
 	Registration bool           // whether registration is open
 }
 

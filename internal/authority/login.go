@@ -1,6 +1,7 @@
 package authority
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (a *Authority) login(ctx context.Context, by Caller, username, password str
 	return a.start(ctx, by, u, session.Session{})
 }
 
-// checkPassword finds the user of that name and password within the limit of tries.
+// checkPassword finds the user of that name and password within the limits of tries.
 func (a *Authority) checkPassword(ctx context.Context, from Origin, username, password string) (user.User, error) {
 	// Text that can't be a name becomes the empty name, which no user has: the attempt still
 	// counts and costs the same work.
@@ -46,7 +47,43 @@ func (a *Authority) checkPassword(ctx context.Context, from Origin, username, pa
 	if err := ratelimit.SpendFrom(ctx, a.Limits, "login:"+name, from.Networks(), a.LoginRate); err != nil {
 		return user.User{}, err
 	}
-	return a.authenticate(ctx, name, password)
+	prepared, err := user.PreparePassword(password)
+	if err != nil { // no user can have such a password, so refusing it at once reveals nothing
+		return user.User{}, ErrCredentials
+	}
+	began := time.Now()
+	u, claim, err := a.claim(ctx, name, from)
+	if err != nil {
+		return user.User{}, err
+	}
+	hasher := a.Hasher.For(claim).Since(began)
+	if err := a.spendAccount(ctx, name, claim); err != nil {
+		return user.User{}, errors.Join(hasher.Refuse(ctx), err)
+	}
+	return a.authenticate(ctx, hasher, u, prepared)
+}
+
+// claim finds the user, the zero one if nobody is called so, and whether the caller is known to them. It asks the same
+// of the stores either way.
+func (a *Authority) claim(ctx context.Context, name string, from Origin) (user.User, user.Claim, error) {
+	u, err := a.Users.UserByUsername(ctx, name)
+	if err != nil && !errors.Is(err, user.ErrNotFound) {
+		return user.User{}, user.Claim{}, err
+	}
+	logins, err := a.Sessions.Sessions(ctx, session.Query{UserID: cmp.Or(u.ID, nobody), Limit: knownLogins})
+	if err != nil {
+		return user.User{}, user.Claim{}, err
+	}
+	return u, user.Claim{Networks: from.Networks(), Known: knows(logins, from, a.Clocks.Now().Reliable())}, nil
+}
+
+// spendAccount takes one try from what a name has from all addresses together, whether or not there is such a user.
+// Those who are known to the user are exempt, or anybody could keep them out.
+func (a *Authority) spendAccount(ctx context.Context, name string, claim user.Claim) error {
+	if claim.Known {
+		return nil
+	}
+	return ratelimit.Spend(ctx, a.Limits, "account:"+name, a.AccountRate)
 }
 
 // start begins a session of the user with the caller's client, which grants what s says,
@@ -75,23 +112,13 @@ func (a *Authority) start(ctx context.Context, by Caller, u user.User, s session
 	return a.issuePair(signer, s.Grant(), session.RefreshToken{Family: family, Generation: 1, IssuedAt: now.Truncate(time.Second)}, now)
 }
 
-// authenticate finds the user and compares the password, with the same work
-// whether or not there is one.
-func (a *Authority) authenticate(ctx context.Context, name, raw string) (user.User, error) {
-	password, err := user.PreparePassword(raw)
-	if err != nil { // no user can have such a password, so refusing it at once reveals nothing
-		return user.User{}, ErrCredentials
-	}
-	u, err := a.Users.UserByUsername(ctx, name)
-	unknown := errors.Is(err, user.ErrNotFound)
-	if err != nil && !unknown {
-		return user.User{}, err
-	}
+// authenticate compares the password, with the same work whether or not there is such a user.
+func (a *Authority) authenticate(ctx context.Context, hasher *user.Hasher, u user.User, password string) (user.User, error) {
 	hash := u.PasswordHash
-	if unknown || !u.Active() {
-		hash = "" // the hasher compares with a hash of nobody's password
+	if !u.Active() {
+		hash = "" // as of an unknown user: the hasher compares with a hash of nobody's password
 	}
-	match, stale, err := a.Hasher.Verify(ctx, hash, password)
+	match, stale, err := hasher.Verify(ctx, hash, password)
 	switch {
 	case errors.Is(err, user.ErrHash):
 		a.Log.Error("stored password hash is damaged; set a new password with `mintmark users set-password`", "user", u.ID)
@@ -101,15 +128,15 @@ func (a *Authority) authenticate(ctx context.Context, name, raw string) (user.Us
 	case !match:
 		return user.User{}, ErrCredentials
 	case stale:
-		a.rehash(ctx, u, password)
+		a.rehash(ctx, hasher, u, password)
 	}
 	return u, nil
 }
 
 // rehash stores the password under the current parameters. The login has already
 // succeeded, so a failure is only logged: the next login tries again.
-func (a *Authority) rehash(ctx context.Context, u user.User, password string) {
-	better, err := a.Hasher.Hash(ctx, password)
+func (a *Authority) rehash(ctx context.Context, hasher *user.Hasher, u user.User, password string) {
+	better, err := hasher.Hash(ctx, password)
 	if err == nil {
 		err = a.Users.ReplaceHash(ctx, u.ID, u.PasswordHash, better)
 	}

@@ -78,7 +78,7 @@ func TestEveryRefusedLoginGetsTheSameAnswer(t *testing.T) {
 					t.Errorf("%v, want %v", err, authority.ErrCredentials)
 				}
 			})
-			if diff := cmp.Diff(calls, []string{"UserByUsername"}); diff != "" {
+			if diff := cmp.Diff(calls, []string{"UserByUsername", "Sessions"}); diff != "" {
 				t.Errorf("calls (-got +want):\n%s", diff)
 			}
 			if diff := cmp.Diff(b.counted, map[string]int{"refused": 1}); diff != "" {

@@ -75,7 +75,9 @@ standard input.
 Durations are whole seconds, written like ` + "`90s`, `5m`, `720h`" + ` (30 days). Rates are a number of tries
 per ` + "`s`, `m` or `h`, like `10/m`, or `off`" + `. ` + "`MINTMARK_RATE_LOGIN`" + ` takes one rate (per user and
 address; the one per address stays 60/m), or both: ` + "`10/m,60/m`" + `. An IPv6 address counts in its /64, its /56 and
-its /48, which have one, two and four times the tries; one that holds an IPv4 address (6to4, Teredo, NAT64) counts as that.
+its /48, which have one, two and four times the tries; one that holds an IPv4 address (6to4, Teredo, NAT64) counts as that. Besides,
+one user name has 100 tries an hour from all addresses that its user did not log in from within 30 days (the last 100 logins
+count; of IPv6, the /56), unless the rate per user is ` + "`off`" + `.
 `
 
 const markdownRules = `

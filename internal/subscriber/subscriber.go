@@ -44,8 +44,8 @@ func network(address netip.Addr, bits int) netip.Prefix {
 }
 
 var (
-	sixToFour = netip.MustParsePrefix("2002::/16")    // RFC 3056: the IPv4 address follows
-	teredo    = netip.MustParsePrefix("2001::/32")    // RFC 4380: the inverted IPv4 address is at the end
+	sixToFour = netip.MustParsePrefix("2002::/16") // RFC 3056: the IPv4 address follows
+	teredo    = netip.MustParsePrefix("2001::/32") // RFC 4380: the inverted IPv4 address is at the end
 	atTheEnd  = []netip.Prefix{
 		netip.MustParsePrefix("64:ff9b::/96"),    // RFC 6052, NAT64
 		netip.MustParsePrefix("::ffff:0:0:0/96"), // RFC 2765, SIIT

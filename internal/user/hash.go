@@ -36,7 +36,8 @@ type Hasher struct {
 	wait   time.Duration
 	nobody string // a hash that no password has, with params
 
-	claim     Claim // of those it hashes for
+	claim     Claim         // of those it hashes for
+	spent     time.Duration // by finding the user, which refusals make up for
 	turns     *turns
 	metronome *metronome // when refusals are told
 
@@ -70,6 +71,20 @@ func (h *Hasher) For(claim Claim) *Hasher {
 	its := *h
 	its.claim = claim
 	return &its
+}
+
+// Since returns the same hasher for a password whose check began then, by looking up the user: a refusal is told as long
+// after that, so that it does not tell how long that took.
+func (h *Hasher) Since(began time.Time) *Hasher {
+	its := *h
+	its.spent = time.Since(began)
+	return &its
+}
+
+// Refuse waits as long as a comparison takes that refuses the password, without its work and without a slot. It returns
+// the context's error.
+func (h *Hasher) Refuse(ctx context.Context) error {
+	return sleepUntil(ctx, time.Now().Add(h.metronome.told(h.params)-h.spent))
 }
 
 // Hash gives a PHC string to store. ErrBusy, and the context's error.
@@ -154,7 +169,7 @@ func (h *Hasher) run(ctx context.Context, hash phc, password string, size int) (
 	defer h.turns.release()
 	p, began := hash.params, time.Now()
 	key := h.derive([]byte(password), hash.salt, p.Time, p.MemoryKiB, p.Threads, uint32(size))
-	return key, h.metronome.note(p, began, time.Since(began)), nil
+	return key, h.metronome.note(p, began, time.Since(began)).Add(-h.spent), nil
 }
 
 func randomBytes(n int) []byte {

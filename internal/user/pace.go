@@ -61,3 +61,10 @@ func (m *metronome) note(params Params, began time.Time, took time.Duration) tim
 	m.pace = after
 	return began.Add(before.told())
 }
+
+// told is how long a refusal takes at the moment under such parameters or the costliest that were met.
+func (m *metronome) told(params Params) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return pace{m.pace.unit, max(m.pace.hardest, params.work())}.told()
+}

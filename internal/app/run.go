@@ -12,10 +12,12 @@ import (
 // until balancers know; then requests in flight end, what is queued is written, and everything
 // is closed. ready is called once requests are welcome.
 func (a *App) Run(ctx context.Context, ready func()) error {
-	public := a.door(httpapi.NewListener(a.public, maxConnections, a.cfg.TrustedProxies), a.wrap(a.api.Public()))
-	operations := a.door(httpapi.NewListener(a.operations, maxOperators, nil), a.api.Operations())
+	public := a.door(httpapi.NewListener(a.public, publicBounds(), a.cfg.TrustedProxies), a.wrap(a.api.Public()))
+	operations := a.door(httpapi.NewListener(a.operations, operatorBounds(), nil), a.api.Operations())
 	a.metrics.Gauge("mintmark_http_connections", "Open connections on the public listener.",
 		func() float64 { return float64(public.listener.Open()) })
+	a.metrics.Gauge("mintmark_http_connections_shed", "Connections on the public listener since the start that were closed so that others have a place or memory.",
+		func() float64 { return float64(public.listener.Shed()) })
 	ended := make(chan error, 2) // a door's serving
 	go public.serve(ended)
 	go operations.serve(ended)

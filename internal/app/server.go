@@ -16,9 +16,18 @@ const (
 	readTimeout    = 10 * time.Second
 	writeTimeout   = 40 * time.Second
 	maxHeaderBytes = 64 << 10
-	maxConnections = 10_000
-	maxOperators   = 500
 )
+
+// publicBounds let one subscriber have 2 % of the connections, so that it takes fifty to fill them. A request that comes
+// in one piece, as honest ones do, is never unfinished.
+func publicBounds() httpapi.Bounds {
+	return httpapi.Bounds{Connections: 10_000, PerSubscriber: 200, Unfinished: 1 << 20}
+}
+
+// operatorBounds are for a few programs on few machines.
+func operatorBounds() httpapi.Bounds {
+	return httpapi.Bounds{Connections: 500, PerSubscriber: 250, Unfinished: 1 << 20}
+}
 
 func (a *App) wrap(h http.Handler) http.Handler {
 	if a.tracing == nil {

@@ -74,7 +74,7 @@ func TestConnectionsAreCutAfterTheDrainTime(t *testing.T) {
 func opened(p *pipes, h http.Handler) *door {
 	a := &App{log: slog.New(slog.DiscardHandler), cfg: config.Config{HTTPIdleTimeout: time.Hour}}
 	a.ready.serving.Store(true)
-	d := a.door(httpapi.NewListener(p, maxConnections, nil), h)
+	d := a.door(httpapi.NewListener(p, publicBounds(), nil), h)
 	go d.serve(make(chan error, 1))
 	return d
 }

@@ -124,6 +124,7 @@ func TestTheMetricsTellHowTheAuthorityIs(t *testing.T) {
 			`mintmark_clock_offset_seconds{clock="machine"}`: "0",
 			"mintmark_http_connections":                      "0",
 			"mintmark_forwarded_unreadable":                  "0",
+			"mintmark_http_connections_shed":                 "0",
 			"mintmark_http_requests_in_flight":               "1", // the one that asks
 			`mintmark_logins_total{outcome="error"}`:         "",
 		})

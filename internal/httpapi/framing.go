@@ -17,6 +17,8 @@ type strictConn struct {
 	net.Conn
 	head    headReader
 	body    uint64 // octets left of the body
+	pending int    // octets so far of a request that has not come to its end
+	whole   int    // requests that have; a chunked one counts once its header has
 	opaque  bool   // a chunked body began: the last of the connection, see [Server.shield]
 	refused bool
 	rest    string // once refused: what is still to be handed out
@@ -31,6 +33,7 @@ func (c *strictConn) Read(p []byte) (int, error) {
 		return c.spoil(p)
 	}
 	n, err := c.Conn.Read(p)
+	c.pending += n
 	good := c.watch(p[:n])
 	if good == n {
 		return n, err
@@ -58,6 +61,9 @@ func (c *strictConn) watch(b []byte) int {
 			n := min(c.body, uint64(len(b)-at))
 			c.body -= n
 			at += int(n)
+			if c.body == 0 {
+				c.end(len(b) - at)
+			}
 			continue
 		}
 		length := bytes.IndexByte(b[at:], '\n')
@@ -72,10 +78,22 @@ func (c *strictConn) watch(b []byte) int {
 		at += length + 1
 		if c.head.ended {
 			c.body, c.opaque = c.head.length, c.head.chunked
-			c.head = headReader{line: c.head.line}
+			c.head = headReader{line: c.head.spare()}
+			switch {
+			case c.opaque:
+				c.whole++
+			case c.body == 0:
+				c.end(len(b) - at)
+			}
 		}
 	}
 	return len(b)
+}
+
+// end notes that a request has come to its end, with so many octets of a next one behind it.
+func (c *strictConn) end(behind int) {
+	c.whole++
+	c.pending = behind
 }
 
 // maxLine is how much of a line is looked at: no request that is answered has a
@@ -86,6 +104,7 @@ const maxLine = maxTarget + 64
 type headReader struct {
 	line    []byte // the line so far, at most maxLine octets of it
 	cut     bool   // the line is longer
+	last    byte   // of the line, also of one that is cut
 	begun   bool   // the request line was seen
 	http11  bool
 	chunked bool
@@ -98,16 +117,31 @@ func (h *headReader) keep(part []byte) {
 	fits := min(len(part), maxLine-len(h.line))
 	h.line = append(h.line, part[:fits]...)
 	h.cut = h.cut || fits < len(part)
+	if len(part) > 0 {
+		h.last = part[len(part)-1]
+	}
+}
+
+// spare is the space of the line, for the next request. What only a long line has needed is given back.
+func (h *headReader) spare() []byte {
+	const most = 1 << 10
+	if cap(h.line) > most {
+		return nil
+	}
+	return h.line[:0]
 }
 
 // endLine takes the line that a line feed has just ended and reports whether it is
 // acceptable.
 func (h *headReader) endLine() bool {
-	line, crlf := bytes.CutSuffix(h.line, []byte("\r"))
-	cut := h.cut
-	h.line, h.cut = h.line[:0], false
+	crlf, cut := h.last == '\r', h.cut
+	line := h.line
+	if crlf && !cut {
+		line = line[:len(line)-1]
+	}
+	h.line, h.cut, h.last = h.line[:0], false, 0
 	switch {
-	case !crlf && !cut: // RFC 9112 §2.2 lets a bare LF end a line, but not every server does
+	case !crlf: // RFC 9112 §2.2 lets a bare LF end a line, but not every server does
 		return false
 	case len(line) == 0:
 		h.ended = h.begun // net/http too passes over an empty line before a request

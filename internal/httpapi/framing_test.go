@@ -37,7 +37,7 @@ func strictServer(t *testing.T) (addr string) {
 			_, _ = w.Write(append([]byte(r.URL.Path+" "), body...))
 		}),
 	}
-	go server.Serve(httpapi.NewListener(l, 100, nil))
+	go server.Serve(httpapi.NewListener(l, halves(100), nil))
 	t.Cleanup(func() { server.Close() })
 	return l.Addr().String()
 }
@@ -85,32 +85,51 @@ func TestWellFramedRequestsPassInAnyPieces(t *testing.T) {
 	}
 }
 
+// TestLongLinesPass: a CR LF ends them where nothing else is wrong, also one that comes in two pieces or just does not fit.
+func TestLongLinesPass(t *testing.T) {
+	t.Parallel()
+	addr := strictServer(t)
+	for _, length := range []int{8 << 10, 8<<10 + 64 - 1, 8<<10 + 64, 8<<10 + 65, 30 << 10} {
+		long := "X-A: " + strings.Repeat("b", length-len("X-A: "))
+		for _, piece := range []int{1 << 10, len("GET /a HTTP/1.1\r\n") + length + 1, 64 << 10} {
+			request := "GET /a HTTP/1.1\r\n" + long + "\r\nHost: x\r\n\r\n"
+			if got, _ := statuses(t, addr, request+plain, piece); len(got) != 2 || got[0] != 200 || got[1] != 200 {
+				t.Errorf("a line of %d in pieces of %d: %v, want 200 twice", length, piece, got)
+			}
+		}
+	}
+}
+
 func TestAmbiguousFramingIsRefused(t *testing.T) {
 	t.Parallel()
 	addr := strictServer(t)
 	const start = "POST /b HTTP/1.1\r\nHost: x\r\n"
 	tests := map[string]string{
-		"length and chunks":          start + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		"chunks and length":          start + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
-		"two equal lengths":          start + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
-		"a list of lengths":          start + "Content-Length: 5, 5\r\n\r\nhello",
-		"a signed length":            start + "Content-Length: +5\r\n\r\nhello",
-		"an empty length":            start + "Content-Length:\r\n\r\n",
-		"a huge length":              start + "Content-Length: 99999999999999999999\r\n\r\n",
-		"chunked twice":              start + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		"a list of codings":          start + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-		"another coding":             start + "Transfer-Encoding: identity\r\nContent-Length: 0\r\n\r\n",
-		"chunks in HTTP/1.0":         "POST /b HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		"obs-fold":                   start + "X-A: b\r\n c: d\r\n\r\n",
-		"obs-fold with tab":          start + "Transfer-Encoding:\r\n\tchunked\r\n\r\n0\r\n\r\n",
-		"space before the colon":     start + "Content-Length : 5\r\n\r\nhello",
-		"bare LF after a field":      start + "X-A: b\n\r\n",
-		"bare LF after the target":   "GET /a HTTP/1.1\nHost: x\r\n\r\n",
-		"bare LF at the end":         start + "Content-Length: 0\r\n\n",
-		"a line that is no field":    start + "Content-Length 5\r\n\r\nhello",
-		"bare CR in a field":         start + "X-A: b\rTransfer-Encoding: chunked\r\n\r\n",
-		"a bare LF in a chunk's end": start + "Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n",
-		"padding beyond any number":  start + "Content-Length: " + strings.Repeat(" ", 9000) + "5\r\n\r\nhello",
+		"length and chunks":                        start + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"chunks and length":                        start + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+		"two equal lengths":                        start + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+		"a list of lengths":                        start + "Content-Length: 5, 5\r\n\r\nhello",
+		"a signed length":                          start + "Content-Length: +5\r\n\r\nhello",
+		"an empty length":                          start + "Content-Length:\r\n\r\n",
+		"a huge length":                            start + "Content-Length: 99999999999999999999\r\n\r\n",
+		"chunked twice":                            start + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"a list of codings":                        start + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+		"another coding":                           start + "Transfer-Encoding: identity\r\nContent-Length: 0\r\n\r\n",
+		"chunks in HTTP/1.0":                       "POST /b HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"obs-fold":                                 start + "X-A: b\r\n c: d\r\n\r\n",
+		"obs-fold with tab":                        start + "Transfer-Encoding:\r\n\tchunked\r\n\r\n0\r\n\r\n",
+		"space before the colon":                   start + "Content-Length : 5\r\n\r\nhello",
+		"bare LF after a field":                    start + "X-A: b\n\r\n",
+		"bare LF after a long field":               start + "X-A: " + strings.Repeat("b", 9000) + "\n\r\n",
+		"bare LF after a long target":              "GET /" + strings.Repeat("a", 9000) + " HTTP/1.1\nHost: x\r\n\r\n",
+		"bare LF after the longest that fits":      start + "X-A: " + strings.Repeat("b", 8<<10+64-len("X-A: ")) + "\n\r\n",
+		"bare LF after the shortest that does not": start + "X-A: " + strings.Repeat("b", 8<<10+65-len("X-A: ")) + "\n\r\n",
+		"bare LF after the target":                 "GET /a HTTP/1.1\nHost: x\r\n\r\n",
+		"bare LF at the end":                       start + "Content-Length: 0\r\n\n",
+		"a line that is no field":                  start + "Content-Length 5\r\n\r\nhello",
+		"bare CR in a field":                       start + "X-A: b\rTransfer-Encoding: chunked\r\n\r\n",
+		"a bare LF in a chunk's end":               start + "Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n",
+		"padding beyond any number":                start + "Content-Length: " + strings.Repeat(" ", 9000) + "5\r\n\r\nhello",
 	}
 	for name, request := range tests {
 		t.Run(name, func(t *testing.T) {

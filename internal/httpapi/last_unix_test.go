@@ -22,7 +22,7 @@ func TestWhoWaitsAtTheDoorIsServedWhenItCloses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guarded := httpapi.NewListener(l, 100, nil)
+	guarded := httpapi.NewListener(l, halves(100), nil)
 	var waiting []net.Conn
 	for range 20 {
 		c, err := net.Dial("tcp", l.Addr().String())

@@ -6,32 +6,51 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mintmark-auth/mintmark/internal/forwarded"
+	"github.com/mintmark-auth/mintmark/internal/subscriber"
 )
 
-// Listener guards a listener: it refuses ambiguous requests (wire.go), and bounds
-// the connections, in all and of one subscriber. Trusted proxies speak for many and have
-// the bound of all. Beyond a bound the connection that has been idle for longest gives way
-// to a new one, and where none is idle the new one is closed at once.
+// Bounds are what a listener lets in.
+type Bounds struct {
+	Connections   int
+	PerSubscriber int // connections of one subscriber
+	Unfinished    int // octets, on all connections together, of requests that have not come to their end
+}
+
+// Listener guards a listener: it refuses ambiguous requests (framing.go), and bounds the connections and the memory of
+// requests that are still coming. Beyond a bound a connection that waits for its peer gives way: one that is idle, or
+// whose request has not come to its end. Beyond a subscriber's own bound that is its own which has waited for longest;
+// beyond the bound of all, the one of the subscriber that has most of them waiting; and beyond the bound of memory, the
+// one of the subscriber that takes most of it. A new connection for which none gives way is closed at once. Each
+// connection of a trusted proxy counts as a subscriber of its own.
 //
 // [Listener.Track] must be the ConnState of the server that accepts.
 type Listener struct {
 	net.Listener
+	bounds  Bounds
 	places  *places
 	trusted forwarded.Proxies
 	last    []net.Conn // those that are still let in after Stop; of the goroutine that accepts
+	apart   int        // connections that count as a subscriber of their own so far; likewise
+	shed    atomic.Uint64
 
-	mu   sync.Mutex
-	idle idle // guarded by mu
+	mu         sync.Mutex
+	waiting    *crowd // for their peer, each with the weight 1; guarded by mu
+	unfinished *crowd // those with a request under way, by its octets; guarded by mu
+	idle       int    // guarded by mu
 }
 
-// NewListener returns the guarded listener with a bounded number of connections, half of them
-// for one subscriber.
-func NewListener(l net.Listener, most int, trusted forwarded.Proxies) *Listener {
-	return &Listener{Listener: l, places: newPlaces(most), trusted: trusted, idle: idle{by: make(map[string]*queue)}}
+// NewListener returns the guarded listener.
+func NewListener(l net.Listener, bounds Bounds, trusted forwarded.Proxies) *Listener {
+	return &Listener{
+		Listener: l, bounds: bounds, places: newPlaces(bounds.Connections, bounds.PerSubscriber), trusted: trusted,
+		waiting: newCrowd(), unfinished: newCrowd(),
+	}
 }
 
 // Accept returns the next connection within the bounds. One goroutine calls it.
@@ -45,6 +64,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if l.admit(peer) {
 			return l.guard(c, peer), nil
 		}
+		l.shed.Add(1)
 		_ = c.Close() // nothing was said on it
 	}
 }
@@ -74,30 +94,31 @@ func (l *Listener) next() (net.Conn, error) {
 	return c, nil
 }
 
-// admit takes a place for the subscriber, if need be that of an idle connection.
+// admit takes a place for the subscriber, if need be that of a connection that waits.
 func (l *Listener) admit(peer string) bool {
 	for !l.places.take(peer) {
-		c := l.longestIdle(peer)
+		c := l.yielding(peer)
 		if c == nil {
 			return false
 		}
-		_ = c.Close() // its place is what matters
+		l.drop(c)
 	}
 	return true
 }
 
-// longestIdle is the idle connection to give way to the subscriber: its own, or anyone's if there is no place left
-// at all; nil if there is none.
-func (l *Listener) longestIdle(peer string) *guardedConn {
+// yielding is the connection that gives way to a new one of the subscriber, or nil.
+func (l *Listener) yielding(peer string) *guardedConn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c := l.idle.longestOf(peer); c != nil {
-		return c
+	if l.places.spent(peer) {
+		return l.waiting.firstOf(peer)
 	}
-	if l.places.full() {
-		return l.idle.longest()
-	}
-	return nil
+	return l.waiting.firstOfHeaviest()
+}
+
+func (l *Listener) drop(c *guardedConn) {
+	l.shed.Add(1)
+	_ = c.Close() // its place is what matters
 }
 
 // Track notes which connections are idle.
@@ -108,59 +129,50 @@ func (l *Listener) Track(c net.Conn, state http.ConnState) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.idle.remove(guarded)
 	if state == http.StateIdle {
-		l.idle.add(guarded)
+		guarded.answered++
 	}
+	l.note(guarded, state == http.StateIdle)
+}
+
+// note is called with mu held.
+func (l *Listener) note(c *guardedConn, idle bool) {
+	if c.left {
+		return
+	}
+	if idle != c.idle {
+		c.idle = idle
+		l.idle += weightOf(idle) - weightOf(!idle)
+	}
+	l.waiting.put(c, weightOf(c.heard <= c.answered))
+}
+
+func weightOf(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // Open is how many connections are open.
 func (l *Listener) Open() int { return l.places.taken() }
 
+// Shed is how many connections were closed because of a bound.
+func (l *Listener) Shed() uint64 { return l.shed.Load() }
+
 // Busy is how many connections are open and not idle: a request on them is answered, or about to come.
 func (l *Listener) Busy() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.places.taken() - l.idle.len()
+	return l.places.taken() - l.idle
 }
 
+// subscriberOf is whom a connection counts for.
 func (l *Listener) subscriberOf(remote net.Addr) string {
 	address, err := netip.ParseAddrPort(remote.String())
 	if err != nil || l.trusted.Trusted(address.Addr()) {
-		return "" // not counted apart
+		l.apart++
+		return "connection " + strconv.Itoa(l.apart)
 	}
-	return limitAddress(address.Addr().Unmap().WithZone("").String())
-}
-
-// guardedConn is a connection that is counted until it closes.
-type guardedConn struct {
-	strictConn
-	peer  string
-	leave func()
-	spot  spot // guarded by the listener's mu
-}
-
-func (l *Listener) guard(c net.Conn, peer string) *guardedConn {
-	guarded := &guardedConn{strictConn: strictConn{Conn: c}, peer: peer}
-	guarded.leave = sync.OnceFunc(func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.idle.remove(guarded)
-		l.places.leave(peer)
-	})
-	return guarded
-}
-
-func (c *guardedConn) Close() error {
-	c.leave()
-	return c.Conn.Close()
-}
-
-// CloseWrite lets net/http end its side in good order after an early answer, so
-// that the peer reads a 413 or 431 and not a reset.
-func (c *guardedConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
+	return subscriber.Of(address.Addr()).String()
 }

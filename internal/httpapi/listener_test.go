@@ -19,7 +19,7 @@ func listen(t *testing.T, most int, trusted []netip.Prefix, h http.HandlerFunc) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	guarded := httpapi.NewListener(l, most, trusted)
+	guarded := httpapi.NewListener(l, halves(most), trusted)
 	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
 	go server.Serve(guarded)
 	t.Cleanup(func() { server.Close() })

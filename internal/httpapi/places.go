@@ -3,22 +3,24 @@ package httpapi
 import "sync"
 
 // places bounds how many callers hold something at once, in all and per subscriber, so that no
-// single one can exclude all others: one has at most half of the places.
+// single one can exclude all others.
 type places struct {
-	most int
+	most, each int
 
 	mu   sync.Mutex
 	held int            // guarded by mu
 	by   map[string]int // held by subscriber; guarded by mu
 }
 
-func newPlaces(most int) *places { return &places{most: most, by: make(map[string]int)} }
+func newPlaces(most, each int) *places {
+	return &places{most: most, each: each, by: make(map[string]int)}
+}
 
-// take takes a place and reports whether there was one; "" speaks for many subscribers.
+// take takes a place and reports whether there was one.
 func (p *places) take(subscriber string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.held >= p.most || subscriber != "" && p.by[subscriber] >= (p.most+1)/2 {
+	if p.held >= p.most || p.by[subscriber] >= p.each {
 		return false
 	}
 	p.held++
@@ -35,11 +37,11 @@ func (p *places) leave(subscriber string) {
 	}
 }
 
-// full reports whether there is no place for anyone.
-func (p *places) full() bool {
+// spent reports whether the subscriber holds all that it may.
+func (p *places) spent(subscriber string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.held >= p.most
+	return p.by[subscriber] >= p.each
 }
 
 func (p *places) taken() int {

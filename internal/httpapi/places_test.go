@@ -19,7 +19,7 @@ import (
 
 func TestPlacesAreBoundedInAllAndForOneSubscriber(t *testing.T) {
 	t.Parallel()
-	p := newPlaces(4)
+	p := newPlaces(4, 2)
 	for _, step := range []struct {
 		subscriber string
 		want       bool
@@ -38,7 +38,7 @@ func TestPlacesAreBoundedInAllAndForOneSubscriber(t *testing.T) {
 	if p.taken() != 0 || len(p.by) != 0 {
 		t.Errorf("%d places are taken, and %v is remembered of who has left", p.taken(), p.by)
 	}
-	odd := newPlaces(3)
+	odd := newPlaces(3, 2)
 	for i := range 3 {
 		if got := odd.take("a"); got != (i < 2) {
 			t.Errorf("of three places, one subscriber's place %d: %v", i+1, got)
@@ -182,7 +182,7 @@ func newListing(t *testing.T, lists *revocation.Lists) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.waiters = newPlaces(0)
+	s.waiters = newPlaces(0, 0)
 	return s
 }
 

@@ -39,7 +39,7 @@ func TestAVerifierHearsOfARevocationWhereEveryPlaceIsTaken(t *testing.T) {
 		Issuer: server.URL, Store: &revoked, Signer: func(time.Time) (*token.Signer, error) { return signer, nil },
 	})
 	s := newListing(t, lists)
-	s.waiters = newPlaces(1)
+	s.waiters = newPlaces(1, (1+1)/2)
 	if !s.waiters.take("somebody else") || s.Lists.Refresh(t.Context()) != nil {
 		t.Fatal("no place, or no list")
 	}

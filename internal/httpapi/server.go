@@ -74,7 +74,7 @@ func New(config Config) (*Server, error) {
 		Config:   config,
 		metadata: newDocument(jsonType, metadata),
 		openapi:  newDocument("application/yaml", api.OpenAPI),
-		waiters:  newPlaces(maxWaiters),
+		waiters:  newPlaces(maxWaiters, maxWaiters/2),
 	}
 	s.granting = s.offered()
 	return s, nil

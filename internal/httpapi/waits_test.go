@@ -25,7 +25,7 @@ func (d deadlined) SetReadDeadline(until time.Time) error { return d.set(until) 
 func listing(t *testing.T, places int) *Server {
 	t.Helper()
 	s := newListing(t, revocation.New(revocation.Config{Store: nothingRevoked{}, Signer: newSigner(t)}))
-	s.waiters = newPlaces(places)
+	s.waiters = newPlaces(places, (places+1)/2)
 	if err := s.Lists.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}

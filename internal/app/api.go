@@ -88,12 +88,14 @@ func (a *App) buildAPI(roots secret.Roots) error {
 		Metrics:        a.metrics.Handler(),
 		Ready:          a.isReady,
 		Notes:          a.notes,
+		Details:        a.details,
 		Log:            a.log,
 	})
 	a.watchLists()
 	a.metrics.Gauge("mintmark_forwarded_unreadable", "Requests since the start whose X-Forwarded-For or Forwarded a trusted proxy passed on, but could not be read; the proxy's address counted.",
 		func() float64 { return float64(a.api.Unreadable()) })
 	a.meterClocks()
+	a.meterDependencies()
 	a.watchDatabase()
 	return err
 }

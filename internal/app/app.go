@@ -51,10 +51,12 @@ type App struct {
 	public      net.Listener
 	operations  net.Listener
 	ready       readiness
-	deaf        atomic.Bool // no notice of a change comes from elsewhere; of every heed
-	clocks      *clock.Watch
-	wrongClock  string         // the clock that was logged to be wrong, ""; of the task that reads them
-	closers     []func() error // in the order of opening
+
+	dependencies []*dependency // the stores that requests need
+	deaf         atomic.Bool   // no notice of a change comes from elsewhere; of every heed
+	clocks       *clock.Watch
+	wrongClock   string         // the clock that was logged to be wrong, ""; of the task that reads them
+	closers      []func() error // in the order of opening
 
 	noticesHeard string // the position of the last notice that was heard; of the task that hears them
 	noticeForged bool   // a message was no notice, and that was logged; likewise
@@ -291,6 +293,7 @@ func (a *App) openEmbeddedStores(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, store.Close)
 	a.store = store
+	a.dependencies = append(a.dependencies, &dependency{name: "sqlite", ping: store.Ping})
 	a.ephemeral = &ephemeral{states: store, limits: memory.NewLimits(time.Now, maxLocalLimits)}
 	return nil
 }
@@ -314,6 +317,7 @@ func (a *App) openPostgres(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, store.Close)
 	a.store, a.trouble = store, store.Trouble
+	a.dependencies = append(a.dependencies, &dependency{name: "postgres", ping: store.Ping})
 	return nil
 }
 
@@ -323,6 +327,7 @@ func (a *App) openRedis(ctx context.Context) error {
 		return err
 	}
 	a.closers = append(a.closers, store.Close)
+	a.dependencies = append(a.dependencies, &dependency{name: "redis", ping: store.Ping})
 	a.ephemeral = &ephemeral{states: store, limits: store, clock: store.Now, publish: store.Publish, published: store.Published}
 	if found := eviction(store.Describe(ctx)); found.Err != nil {
 		a.log.Warn(found.What)

@@ -43,6 +43,7 @@ type durable interface {
 	audit.Store
 	audit.Sweeper
 	Now(ctx context.Context) (time.Time, error) // the database's clock
+	Ping(ctx context.Context) error
 	Close() error
 }
 

@@ -27,6 +27,7 @@ func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 	for _, task := range []task{
 		{"keys", keyring.PollEvery, 0, keysChanged, a.tendKeys},
 		{"clocks", clocksEvery, 0, nil, a.readClocks},
+		{"dependencies", probeEvery, 0, nil, a.probe},
 		{"clients", clientsEvery, 0, clientsChanged, a.clients.Refresh},
 		{"status lists", revocation.PollEvery, revocation.Apart, a.lists.Woken(), a.lists.Refresh},
 		{"announced revocations", admitEvery, revocation.Apart, a.lists.Heard(), a.lists.Admit},

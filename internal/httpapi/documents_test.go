@@ -109,9 +109,12 @@ func TestOnlyOperatorsLearnWhyItIsNotReady(t *testing.T) {
 	}
 	s.notes = []string{"the clock of the database is wrong", "and another thing"}
 	wantAnswer(t, "with notes, in public", get(s.public, "/readyz"), 200, "ready\n")
+	wantAnswer(t, "in detail, in public", get(s.public, "/readyz?verbose"), 200, "ready\n")
+	wantAnswer(t, "in detail, to operators", get(s.operations, "/readyz?verbose"), 200, "ready\n- the clock of the database is wrong\n- and another thing\n- postgres: up\n")
 	wantAnswer(t, "with notes, to operators", get(s.operations, "/readyz"), 200, "ready\n- the clock of the database is wrong\n- and another thing\n")
 	s.ready = errors.New("keys are stale: db-1.internal")
 	wantAnswer(t, "in public", get(s.public, "/readyz"), 503, "not ready\n")
+	wantAnswer(t, "in detail, to operators", get(s.operations, "/readyz?verbose=1"), 503, "not ready: keys are stale: db-1.internal\n- postgres: up\n")
 	wantAnswer(t, "to operators", get(s.operations, "/readyz"), 503, "not ready: keys are stale: db-1.internal\n")
 	for _, surface := range []http.Handler{s.public, s.operations} {
 		wantAnswer(t, "alive", get(surface, "/livez"), 200, "ok\n")

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -38,16 +39,23 @@ func (s *Server) readyz(c *gin.Context) error {
 	return nil
 }
 
-// readyzDetailed also says why not, and what is out of order although requests are welcome.
+// readyzDetailed also says why not, and what is out of order although requests are welcome; with ?verbose also how
+// each part is.
 func (s *Server) readyzDetailed(c *gin.Context) error {
+	status, text := http.StatusOK, "ready\n"
 	if err := s.Ready(); err != nil {
-		c.String(http.StatusServiceUnavailable, "not ready: %v\n", err)
-		return nil
+		status, text = http.StatusServiceUnavailable, fmt.Sprintf("not ready: %v\n", err)
 	}
-	text := "ready\n"
-	for _, note := range s.Notes() {
-		text += "- " + note + "\n"
+	var lines []string
+	if status == http.StatusOK {
+		lines = s.Notes()
 	}
-	c.String(http.StatusOK, "%s", text)
+	if c.Request.URL.Query().Has("verbose") {
+		lines = append(lines, s.Details()...)
+	}
+	for _, line := range lines {
+		text += "- " + line + "\n"
+	}
+	c.String(status, "%s", text)
 	return nil
 }

@@ -38,6 +38,7 @@ type Config struct {
 	Metrics        http.Handler
 	Ready          func() error    // nil while requests are welcome
 	Notes          func() []string // what operators should know while it is ready
+	Details        func() []string // how each part is, for operators who ask
 	Log            *slog.Logger
 }
 

@@ -42,6 +42,7 @@ type durable interface {
 	revocation.Store
 	audit.Store
 	audit.Sweeper
+	session.Sweeper
 	Now(ctx context.Context) (time.Time, error) // the database's clock
 	Ping(ctx context.Context) error
 	Close() error

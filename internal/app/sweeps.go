@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
 )
 
 // What is moved or removed by itself goes in batches so small that nobody waits for one.
@@ -26,7 +28,30 @@ type sweep struct {
 
 // newSweeps lists the sweeps.
 func (a *App) newSweeps() []*sweep {
-	return []*sweep{{name: "events_moved", batch: a.moveEvents}}
+	return []*sweep{
+		{name: "events_moved", batch: a.moveEvents},
+		{name: "events_removed", batch: a.remover(a.cfg.AuditRetention, a.store.RemoveEvents)},
+		{name: "sessions_removed", batch: a.remover(a.cfg.SessionRetention, func(ctx context.Context, s audit.Sweep) (audit.Swept, error) {
+			return a.store.RemoveSessions(ctx, s, a.cfg.RefreshIdleTTL)
+		})},
+	}
+}
+
+// remover makes the batches of a sweep through a table from its oldest row on. Nothing is removed
+// while the clocks disagree.
+func (a *App) remover(retention time.Duration, remove func(context.Context, audit.Sweep) (audit.Swept, error)) func(context.Context) (int, bool, error) {
+	var after string
+	return func(ctx context.Context) (rows int, more bool, err error) {
+		if !a.clocks.Agree() {
+			return 0, false, nil
+		}
+		swept, err := remove(ctx, audit.Sweep{After: after, Before: a.clocks.Now().Reliable().Add(-retention), Rows: sweepRows})
+		if err != nil {
+			return 0, false, err
+		}
+		after = swept.Last
+		return swept.Removed, after != "", nil
+	}
 }
 
 // moveEvents moves events that an earlier version wrote, before it was replaced or beside this one.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mintmark-auth/mintmark/internal/audit"
 )
 
 // told is a log of which a test reads what was said, while it is written.
@@ -246,6 +248,45 @@ func TestAnUnreadHintBlocksNothing(t *testing.T) {
 		}, hint)
 		if n != 5 || len(hint) != 1 {
 			t.Errorf("%d notices and %d hints, want 5 and 1", n, len(hint))
+		}
+	})
+}
+
+// TestASweepGoesOnWhereItStopped, rests when it is through, and does nothing while the clocks disagree.
+func TestASweepGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		defer h.Close()
+		var begun []string
+		batch := h.remover(24*time.Hour, func(_ context.Context, s audit.Sweep) (audit.Swept, error) {
+			if got, want := s.Before, h.clocks.Now().Reliable().Add(-24*time.Hour); !got.Equal(want) {
+				t.Errorf("removes what is before %s, want %s", got, want)
+			}
+			begun = append(begun, s.After)
+			return audit.Swept{Last: []string{"a", "b", ""}[(len(begun)-1)%3], Removed: 1}, nil
+		})
+		h.sweeps = []*sweep{{name: "rows", batch: batch}}
+		for range 5 {
+			if err := h.sweepOnce(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		time.Sleep(sweepRest) // without a reading of the clocks, which is as good as none that agree
+		if err := h.sweepOnce(t.Context()); err != nil || len(begun) != 3 {
+			t.Errorf("%d batches, %v; want no fourth", len(begun), err)
+		}
+		time.Sleep(sweepRest)
+		for range 2 {
+			if err := h.readClocks(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := h.sweepOnce(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(begun, []string{"", "a", "b", ""}); diff != "" || h.sweeps[0].done.Load() != 4 {
+			t.Errorf("%d rows, batches behind (-got +want):\n%s", h.sweeps[0].done.Load(), diff)
 		}
 	})
 }

@@ -126,4 +126,20 @@ type Sweeper interface {
 	// MoveEvents moves up to so many events, 1 to 1000, from where earlier versions write them to
 	// where this one does, and reports how many.
 	MoveEvents(ctx context.Context, rows int) (moved int, err error)
+	// RemoveEvents looks at the next events of the sweep and removes those older than before, by the
+	// times in their ids and by their own: a clock that was wrong once loses no fresh event.
+	RemoveEvents(ctx context.Context, s Sweep) (Swept, error)
+}
+
+// Sweep is where a sweep of old rows stands.
+type Sweep struct {
+	After  string    // the id that was looked at last; "": begin at the oldest
+	Before time.Time // what is older goes
+	Rows   int       // how many to look at, 1 to 1000
+}
+
+// Swept is what a sweep came to.
+type Swept struct {
+	Last    string // the id that was looked at last; "": nothing was left to look at
+	Removed int
 }

@@ -79,6 +79,9 @@ type Config struct {
 	KeysRetain       time.Duration
 	KeysRSABits      int // of the modulus of new keys
 
+	AuditRetention   time.Duration // how long audit events are kept
+	SessionRetention time.Duration // how long sessions are kept after they were over
+
 	PasswordMemoryKiB     int
 	PasswordTime          int
 	PasswordMaxConcurrent int

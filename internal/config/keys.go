@@ -30,6 +30,8 @@ const (
 	keyKeysRotateEvery    = "MINTMARK_KEYS_ROTATE_EVERY"
 	keyKeysPublishAhead   = "MINTMARK_KEYS_PUBLISH_AHEAD"
 	keyKeysRetain         = "MINTMARK_KEYS_RETAIN"
+	keyAuditRetention     = "MINTMARK_AUDIT_RETENTION"
+	keySessionRetention   = "MINTMARK_SESSION_RETENTION"
 	keyPasswordMemory     = "MINTMARK_PASSWORD_MEMORY_KIB"
 	keyPasswordTime       = "MINTMARK_PASSWORD_TIME"
 	keyPasswordConcurrent = "MINTMARK_PASSWORD_MAX_CONCURRENT"
@@ -124,6 +126,12 @@ func keys() []key {
 		{name: "MINTMARK_KEYS_RSA_BITS", kind: "2048|3072|4096", fallback: "2048",
 			help:    "size of new signing keys; a signature costs three times as much with 3072 and seven times with 4096",
 			binding: bind(func(c *Config) *int { return &c.KeysRSABits }, oneOfNumbers(2048, 3072, 4096), strconv.Itoa)},
+		{name: keyAuditRetention, kind: "duration", fallback: "9600h",
+			help:    "how long audit events are kept, at least 24h; older ones are removed in small batches",
+			binding: bindDuration(fieldAuditRetention)},
+		{name: keySessionRetention, kind: "duration", fallback: "720h",
+			help:    "how long an ended or expired session is kept once no token of it is of use, at least 24h; its tokens are refused after that, too",
+			binding: bindDuration(fieldSessionRetention)},
 		{name: keyPasswordMemory, kind: "KiB", fallback: "19456",
 			help:    "memory of one argon2id hash",
 			binding: bindInt(fieldPasswordMemory)},
@@ -178,4 +186,6 @@ func fieldKeysRetain(c *Config) *time.Duration       { return &c.KeysRetain }
 func fieldPasswordMemory(c *Config) *int             { return &c.PasswordMemoryKiB }
 func fieldPasswordTime(c *Config) *int               { return &c.PasswordTime }
 func fieldPasswordConcurrent(c *Config) *int         { return &c.PasswordMaxConcurrent }
+func fieldAuditRetention(c *Config) *time.Duration   { return &c.AuditRetention }
+func fieldSessionRetention(c *Config) *time.Duration { return &c.SessionRetention }
 func fieldPasswordMinLength(c *Config) *int          { return &c.PasswordMinLength }

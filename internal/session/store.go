@@ -154,6 +154,15 @@ type Store interface {
 	SaveCheckpoints(ctx context.Context, batch []Checkpoint, interval time.Duration) error
 }
 
+// Sweeper removes sessions that were over long ago. A token of a session that is not there is
+// refused like that of a revoked one.
+type Sweeper interface {
+	// RemoveSessions looks at the next sessions of the sweep, in the order of their ids, and removes
+	// those that were over before s.Before for longer than [StatusReuseAfter], by the times in
+	// their ids and by their own. idle is as of [Terms].
+	RemoveSessions(ctx context.Context, s audit.Sweep, idle time.Duration) (audit.Swept, error)
+}
+
 // Ended is what is stored of a session that is revoked.
 type Ended struct {
 	Before      bool      // it was revoked before

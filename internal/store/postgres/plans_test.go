@@ -125,6 +125,8 @@ var usedBy = map[string]string{
 	"Events of a user":             "events_by_user audit_events_by_user",
 	"Events of a session":          "events_by_session events_pkey audit_events_by_session",
 	"Events of a request":          "events_pkey events_by_other audit_events_by_request",
+	"RemoveEvents":                 "events_pkey",
+	"RemoveSessions":               "sessions_id_unique",
 	"MoveEvents":                   "audit_events_pkey",
 	"SigningKeys":                  "",
 	"ChangeSigningKeys":            "",

@@ -138,3 +138,9 @@ func TestTheSchemaKeepsRevokedKeysRevoked(t *testing.T) {
 }
 
 func BenchmarkDirectory(b *testing.B) { storetest.BenchmarkDirectory(b, openClocked(b)) }
+
+func TestSessionsThatWereOverLongAgoAreRemoved(t *testing.T) {
+	t.Parallel()
+	store, age := openAgeing(t)
+	storetest.SweptSessions(t, store, age)
+}

@@ -108,3 +108,9 @@ func TestStatesKeepTheContract(t *testing.T)   { t.Parallel(); storetest.States(
 func TestStatesReplayHistories(t *testing.T)   { storetest.StatesHistory(t, openStates) }
 
 func BenchmarkDirectory(b *testing.B) { storetest.BenchmarkDirectory(b, openClocked(b)) }
+
+func TestSessionsThatWereOverLongAgoAreRemoved(t *testing.T) {
+	t.Parallel()
+	store, age := openAgeing(t)
+	storetest.SweptSessions(t, store, age)
+}

@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	selectHolder = `SELECT h.family, CASE WHEN h.revoked_at IS NOT NULL THEN h.revoked_at < ?1
-		ELSE h.absolute_expiry < ?1 OR h.last_seen_at < ?2 - coalesce(c.idle_ttl + ?3, ?4) END
+	// over says that no token lives of a session h of client c.
+	over = `CASE WHEN h.revoked_at IS NOT NULL THEN h.revoked_at < ?1
+		ELSE h.absolute_expiry < ?1 OR h.last_seen_at < ?2 - coalesce(c.idle_ttl + ?3, ?4) END`
+	selectHolder = `SELECT h.family, ` + over + `
 		FROM sessions h JOIN clients c ON c.id = h.client_id WHERE h.status_index = ?5`
 	selectHighest = `SELECT coalesce(max(status_index), 0) FROM sessions WHERE status_index IS NOT NULL`
 	selectRevoked = `SELECT status_index, revoked_at FROM sessions WHERE revoked_at > ? AND status_index IS NOT NULL

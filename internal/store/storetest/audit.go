@@ -23,6 +23,7 @@ func Audit(t *testing.T, open OpenDurable) {
 		"AnEventSentTwiceIsStoredOnce":   eventSentTwiceIsStoredOnce,
 		"AnEventComesBackAsItWas":        everyEventComesBack,
 		"NoEventIsRefusedForWhatItSays":  noEventIsRefused,
+		"ASweepRemovesWhatIsOld":         sweepRemovesOldEvents,
 		"ManyWritersOfOneBatchAllFinish": manyWritersOfOneBatch,
 		"ACancelledContextIsAnError":     cancelledAuditCalls,
 	})
@@ -219,6 +220,9 @@ func cancelledAuditCalls(t *testing.T, store Durable) {
 	wantCancelled(t, map[string]func(context.Context) error{
 		"AppendEvents": func(ctx context.Context) error {
 			return store.AppendEvents(ctx, []audit.Event{audit.New(audit.KeyPublished, audit.BySystem())})
+		},
+		"RemoveEvents": func(ctx context.Context) error {
+			return drop(store.RemoveEvents(ctx, audit.Sweep{Before: time.Now(), Rows: 1}))
 		},
 		"MoveEvents": func(ctx context.Context) error { return drop(store.MoveEvents(ctx, 1)) },
 		"Events":     func(ctx context.Context) error { return drop(store.Events(ctx, audit.Query{Limit: 1})) },

@@ -277,6 +277,15 @@ func otherCalls() []Call {
 			event := audit.New(audit.SessionHealed, audit.ByClient(client.FirstParty))
 			return func(ctx context.Context) error { return store.AppendEvents(ctx, []audit.Event{event}) }
 		}},
+		{"RemoveEvents", true, func(tb testing.TB, store Durable) func(context.Context) error {
+			appendEvents(tb, store, OldEvent(time.Unix(1, 0)))
+			return func(ctx context.Context) error {
+				return drop(store.RemoveEvents(ctx, audit.Sweep{Before: time.Unix(2, 0), Rows: 10}))
+			}
+		}},
+		{"RemoveSessions", true, onSession(func(ctx context.Context, store Durable, _, _ session.Session) error {
+			return drop(store.RemoveSessions(ctx, audit.Sweep{Before: time.Now().Add(time.Hour), Rows: 10}, 0))
+		})},
 		{"MoveEvents", true, func(_ testing.TB, store Durable) func(context.Context) error {
 			return func(ctx context.Context) error { return drop(store.MoveEvents(ctx, 500)) }
 		}},

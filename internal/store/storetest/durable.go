@@ -33,6 +33,7 @@ type Durable interface {
 	revocation.Store
 	audit.Store
 	audit.Sweeper
+	session.Sweeper
 	Now(ctx context.Context) (time.Time, error) // the database's clock
 }
 

@@ -157,7 +157,7 @@ func repeatedMembers(t *testing.T, a *authority) {
 func wantInvalidRequest(t testing.TB, a *authority, verb, body string) {
 	t.Helper()
 	got := send(t, http.MethodPost, a.URL+"/api/authentication/"+verb, "application/json", body)
-	if want := `{"message":"Invalid request.","data":null,"statusCode":400}`; got.Status != http.StatusBadRequest || string(got.Body) != want {
+	if want := `{"message":"Invalid request.","data":null,"statusCode":400,"code":"invalid_request"}`; got.Status != http.StatusBadRequest || string(got.Body) != want {
 		t.Errorf("%s with %.60q…: %d %s, want 400 %s", verb, body, got.Status, got.Body, want)
 	}
 }

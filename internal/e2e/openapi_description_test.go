@@ -93,6 +93,9 @@ func (d *description) answers(t *testing.T) []described {
 	var all []described
 	for _, o := range d.operations() {
 		for status := range d.operation(o).Responses.Map() {
+			if status == "default" { // see elsewhere
+				continue
+			}
 			var n int
 			if _, err := fmt.Sscanf(status, "%d", &n); err != nil {
 				t.Fatalf("%s %s: answer %q is no status", o.Method, o.Path, status)
@@ -171,6 +174,9 @@ func (d *description) check(t *testing.T, x driven, req *http.Request, got answe
 			t.Errorf("%s: the document allows the request: %v, want %v: %v", name, err == nil, x.fit == fits, err)
 		}
 	}
+	if got.Status == http.StatusMethodNotAllowed && got.Header.Get("Allow") == "" {
+		t.Errorf("%s: 405 without Allow (RFC 9110 §15.5.6)", name)
+	}
 	if err := validateAnswer(t, input, got); err != nil {
 		t.Errorf("%s: %d is not as described: %v", name, got.Status, err)
 	}
@@ -185,12 +191,12 @@ func bearerSent(_ context.Context, input *openapi3filter.AuthenticationInput) er
 }
 
 // elsewhere stands for the operations that no document can list: other paths and
-// other methods. Their answers are components without an operation.
+// other methods. Their answers are the default ones of the API.
 func (d *description) elsewhere(t *testing.T, path string, status int) *openapi3.Operation {
 	t.Helper()
-	component := map[int]string{http.StatusNotFound: "NotFound", http.StatusMethodNotAllowed: "MethodNotAllowed"}[status]
+	component := "Refused"
 	if strings.HasPrefix(path, "/api/authentication/") {
-		component = "FirstParty" + component
+		component = "FirstPartyRefused"
 	}
 	response, ok := d.doc.Components.Responses[component]
 	if !ok {

@@ -15,15 +15,25 @@ type envelope struct {
 	Message    string `json:"message"`
 	Data       any    `json:"data"`
 	StatusCode int    `json:"statusCode"`
+	Code       string `json:"code,omitempty"` // of a refusal
 }
 
-// creationErrors says which rules a registration broke.
+// creationErrors says which rules a registration broke: for the user, and for programs.
 type creationErrors struct {
 	Errors []user.Problem `json:"errors"`
+	Codes  []string       `json:"codes"` // one for each error
+}
+
+func broken(problems ...user.Problem) creationErrors {
+	codes := make([]string, 0, len(problems))
+	for _, p := range problems {
+		codes = append(codes, p.Code())
+	}
+	return creationErrors{Errors: problems, Codes: codes}
 }
 
 func writeEnvelope(c *gin.Context, status int, message string, data any) {
-	writeJSON(c, status, envelope{Message: message, Data: data, StatusCode: status})
+	writeJSON(c, status, envelope{Message: message, Data: data, StatusCode: status, Code: codeOf(message)})
 }
 
 // writeJSON writes an answer that no cache may store.

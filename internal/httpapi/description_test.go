@@ -93,7 +93,7 @@ func TestTheFirstPartyAPIIsOffWithItsClientAndNothingElseIs(t *testing.T) {
 			got := s.ask(t, a)
 			switch {
 			case r.switchable:
-				wantAnswer(t, r.method+" "+r.path, got, http.StatusForbidden, `{"message":"This API is switched off.","data":null,"statusCode":403}`)
+				wantAnswer(t, r.method+" "+r.path, got, http.StatusForbidden, `{"message":"This API is switched off.","data":null,"statusCode":403,"code":"switched_off"}`)
 			case r.spends == "" && got.Code != http.StatusOK:
 				t.Errorf("%s %s: %d %s", r.method, r.path, got.Code, got.Body)
 			case r.spends != "":
@@ -141,7 +141,7 @@ func TestEveryRouteSpendsItsOwnLimitToTheLastTry(t *testing.T) {
 			}
 			want := `{"error":"temporarily_unavailable","error_description":"too many requests; wait as Retry-After says"}`
 			if r.envelope {
-				want = `{"message":"Too many requests.","data":null,"statusCode":429}`
+				want = `{"message":"Too many requests.","data":null,"statusCode":429,"code":"too_many_requests"}`
 			}
 			wantAnswer(t, "the third try", got, http.StatusTooManyRequests, want)
 			wait := interval(r.spends)
@@ -245,7 +245,7 @@ func TestEveryBodyIsBoundedToTheOctet(t *testing.T) {
 		a.body += filler
 		want := `{"error":"invalid_request","error_description":"the body is larger than 64 KiB"}`
 		if r.envelope {
-			want = `{"message":"Request too large.","data":null,"statusCode":413}`
+			want = `{"message":"Request too large.","data":null,"statusCode":413,"code":"request_too_large"}`
 		}
 		wantAnswer(t, r.method+" "+r.path+" with one octet more", s.ask(t, a), http.StatusRequestEntityTooLarge, want)
 	}
@@ -375,7 +375,7 @@ func TestAMethodThatARouteDoesNotHaveIsReported(t *testing.T) {
 			got := s.ask(t, a)
 			want := `{"error":"invalid_request","error_description":"the method is not allowed here; Allow lists those that are"}`
 			if r.envelope {
-				want = `{"message":"Method not allowed.","data":null,"statusCode":405}`
+				want = `{"message":"Method not allowed.","data":null,"statusCode":405,"code":"method_not_allowed"}`
 			}
 			wantAnswer(t, method+" "+r.path, got, http.StatusMethodNotAllowed, want)
 			if !strings.Contains(got.Header().Get("Allow"), withHead[0]) {
@@ -407,7 +407,7 @@ func TestAnUnknownPathIsAnsweredInTheFormOfItsNeighbours(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
 	const (
-		envelope = `{"message":"Not found.","data":null,"statusCode":404}`
+		envelope = `{"message":"Not found.","data":null,"statusCode":404,"code":"not_found"}`
 		oauth    = `{"error":"invalid_request","error_description":"there is nothing at this path; /openapi.yaml lists what there is"}`
 	)
 	for path, want := range map[string]string{

@@ -182,7 +182,7 @@ func TestRequestsBeforeTheirBodyAreBoundedToTheOctet(t *testing.T) {
 		"more fields":          {"/livez", fields(101, 0), 431, oauthError("invalid_request", "the header fields are larger than 32 KiB or more than 100")},
 		"the largest fields":   {"/livez", fields(0, 32<<10), 200, ""},
 		"larger fields":        {"/livez", fields(0, 32<<10+1), 431, oauthError("invalid_request", "the header fields are larger than 32 KiB or more than 100")},
-		"a longer target here": {"/api/authentication/login?" + target, nil, 414, `{"message":"Request too large.","data":null,"statusCode":414}`},
+		"a longer target here": {"/api/authentication/login?" + target, nil, 414, `{"message":"Request too large.","data":null,"statusCode":414,"code":"request_too_large"}`},
 	} {
 		got := s.ask(t, asked{method: "GET", path: c.path, raw: c.raw})
 		if c.status == 200 {

@@ -126,7 +126,7 @@ func answerTo(err error) refusal {
 	case errors.As(err, &tooLarge):
 		return refusal{status: http.StatusRequestEntityTooLarge, message: requestTooLarge, code: oauth.InvalidRequest, description: "the body is larger than 64 KiB"}
 	case errors.As(err, &invalid):
-		return refusal{status: http.StatusBadRequest, message: UserCreationFailed, data: creationErrors{Errors: invalid.Problems}}
+		return refusal{status: http.StatusBadRequest, message: UserCreationFailed, data: broken(invalid.Problems...)}
 	}
 	for _, known := range knownAnswers() {
 		if errors.Is(err, known.err) {
@@ -166,10 +166,10 @@ func knownAnswers() []knownAnswer {
 		{authority.ErrBearer, refusal{status: http.StatusUnauthorized, message: invalidBearer, challenge: badTokenChallenge}},
 		{authority.ErrSession, refusal{status: http.StatusNotFound, message: noSuchSession}},
 		{authority.ErrAccessToken, refusal{status: http.StatusBadRequest, code: oauth.UnsupportedTokenType, description: "revoke the refresh token; its access tokens end with it"}},
-		{authority.ErrRegistrationClosed, refusal{status: http.StatusForbidden, message: UserCreationFailed, data: creationErrors{Errors: []user.Problem{"Registration is closed; ask an operator for an account."}}}},
+		{authority.ErrRegistrationClosed, refusal{status: http.StatusForbidden, message: UserCreationFailed, data: broken(user.ProblemRegistrationClosed)}},
 
 		{user.ErrUsernameTaken, refusal{status: http.StatusBadRequest, message: UserAlreadyExists}},
-		{user.ErrEmailTaken, refusal{status: http.StatusBadRequest, message: UserCreationFailed, data: creationErrors{Errors: []user.Problem{"Email is already in use."}}}},
+		{user.ErrEmailTaken, refusal{status: http.StatusBadRequest, message: UserCreationFailed, data: broken(user.ProblemEmailTaken)}},
 	}
 }
 

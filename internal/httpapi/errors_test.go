@@ -215,7 +215,7 @@ func TestAPanicRevealsNothing(t *testing.T) {
 	} {
 		for path, body := range map[string]string{
 			"/oauth/fails":             `{"error":"server_error"}`,
-			firstPartyPrefix + "fails": `{"message":"An unexpected error occurred.","data":null,"statusCode":500}`,
+			firstPartyPrefix + "fails": `{"message":"An unexpected error occurred.","data":null,"statusCode":500,"code":"unexpected_error"}`,
 		} {
 			var log bytes.Buffer
 			got := fail(t, failing(t, &log, func(*gin.Context) error { c.panics(); return nil }), path)

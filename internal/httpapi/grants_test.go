@@ -139,9 +139,9 @@ func TestARegistrationMakesTheUserThatItNames(t *testing.T) {
 	}
 	for _, c := range []struct{ name, email, word, want string }{
 		{"Carol", "carol@example.com", password, `{"message":"User created successfully.","data":null,"statusCode":200}`},
-		{"carol", "other@example.com", password, `{"message":"User already exists.","data":null,"statusCode":400}`},
-		{"dora", "carol@example.com", password, `{"message":"User creation failed.","data":{"errors":["Email is already in use."]},"statusCode":400}`},
-		{"dora", "dora@example.com", "short", `{"message":"User creation failed.","data":{"errors":["Password must have at least 12 characters."]},"statusCode":400}`},
+		{"carol", "other@example.com", password, `{"message":"User already exists.","data":null,"statusCode":400,"code":"user_already_exists"}`},
+		{"dora", "carol@example.com", password, `{"message":"User creation failed.","data":{"errors":["Email is already in use."],"codes":["email_taken"]},"statusCode":400,"code":"user_creation_failed"}`},
+		{"dora", "dora@example.com", "short", `{"message":"User creation failed.","data":{"errors":["Password must have at least 12 characters."],"codes":["password_too_short"]},"statusCode":400,"code":"user_creation_failed"}`},
 	} {
 		if got := register(c.name, c.email, c.word); got != c.want {
 			t.Errorf("%s <%s>: %s, want %s", c.name, c.email, got, c.want)
@@ -155,14 +155,14 @@ func TestARegistrationMakesTheUserThatItNames(t *testing.T) {
 		t.Errorf("log in: %d %s", got.Code, got.Body)
 	}
 	wantAnswer(t, "a wrong password", s.post(t, "login", map[string]string{"username": "carol", "password": "x"}), 400,
-		`{"message":"Invalid credentials.","data":null,"statusCode":400}`)
+		`{"message":"Invalid credentials.","data":null,"statusCode":400,"code":"invalid_credentials"}`)
 }
 
 func TestARegistrationIsRefusedWhereOperatorsAddUsers(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, func(c *httpapi.Config) { c.Authority.Registration = false })
 	wantAnswer(t, "register", s.post(t, "register", map[string]string{"username": "carol", "email": "carol@example.com", "password": password}), 403,
-		`{"message":"User creation failed.","data":{"errors":["Registration is closed; ask an operator for an account."]},"statusCode":403}`)
+		`{"message":"User creation failed.","data":{"errors":["Registration is closed; ask an operator for an account."],"codes":["registration_closed"]},"statusCode":403,"code":"user_creation_failed"}`)
 }
 
 // TestABodyIsOfTheOneTypeAndUnencoded, as to which two readers could differ.
@@ -175,7 +175,7 @@ func TestABodyIsOfTheOneTypeAndUnencoded(t *testing.T) {
 		}
 		refusal := oauthError("invalid_request", typeMissing)
 		if r.envelope {
-			refusal = `{"message":"Invalid request.","data":null,"statusCode":400}`
+			refusal = `{"message":"Invalid request.","data":null,"statusCode":400,"code":"invalid_request"}`
 		}
 		other := map[string]string{jsonBody: formBody, formBody: jsonBody}[r.body]
 		for name, c := range map[string]struct {
@@ -240,7 +240,7 @@ func TestAnUnreadableBodyIsDistinguished(t *testing.T) {
 			}
 			want := oauthError("invalid_request", c.oauth)
 			if r.envelope {
-				want = `{"message":"` + c.envelope + `","data":null,"statusCode":` + map[int]string{408: "408", 400: "400"}[c.status] + `}`
+				want = `{"message":"` + c.envelope + `","data":null,"statusCode":` + map[int]string{408: `408,"code":"request_timeout"`, 400: `400,"code":"invalid_request"`}[c.status] + `}`
 			}
 			wantAnswer(t, r.method+" "+r.path+" with "+c.err.Error(), s.ask(t, a), c.status, want)
 		}

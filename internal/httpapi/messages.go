@@ -32,3 +32,42 @@ const (
 	notFound         = "Not found."
 	methodNotAllowed = "Method not allowed."
 )
+
+// codeOf is what a program knows a refusal by, beside the message for people: it stays
+// the same when the message changes. Messages of success have none.
+func codeOf(message string) string {
+	switch message {
+	case InvalidCredentials:
+		return "invalid_credentials"
+	case UserAlreadyExists:
+		return "user_already_exists"
+	case UserCreationFailed:
+		return "user_creation_failed"
+	case InvalidRequest:
+		return "invalid_request"
+	case InvalidTokenPair:
+		return "invalid_token_pair"
+	case UnexpectedError:
+		return "unexpected_error"
+	case noSuchSession:
+		return "no_such_session"
+	case invalidBearer:
+		return "invalid_access_token"
+	case tooManyRequests:
+		return "too_many_requests"
+	case unavailable:
+		return "temporarily_unavailable"
+	case requestTooLarge:
+		return "request_too_large"
+	case requestTimeout:
+		return "request_timeout"
+	case switchedOff:
+		return "switched_off"
+	case notFound:
+		return "not_found"
+	case methodNotAllowed:
+		return "method_not_allowed"
+	default:
+		return ""
+	}
+}

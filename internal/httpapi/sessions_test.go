@@ -58,7 +58,7 @@ func TestTheAccessTokenComesInOneHeaderField(t *testing.T) {
 	access := s.login(t, "alice").Access
 	const (
 		realm    = `Bearer realm="mintmark"`
-		invalid  = `{"message":"Invalid access token.","data":null,"statusCode":401}`
+		invalid  = `{"message":"Invalid access token.","data":null,"statusCode":401,"code":"invalid_access_token"}`
 		badToken = realm + `, error="invalid_token", error_description="the access token is invalid or expired, or its session has ended"`
 	)
 	for name, c := range map[string]struct {
@@ -79,7 +79,7 @@ func TestTheAccessTokenComesInOneHeaderField(t *testing.T) {
 		"with another word": {[]string{"Bearer " + access + " x"}, 401, badToken, invalid},
 		"two of them": {[]string{"Bearer " + access, "Bearer " + access}, 400,
 			realm + `, error="invalid_request", error_description="more than one Authorization header"`,
-			`{"message":"Invalid request.","data":null,"statusCode":400}`},
+			`{"message":"Invalid request.","data":null,"statusCode":400,"code":"invalid_request"}`},
 	} {
 		got := s.ask(t, asked{method: "GET", path: sessionsPath, header: http.Header{"Authorization": c.values}})
 		if c.body == "" {
@@ -110,12 +110,12 @@ func TestAUserEndsSessionsOfTheirOwn(t *testing.T) {
 		t.Helper()
 		return s.bearer(t, of.Access).Code == http.StatusOK
 	}
-	wantAnswer(t, "somebody else's", end(sessionsPath+"/"+s.sessionOf(t, bobs), mine), 404, `{"message":"No such session.","data":null,"statusCode":404}`)
+	wantAnswer(t, "somebody else's", end(sessionsPath+"/"+s.sessionOf(t, bobs), mine), 404, `{"message":"No such session.","data":null,"statusCode":404,"code":"no_such_session"}`)
 	wantAnswer(t, "one of theirs", end(sessionsPath+"/"+s.sessionOf(t, lost), mine), 200, `{"message":"Session ended successfully.","data":null,"statusCode":200}`)
 	if alive(lost) || !alive(third) || !alive(mine) || !alive(bobs) {
 		t.Error("not the one session that was named has ended")
 	}
-	wantAnswer(t, "by one that ended", end(sessionsPath, lost), 400, `{"message":"Invalid access token or refresh token.","data":null,"statusCode":400}`)
+	wantAnswer(t, "by one that ended", end(sessionsPath, lost), 400, `{"message":"Invalid access token or refresh token.","data":null,"statusCode":400,"code":"invalid_token_pair"}`)
 	wantAnswer(t, "all others", end(sessionsPath, mine), 200, `{"message":"All other sessions ended successfully.","data":null,"statusCode":200}`)
 	if alive(third) || !alive(mine) || !alive(bobs) {
 		t.Error("not all other sessions of the user have ended, or more than those")

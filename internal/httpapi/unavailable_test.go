@@ -156,7 +156,7 @@ func TestABearerUnderARevokedKeyIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.refreshKeys(t)
-	const want = `{"message":"Invalid access token.","data":null,"statusCode":401}`
+	const want = `{"message":"Invalid access token.","data":null,"statusCode":401,"code":"invalid_access_token"}`
 	got := s.bearer(t, before.Access)
 	wantAnswer(t, "under the revoked key", got, http.StatusUnauthorized, want)
 	if challenge := got.Header().Get("WWW-Authenticate"); !strings.Contains(challenge, `error="invalid_token"`) {
@@ -215,7 +215,7 @@ func TestAClientDisabledThisMomentIsReportedAsDisabled(t *testing.T) {
 	if err := s.store.DisableClient(t.Context(), client.FirstParty, audit.New(audit.ClientDisabled, audit.ByOperator("root"))); err != nil {
 		t.Fatal(err)
 	}
-	const off = `{"message":"This API is switched off.","data":null,"statusCode":403}`
+	const off = `{"message":"This API is switched off.","data":null,"statusCode":403,"code":"switched_off"}`
 	for _, a := range []asked{
 		{method: "POST", path: "/api/authentication/refresh-token"},
 		{method: "DELETE", path: sessionsPath},

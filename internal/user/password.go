@@ -12,7 +12,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/text"
 )
 
-// Problems of a password. Too short is the one that depends on configuration.
+// Problems of a password, besides problemPasswordTooShort.
 const (
 	ProblemPasswordMissing          Problem = "Password must not be empty."
 	ProblemPasswordTooLong          Problem = "Password must have at most 256 characters."
@@ -72,7 +72,7 @@ func (r *Rules) Check(username, email, password string) (string, []Problem) {
 	}
 	var problems []Problem
 	if utf8.RuneCountInString(prepared) < r.minLength {
-		problems = append(problems, Problem(fmt.Sprintf("Password must have at least %d characters.", r.minLength)))
+		problems = append(problems, Problem(fmt.Sprintf(problemPasswordTooShort, r.minLength)))
 	}
 	if containsUsername(prepared, username) {
 		problems = append(problems, ProblemPasswordContainsUsername)

@@ -54,6 +54,7 @@ type App struct {
 
 	dependencies []*dependency // the stores that requests need
 	deaf         atomic.Bool   // no notice of a change comes from elsewhere; of every heed
+	keysChanged  chan struct{} // asks for tendKeys
 	clocks       *clock.Watch
 	wrongClock   string         // the clock that was logged to be wrong, ""; of the task that reads them
 	closers      []func() error // in the order of opening
@@ -74,7 +75,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error
 }
 
 func newApp(cfg config.Config, log *slog.Logger) *App {
-	return &App{cfg: cfg, log: log, clocks: clock.NewWatch(nil)}
+	return &App{cfg: cfg, log: log, clocks: clock.NewWatch(nil), keysChanged: make(chan struct{}, 1)}
 }
 
 func (a *App) open(ctx context.Context) error {
@@ -102,7 +103,7 @@ func (a *App) open(ctx context.Context) error {
 	}
 	a.lists = revocation.New(revocation.Config{
 		Issuer: a.cfg.Issuer, AccessTTL: a.cfg.AccessTokenTTL, Store: a.store, Signer: a.keys.Signer, Clocks: a.clocks.At,
-		Publish: a.ephemeral.publish, Roots: roots,
+		Publish: a.ephemeral.publish, Roots: roots, KeySet: a.keySet, KeysChanged: a.rereadKeys,
 	})
 	if err := a.readLists(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)

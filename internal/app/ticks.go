@@ -21,11 +21,11 @@ const (
 // startTicks starts what happens by itself: each tick on its own, so that a slow
 // one delays no other.
 func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
-	keysChanged, clientsChanged := make(chan struct{}, 1), make(chan struct{}, 1)
-	wg.Go(func() { a.heed(ctx, a.store.AwaitSigningKeys, keysChanged) })
+	clientsChanged := make(chan struct{}, 1)
+	wg.Go(func() { a.heed(ctx, a.store.AwaitSigningKeys, a.keysChanged) })
 	wg.Go(func() { a.heed(ctx, a.store.AwaitClients, clientsChanged) })
 	for _, task := range []task{
-		{"keys", keyring.PollEvery, 0, keysChanged, a.tendKeys},
+		{"keys", keyring.PollEvery, 0, a.keysChanged, a.tendKeys},
 		{"clocks", clocksEvery, 0, nil, a.readClocks},
 		{"dependencies", probeEvery, 0, nil, a.probe},
 		{"clients", clientsEvery, 0, clientsChanged, a.clients.Refresh},
@@ -109,16 +109,33 @@ func pause(ctx context.Context, d time.Duration) {
 
 // tendKeys rereads the keys and makes those that are due, a standby first of all.
 func (a *App) tendKeys(ctx context.Context) error {
-	before := a.keys.Outlook()
+	before, set := a.keys.Outlook(), a.keySet()
 	if err := a.keys.Refresh(ctx); err != nil {
 		return err
 	}
 	err := errors.Join(a.keys.Damage(), a.keys.Maintain(ctx))
+	if a.keySet() != set {
+		a.lists.Wake() // they name it
+	}
 	now := a.keys.Outlook()
 	if now.Signing != before.Signing {
 		a.log.Info("another key signs now", "kid", now.Signing, "before", before.Signing, "next_switch", now.NextSwitch)
 	}
 	return err
+}
+
+// keySet names the key set that is published; empty before the first read.
+func (a *App) keySet() string {
+	set, _ := a.keys.JWKS()
+	return set.Name
+}
+
+// rereadKeys asks for tendKeys: the stored keys are others than a moment ago.
+func (a *App) rereadKeys() {
+	select {
+	case a.keysChanged <- struct{}{}:
+	default: // it was asked already
+	}
 }
 
 func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {

@@ -2,6 +2,8 @@ package keyring
 
 import (
 	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +18,7 @@ import (
 type JWKS struct {
 	Body []byte // JSON; never empty of keys, never a private member
 	ETag string // strong, quoted
+	Name string // base64url of the SHA-256 of Body, by which status lists name the set
 }
 
 var errNoKeys = errors.New("the database holds no signing key to publish")
@@ -34,7 +37,8 @@ func renderJWKS(keys []jwk.Key) (JWKS, error) {
 	if err != nil {
 		return JWKS{}, fmt.Errorf("render JWKS: %w", err)
 	}
-	return JWKS{Body: body, ETag: etag.Of(body)}, nil
+	sum := sha256.Sum256(body)
+	return JWKS{Body: body, ETag: etag.Of(body), Name: base64.RawURLEncoding.EncodeToString(sum[:])}, nil
 }
 
 // publicMember is a key as a member of the set, made from the public half alone.

@@ -49,6 +49,12 @@ type Config struct {
 	// Publish sends a notice to the other replicas, who Hear it. Nil: there are none.
 	Publish func(ctx context.Context, notice []byte) error
 	Roots   secret.Roots // of which the key of the notices is derived
+	// KeySet names the key set that is published now, in every list, so that who follows a list knows when to read
+	// the keys. Nil, or an empty name: the lists name none.
+	KeySet func() string
+	// KeysChanged is told, by Refresh, that the stored signing keys are others than at the reading before. It must not
+	// block. Nil: nobody is told.
+	KeysChanged func()
 }
 
 // Lists is the live view of the lists. Refresh replaces the snapshot; readers never
@@ -68,6 +74,7 @@ type Lists struct {
 	expected []int64     // indexes of sessions that were revoked here; guarded by mu
 	heard    []announced // sessions that Admit has not seen yet; guarded by mu
 
+	keysRead      string        // the state of the signing keys at the last reading; Refresh's own
 	databaseSaid  time.Time     // at the last page; Refresh's own
 	databaseAhead time.Duration // how far the database's clock is ahead of the lists' time, at least; Refresh's own
 
@@ -92,6 +99,7 @@ type list struct {
 	version
 	n        int
 	kid      string
+	keySet   string
 	indexes  []int64 // whose bits are set, in order
 	issued   time.Time
 	comes    time.Time     // when the first of the revocations comes that are ahead of the clocks; zero: none is
@@ -109,6 +117,12 @@ type List struct {
 func New(config Config) *Lists {
 	if config.Clocks == nil {
 		config.Clocks = func(database time.Time) clock.Clocks { return clock.Clocks{Database: database} }
+	}
+	if config.KeySet == nil {
+		config.KeySet = func() string { return "" }
+	}
+	if config.KeysChanged == nil {
+		config.KeysChanged = func() {}
 	}
 	stopped := make(chan struct{})
 	return &Lists{
@@ -312,14 +326,15 @@ func (l *Lists) replace(next, old *snapshot, signer *token.Signer, noSigner erro
 func (l *Lists) renew(next, old *snapshot, signer *token.Signer, noSigner error) (replaced []*list, err error) {
 	next.lists, next.overdue = make([]*list, len(l.revoked)), make(map[int]bool)
 	copy(next.lists, old.lists)
+	keySet := l.KeySet()
 	for n, before := range next.lists {
-		if before != nil && !l.changed[n] && before.isOf(next.now) && (noSigner != nil || before.kid == signer.KID()) {
+		if before != nil && !l.changed[n] && before.isOf(next.now) && (noSigner != nil || before.isBy(signer.KID(), keySet)) {
 			continue
 		}
 		if before == nil || before.epoch != epochOf(n, next.now) {
 			l.forget(n, epochOf(n, next.now), time.Since(l.began))
 		}
-		fresh, signErr := l.sign(n, next.now, before, signer, noSigner)
+		fresh, signErr := l.sign(n, next.now, before, by{signer, noSigner, keySet})
 		if signErr != nil {
 			next.overdue[n], err = true, errors.Join(err, signErr)
 			continue
@@ -338,29 +353,39 @@ func (x *list) isOf(now time.Time) bool {
 	return x.epoch == epochOf(x.n, now) && (x.comes.IsZero() || isAhead(x.comes, now))
 }
 
+// isBy reports whether the list is signed by this key, and names this key set.
+func (x *list) isBy(kid, keySet string) bool { return x.kid == kid && x.keySet == keySet }
+
+// by is what a list is signed with.
+type by struct {
+	*token.Signer
+	err    error // why there is no signer, or nil
+	keySet string
+}
+
 // sign makes list n as of now. Everything in it follows from what was revoked, the
-// epoch and the key, so that every replica signs the same bytes. before is the list that
+// epoch and the keys, so that every replica signs the same bytes. before is the list that
 // it replaces, or nil.
-func (l *Lists) sign(n int, now time.Time, before *list, signer *token.Signer, noSigner error) (_ *list, err error) {
-	if noSigner != nil {
-		return nil, fmt.Errorf("find signing key of status list: %w", noSigner)
+func (l *Lists) sign(n int, now time.Time, before *list, signer by) (_ *list, err error) {
+	if signer.err != nil {
+		return nil, fmt.Errorf("find signing key of status list: %w", signer.err)
 	}
 	epoch := epochOf(n, now)
 	begin := beginOf(n, epoch)
 	expiry := begin.Add(l.AccessTTL + 2*Epoch).Truncate(time.Second)
 	indexes, latest, comes := l.set(n, now)
 	issued := issuedAt(begin, latest, now, before)
-	v := version{epoch, len(indexes) - len(l.unread[n]), digestOf(signer.KID(), issued, expiry, indexes), spellUnread(l.unread[n])}
+	v := version{epoch, len(indexes) - len(l.unread[n]), digestOf(signer.KID(), signer.keySet, issued, expiry, indexes), spellUnread(l.unread[n])}
 	fresh := &list{
 		List: List{ETag: v.tag(), Expiry: expiry}, version: v,
-		n: n, kid: signer.KID(), indexes: indexes, issued: issued, comes: comes, replaced: make(chan struct{}),
+		n: n, kid: signer.KID(), keySet: signer.keySet, indexes: indexes, issued: issued, comes: comes, replaced: make(chan struct{}),
 	}
 	if before != nil && before.epoch == epoch && before.digest == v.digest { // what was heard of was read
 		fresh.Token, fresh.replaced = before.Token, before.replaced
 		return fresh, nil
 	}
 	fresh.Token, err = signer.SignStatusList(token.StatusList{
-		URI: l.uri(n), IssuedAt: issued, Expiry: expiry, TTL: TTL, Compressed: compress(indexes),
+		URI: l.uri(n), IssuedAt: issued, Expiry: expiry, TTL: TTL, KeySet: signer.keySet, Compressed: compress(indexes),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sign status list %d: %w", n, err)

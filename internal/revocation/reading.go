@@ -56,6 +56,10 @@ func (l *Lists) readPage(ctx context.Context, before Revoked, expected []int64) 
 		time: now, uptime: time.Since(l.began), setBack: l.setBack(clocks.Median()) || l.databaseSaid.Sub(reading.Now) > clock.Tolerance,
 	})
 	l.databaseSaid = reading.Now
+	if reading.Keys != l.keysRead {
+		l.keysRead = reading.Keys
+		l.KeysChanged()
+	}
 	return clocks, more, nil
 }
 

@@ -40,6 +40,7 @@ type rows struct {
 	mu      sync.Mutex
 	revoked []revocation.Revoked
 	highest int64
+	keys    string        // the state of the signing keys
 	ahead   time.Duration // of this process's clock
 	down    bool
 	read    int       // rows, since the test set it to 0
@@ -59,7 +60,7 @@ func (r *rows) Revoked(ctx context.Context, page revocation.Page) (revocation.Re
 	if err := ctx.Err(); err != nil {
 		return revocation.Reading{}, err
 	}
-	reading := revocation.Reading{Now: r.now(), Highest: r.highest}
+	reading := revocation.Reading{Now: r.now(), Highest: r.highest, Keys: r.keys}
 	if page.Before.At.IsZero() {
 		r.asked = reading.Now
 	}

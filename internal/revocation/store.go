@@ -24,6 +24,7 @@ type Page struct {
 type Reading struct {
 	Now     time.Time // the database's clock
 	Highest int64     // the highest status index that any session holds; 0 if none does
+	Keys    string    // names the state of the signing keys: it is another after each change of them
 	Revoked []Revoked // the latest first
 }
 

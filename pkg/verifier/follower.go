@@ -173,6 +173,7 @@ func (l *statusList) poll(ctx context.Context, wait time.Duration) (what polled,
 		return failed, unusable{errors.New("the answer is older than the list that is known")}
 	}
 	l.current.Store(list.with(known))
+	l.of.keys.heed(list.keySet)
 	if list.etag == "" || (known != nil && etag == "") {
 		return untaggedChange, nil
 	}
@@ -197,6 +198,7 @@ func (l *statusList) read(ctx context.Context, found answer) (*statuses, error) 
 	}
 	key, err := l.of.keys.key(ctx, header.kid, time.Time{}, l.of.now())
 	if err != nil {
+		l.of.keys.heed("signs lists: " + header.kid) // no set has this name: it may be a key of an emergency
 		return nil, err
 	}
 	if err := jws.verify(key, header.alg); err != nil {

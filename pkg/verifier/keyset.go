@@ -42,13 +42,16 @@ type keySet struct {
 	waiters atomic.Int32
 	doubted atomic.Int64 // when a caller was last told that nothing is known of its kid, in Unix nanoseconds
 
-	mu     sync.Mutex // guards flight, and writes of current
-	flight *flight    // the fetch under way, or nil
+	mu      sync.Mutex // guards what follows, and writes of current
+	flight  *flight    // the fetch under way, or nil
+	news    news
+	chasing bool // a goroutine of chase runs
 }
 
 // snapshot is the state after a fetch. It never changes.
 type snapshot struct {
 	keys      map[string]*key // by kid; nil until a fetch succeeds
+	name      string          // of the key set, as status lists name it
 	metadata  metadata        // that named the keys
 	askedAt   time.Time       // when their fetch began
 	fetchedAt time.Time       // when their fetch ended
@@ -171,20 +174,63 @@ func (s *keySet) refresh(now time.Time) *flight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.flight == nil && !now.Before(s.current.Load().retryAt) {
-		s.flight = s.launch(now)
+		s.flight = s.launch(now, "")
 	}
 	return s.flight
 }
 
+// heed notes the key set that a status list names, and has the keys read soon if it is another than the known one: a key
+// of the known set may have been revoked. It does not wait.
+func (s *keySet) heed(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.news = s.news.tell(name)
+	if _, never := s.news.due(s.current.Load().name, time.Now()); !never && !s.chasing {
+		s.chasing = s.life.start(s.chase)
+	}
+}
+
+// chase reads the keys until they are those that the lists name, or the news have it that they need not be read.
+func (s *keySet) chase(ctx context.Context) {
+	for {
+		f, wait, done := s.pursue()
+		if done {
+			return
+		}
+		if f != nil {
+			<-f.done
+			continue
+		}
+		sleep(ctx, wait) // if ctx has ended, nothing is fetched any more
+	}
+}
+
+// pursue returns the fetch to wait for, or how long to wait for the next one, or done.
+func (s *keySet) pursue() (f *flight, wait time.Duration, done bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now() // a clock that is set may not hold up what must happen within seconds
+	wait, never := s.news.due(s.current.Load().name, now)
+	switch {
+	case never || s.life.ctx.Err() != nil:
+		s.chasing = false
+		return nil, 0, true
+	case s.flight == nil && wait == 0:
+		s.news = s.news.read(now)
+		s.flight = s.launch(s.now(), revalidate)
+	}
+	return s.flight, wait, false
+}
+
 // launch starts a fetch, unless the verifier is closed. The fetch has its own context: if its first caller leaves,
 // others still wait.
-func (s *keySet) launch(now time.Time) *flight {
+func (s *keySet) launch(now time.Time, cacheControl string) *flight {
 	f := newFlight(now)
 	started := s.life.start(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 		defer cancel()
 		defer close(f.done)
-		found, err := s.source.fetch(ctx, now)
+		found, err := s.source.fetch(ctx, now, cacheControl)
 		s.metrics.fetched("keys", s.now().Sub(now), err)
 		if err != nil {
 			s.log.Warn("the issuer's keys could not be read", "issuer", s.source.issuer, "error", err,
@@ -217,7 +263,7 @@ func (s *keySet) publish(f *flight, found published, err error) {
 				found.keys[kid] = old
 			}
 		}
-		next.keys, next.metadata, next.askedAt, next.fetchedAt = found.keys, found.metadata, f.asked, now
+		next.keys, next.name, next.metadata, next.askedAt, next.fetchedAt = found.keys, found.name, found.metadata, f.asked, now
 		next.expiresAt = now.Add(found.fresh)
 		// Jitter: the replicas of a service must not ask in step forever.
 		percent := 75 + rand.IntN(15) //nolint:gosec // nothing depends on its being unknown

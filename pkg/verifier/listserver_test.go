@@ -2,6 +2,7 @@ package verifier_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/zlib"
 	"crypto/rsa"
 	"fmt"
@@ -28,6 +29,8 @@ type listServer struct {
 
 	mu      sync.Mutex // guards what follows
 	packed  []byte
+	kid     string // of key, unless it is the first
+	keySet  string // that the list names, or empty
 	version int
 	changed chan struct{} // closes with the next change
 	broken  bool
@@ -96,7 +99,13 @@ func (s *listServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // token signs a list.
 func (s *listServer) token(packed []byte, headerChange, claimChange set) string {
 	now := time.Now()
-	return sign(s.key, header(set{"typ": "statuslist+jwt"}.with(headerChange)), encodeJSON(claimChange.onto(map[string]any{
+	s.mu.Lock()
+	key, kid, keySet := s.key, cmp.Or(s.kid, "first"), s.keySet
+	s.mu.Unlock()
+	if keySet != "" {
+		claimChange = set{keySetClaim: keySet}.with(claimChange)
+	}
+	return sign(key, header(set{"typ": "statuslist+jwt", "kid": kid}.with(headerChange)), encodeJSON(claimChange.onto(map[string]any{
 		"iss": s.issuer.url(), "sub": s.uri, "iat": now.Unix(), "exp": now.Add(s.lifetime).Unix(), "ttl": 30,
 		"status_list": map[string]any{"bits": 1, "lst": deflated(packed)},
 	})))

@@ -2,6 +2,8 @@ package verifier
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +22,8 @@ const (
 	defaultFresh = 5 * time.Minute
 	// metadataAge is how long a jwks_uri is used; any failure ends it earlier.
 	metadataAge = time.Hour
+	// revalidate has caches in between ask the issuer (RFC 9111 §5.2.1.4).
+	revalidate = "no-cache"
 	// wellKnown is the suffix of RFC 8414 §3.
 	wellKnown = "/.well-known/oauth-authorization-server"
 )
@@ -46,12 +50,13 @@ type metadata struct {
 // published is the result of a fetch: at least one key.
 type published struct {
 	keys     map[string]*key
+	name     string // base64url of the SHA-256 of the JWKS
 	metadata metadata
 	fresh    time.Duration // how long they may be used without asking again
 }
 
-// fetch reads the metadata, if they are missing or old, and the JWKS.
-func (s *source) fetch(ctx context.Context, now time.Time) (_ published, err error) {
+// fetch reads the metadata, if they are missing or old, and the JWKS. cacheControl is what caches in between are told.
+func (s *source) fetch(ctx context.Context, now time.Time, cacheControl string) (_ published, err error) {
 	defer func() {
 		// The JSON reader and jwx parse input from the network: a bug of theirs must not stop the service.
 		if p := recover(); p != nil {
@@ -67,7 +72,7 @@ func (s *source) fetch(ctx context.Context, now time.Time) (_ published, err err
 		}
 		s.readAt = now
 	}
-	found, err := s.get(ctx, s.metadata.jwksURI)
+	found, err := s.get(ctx, s.metadata.jwksURI, cacheControl)
 	if err != nil {
 		return published{}, fmt.Errorf("read keys %s: %w", s.metadata.jwksURI, err)
 	}
@@ -75,12 +80,13 @@ func (s *source) fetch(ctx context.Context, now time.Time) (_ published, err err
 	if err != nil {
 		return published{}, fmt.Errorf("read keys %s: %w", s.metadata.jwksURI, malformed(err))
 	}
-	return published{keys: keys, metadata: s.metadata, fresh: freshness(found.header)}, nil
+	sum := sha256.Sum256([]byte(found.body))
+	return published{keys: keys, name: base64.RawURLEncoding.EncodeToString(sum[:]), metadata: s.metadata, fresh: freshness(found.header)}, nil
 }
 
 // discover reads the metadata, whose issuer must be ours to the byte (RFC 8414 §3.3).
 func (s *source) discover(ctx context.Context) (metadata, error) {
-	found, err := s.get(ctx, s.metadataURL)
+	found, err := s.get(ctx, s.metadataURL, "")
 	if err != nil {
 		return metadata{}, err
 	}
@@ -129,12 +135,15 @@ func (s *source) checkEndpoint(raw string) error {
 	return nil
 }
 
-func (s *source) get(ctx context.Context, address string) (answer, error) {
+func (s *source) get(ctx context.Context, address, cacheControl string) (answer, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return answer{}, err
 	}
 	request.Header.Set("Accept", "application/json, application/jwk-set+json")
+	if cacheControl != "" {
+		request.Header.Set("Cache-Control", cacheControl)
+	}
 	found, err := ask(s.client, request)
 	if err != nil {
 		return answer{}, err

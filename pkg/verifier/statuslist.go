@@ -62,6 +62,7 @@ type statuses struct {
 	issuedAt time.Time
 	expiry   time.Time
 	etag     string
+	keySet   string // that its issuer publishes; empty if the list names none
 }
 
 // at returns the status of a token, 0 for a valid one; ok is false if the list is too short for idx.
@@ -132,6 +133,8 @@ func readStatuses(payload, issuer, uri string) (*statuses, error) {
 			list.issuedAt, ok = timeOf(m.value)
 		case "exp":
 			list.expiry, ok = timeOf(m.value)
+		case newsClaim:
+			list.keySet, ok = stringOf(m.value)
 		case "status_list":
 			err = list.unpack(m.value)
 		}

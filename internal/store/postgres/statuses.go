@@ -165,6 +165,10 @@ func moveTo(ctx context.Context, tx pgx.Tx, id string, index int64) (bool, error
 // endOfTime is later than whatever was revoked.
 var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// keysState is another text after each change that keyring makes, other than to the sealed halves.
+const keysState = `(SELECT concat_ws('.', count(*), count(revoked_at), extract(epoch FROM max(published_at)),
+	extract(epoch FROM max(activates_at)), extract(epoch FROM max(revoked_at))) FROM signing_keys)`
+
 // Revoked implements [revocation.Store].
 func (s *Store) Revoked(ctx context.Context, page revocation.Page) (revocation.Reading, error) {
 	before := page.Before
@@ -172,7 +176,7 @@ func (s *Store) Revoked(ctx context.Context, page revocation.Page) (revocation.R
 		before.At = endOfTime
 	}
 	reading, err := oneWithin(ctx, s, callTimeout, scanReading, `SELECT clock.now, `+writable+`,
-		(SELECT coalesce(max(status_index), 0) FROM sessions WHERE status_index IS NOT NULL), r.indexes, r.times
+		(SELECT coalesce(max(status_index), 0) FROM sessions WHERE status_index IS NOT NULL), `+keysState+`, r.indexes, r.times
 		FROM (SELECT clock_timestamp() AS now) clock LEFT JOIN LATERAL (
 			SELECT array_agg(p.status_index) AS indexes, array_agg(p.revoked_at) AS times FROM (
 				SELECT status_index, revoked_at FROM sessions
@@ -192,7 +196,7 @@ func scanReading(row pgx.CollectableRow) (revocation.Reading, error) {
 	var indexes []int64
 	var times []time.Time
 	var writable bool
-	if err := row.Scan(&reading.Now, &writable, &reading.Highest, &indexes, &times); err != nil {
+	if err := row.Scan(&reading.Now, &writable, &reading.Highest, &reading.Keys, &indexes, &times); err != nil {
 		return revocation.Reading{}, err
 	}
 	if !writable {

@@ -18,6 +18,10 @@ const (
 	selectHolder = `SELECT h.family, ` + over + `
 		FROM sessions h JOIN clients c ON c.id = h.client_id WHERE h.status_index = ?5`
 	selectHighest = `SELECT coalesce(max(status_index), 0) FROM sessions WHERE status_index IS NOT NULL`
+	// selectReading has the highest index, and a text that is another after each change that keyring makes, other than to
+	// the sealed halves.
+	selectReading = `SELECT (` + selectHighest + `), (SELECT concat_ws('.', count(*), count(revoked_at), max(published_at),
+		max(activates_at), max(revoked_at)) FROM signing_keys)`
 	selectRevoked = `SELECT status_index, revoked_at FROM sessions WHERE revoked_at > ? AND status_index IS NOT NULL
 		AND (revoked_at, status_index) < (?, ?) ORDER BY revoked_at DESC, status_index DESC LIMIT ?`
 )
@@ -88,7 +92,7 @@ func (s *Store) Revoked(ctx context.Context, page revocation.Page) (revocation.R
 
 func (s *Store) readRevoked(ctx context.Context, page revocation.Page) (revocation.Reading, error) {
 	reading := revocation.Reading{Now: s.now()} // before the reads: what they miss is later
-	err := s.reader.QueryRowContext(ctx, selectHighest).Scan(&reading.Highest)
+	err := s.reader.QueryRowContext(ctx, selectReading).Scan(&reading.Highest, &reading.Keys)
 	if err != nil {
 		return reading, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
+	"github.com/mintmark-auth/mintmark/internal/revocation"
 )
 
 // Keys is the contract of [keyring.Store].
@@ -29,6 +30,7 @@ func Keys(t *testing.T, open OpenDurable) {
 		"ARevokedKeyStaysRevoked":             revokedStays,
 		"AKeyWithoutItsPrivateHalfComesBack":  destroyedComesBack,
 		"WithoutAChangeNobodyIsTold":          withoutAChangeNobodyIsTold,
+		"EachChangeShowsWhereRevokedAreRead":  eachChangeShows,
 		"ACancelledContextIsAnError":          cancelledKeyCalls,
 	})
 }
@@ -65,6 +67,58 @@ func addKeys(tb testing.TB, store Durable, keys ...keyring.Stored) (at time.Time
 		return change, nil
 	})
 	return at, err
+}
+
+// eachChangeShows in the reading that replicas make twice a second, and nothing else does.
+func eachChangeShows(t *testing.T, store Durable) {
+	state := func() string {
+		reading, err := store.Revoked(t.Context(), revocation.Page{Within: time.Hour, Rows: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reading.Keys
+	}
+	change := func(f func(keys []keyring.Stored, now time.Time) keyring.Change) {
+		err := store.ChangeSigningKeys(t.Context(), func(keys []keyring.Stored, now time.Time) (keyring.Change, error) { return f(keys, now), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]string{state(): "no key"}
+	for _, step := range []struct {
+		name string
+		do   func(keys []keyring.Stored, now time.Time) keyring.Change
+	}{
+		{"a first key", func(_ []keyring.Stored, now time.Time) keyring.Change {
+			return keyring.Change{Add: []keyring.Stored{NewKey(now.Add(time.Hour))}}
+		}},
+		{"a second key", func(_ []keyring.Stored, now time.Time) keyring.Change {
+			return keyring.Change{Add: []keyring.Stored{NewKey(now.Add(2 * time.Hour))}}
+		}},
+		{"the second takes over earlier", func(keys []keyring.Stored, now time.Time) keyring.Change {
+			keys[1].ActivatesAt = now.Add(90 * time.Minute)
+			return keyring.Change{Update: keys[1:]}
+		}},
+		{"the second is revoked", func(keys []keyring.Stored, now time.Time) keyring.Change {
+			keys[1].RevokedAt = now
+			return keyring.Change{Update: keys[1:]}
+		}},
+		{"the first is revoked, at the same time", func(keys []keyring.Stored, _ time.Time) keyring.Change {
+			keys[0].RevokedAt = keys[1].RevokedAt
+			return keyring.Change{Update: keys[:1]}
+		}},
+	} {
+		change(step.do)
+		got := state()
+		if before, known := seen[got]; known {
+			t.Errorf("%s: the state %q is that of %s", step.name, got, before)
+		}
+		seen[got] = step.name
+		createUser(t, store, "u"+base64.RawURLEncoding.EncodeToString([]byte{byte(len(seen))}))
+		if again := state(); again != got {
+			t.Errorf("%s: the state is %q, and %q without a change", step.name, got, again)
+		}
+	}
 }
 
 func noKeysAtFirst(t *testing.T, store Durable) {

@@ -14,7 +14,7 @@
 package verifiertest
 
 import (
-	"encoding/json"
+	"crypto/sha256"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -128,7 +128,7 @@ func (i *Issuer) Rotate() {
 }
 
 // Withdraw removes the key named kid from the published keys, as in an emergency: verifiers refuse its tokens once they
-// next read the keys. If it is the key that signs, it still signs until [Issuer.Rotate].
+// next read the keys, which the status list tells those that follow it to do. If it is the key that signs, it still signs until [Issuer.Rotate].
 func (i *Issuer) Withdraw(kid string) {
 	i.mu.Lock()
 	i.withdrawn[kid] = true
@@ -219,20 +219,27 @@ func (i *Issuer) await(r *http.Request) (moved <-chan struct{}, ok bool) {
 }
 
 func (i *Issuer) metadata(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, map[string]any{
+	writeJSON(w, i.encodeJSON(map[string]any{
 		"issuer":                                i.URL(),
 		"jwks_uri":                              i.URL() + jwksPath,
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
-	})
+	}))
 }
 
-func (i *Issuer) jwks(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, map[string]any{"keys": i.keys()})
+func (i *Issuer) jwks(w http.ResponseWriter, _ *http.Request) { writeJSON(w, i.keySet()) }
+
+// keySet returns the JWKS.
+func (i *Issuer) keySet() []byte { return i.encodeJSON(map[string]any{"keys": i.keys()}) }
+
+// keySetName is how the status list names the key set: base64url of the SHA-256 of the JWKS.
+func (i *Issuer) keySetName() string {
+	sum := sha256.Sum256(i.keySet())
+	return encode(sum[:])
 }
 
-func writeJSON(w http.ResponseWriter, v any) {
+func writeJSON(w http.ResponseWriter, text []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "public, max-age=300, stale-if-error=86400")
-	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+	_, _ = w.Write(text) // the client may be gone
 }

@@ -117,6 +117,7 @@ func (i *Issuer) statusToken(now time.Time, zipped []byte) string {
 	return sign(key.PrivateKey,
 		i.encodeJSON(map[string]any{"alg": "RS256", "typ": "statuslist+jwt", "kid": key.kid}),
 		i.encodeJSON(map[string]any{
+			"https://github.com/mintmark-auth/mintmark/jwks-sha256": i.keySetName(),
 			"iss": i.URL(), "sub": i.statusURI(), "iat": now.Unix(), "exp": now.Add(listLifetime).Unix(), "ttl": listTTL,
 			"status_list": map[string]any{"bits": 1, "lst": encode(zipped)},
 		}))

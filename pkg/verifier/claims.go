@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// maxSeconds is the largest time that every JSON reader represents exactly (RFC 7493 §2.2).
-	maxSeconds = 1 << 53
+	// endOfSeconds is the first number that is no time in seconds, in the year 5138: in milliseconds it is one of 1973.
+	endOfSeconds = 100_000_000_000
 	// maxNumber bounds the text of a time before it is converted.
 	maxNumber = 32
 )
@@ -79,14 +79,21 @@ func (t *Token) set(m member) error {
 		t.status, ok = referenceOf(m.value)
 	}
 	if !ok {
-		return wrongType(m.name)
+		return wrong(m)
 	}
 	return nil
 }
 
-// wrongType names the claim; names come from the list in set, never from outside it.
-func wrongType(claim string) defect {
-	return defect("its claim " + claim + " has a wrong type or value")
+// wrong says what is wrong with the value of a claim. It names the claim: names come from the list in set, never from
+// outside it.
+func wrong(claim member) defect {
+	switch claim.name {
+	case "iat", "exp", "nbf", "auth_time":
+		if n, err := strconv.ParseFloat(claim.value[:min(len(claim.value), maxNumber)], 64); err == nil && n >= endOfSeconds {
+			return defect("its claim " + claim.name + " is no number of seconds, but of milliseconds or less")
+		}
+	}
+	return defect("its claim " + claim.name + " has a wrong type or value")
 }
 
 func (t *Token) complete() error {
@@ -165,17 +172,17 @@ func thumbprintOf(value string) (string, bool) {
 	return jkt, ok && len(jkt) == 43 // base64url of a SHA-256
 }
 
-// timeOf reads a NumericDate (RFC 7519 §2): a number of seconds, perhaps with a fraction, from 0 to 2^53. Nothing is
+// timeOf reads a NumericDate (RFC 7519 §2): a number of seconds, perhaps with a fraction, from 0 to 10^11. Nothing is
 // rounded into that range or wrapped around.
 func timeOf(value string) (time.Time, bool) {
 	if len(value) > maxNumber || value[0] < '0' || value[0] > '9' {
 		return time.Time{}, false
 	}
 	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		return time.Unix(seconds, 0), seconds <= maxSeconds
+		return time.Unix(seconds, 0), seconds < endOfSeconds
 	}
 	seconds, err := strconv.ParseFloat(value, 64)
-	if err != nil || seconds >= maxSeconds {
+	if err != nil || seconds >= endOfSeconds {
 		return time.Time{}, false
 	}
 	whole, fraction := math.Modf(seconds)

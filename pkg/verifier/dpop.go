@@ -46,7 +46,7 @@ type proofs struct {
 }
 
 func newProofs(mode DPoPMode, here *url.URL, ahead time.Duration) *proofs {
-	return &proofs{mode: mode, origin: here.Scheme + "://" + here.Host, ahead: ahead, seen: newReplays(proofAge + ahead)}
+	return &proofs{mode: mode, origin: here.Scheme + "://" + here.Host, ahead: ahead, seen: newReplays()}
 }
 
 // proof is a parsed proof.
@@ -80,9 +80,11 @@ func (p *proofs) check(r *http.Request, raw, jkt string, now time.Time) error {
 	if err := proof.verify(jkt); err != nil {
 		return err
 	}
-	switch p.seen.see(replayOf(jkt, proof.jti), now) {
+	switch p.seen.see(replayOf(jkt, proof.jti), proof.issuedAt, now) {
 	case seenBefore:
 		return proofDefect("it was used before (jti)")
+	case seenForgotten:
+		return proofDefect("it is from before the clock was set back (iat)")
 	case seenTooMany:
 		return errProofsFull
 	}
@@ -124,7 +126,7 @@ func readProof(text string) (proof, error) {
 			p.issuedAt, ok = timeOf(m.value)
 		}
 		if !ok {
-			return proof{}, ofProof(wrongType(m.name))
+			return proof{}, ofProof(wrong(m))
 		}
 	}
 	return p, nil

@@ -40,6 +40,7 @@ const (
 	errSignature  = defect("the signature does not match the key that the header names")
 	errUnknownKey = defect("the issuer publishes no key with the kid of this token")
 	errUnseenKey  = defect("no key with the kid of this token was seen at the issuer, which is asked again soon")
+	errUnasked    = defect("the issuer is not asked about it now, since too many tokens came that it does not know")
 	errRevoked    = defect("its session has ended")
 	errBound      = defect("it is bound to a key, and was sent without a proof that this service checks (cnf)")
 )

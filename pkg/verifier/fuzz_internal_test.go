@@ -139,7 +139,7 @@ func FuzzProof(f *testing.F) {
 	good := signed + "." + b64(ed25519.Sign(key, []byte(signed)))
 	now := time.Unix(1_800_000_000, 0)
 	check := func(text string) error {
-		p := &proofs{mode: DPoPRequired, origin: "https://orders.example.com", seen: newReplays(time.Minute)}
+		p := &proofs{mode: DPoPRequired, origin: "https://orders.example.com", seen: newReplays()}
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("DPoP", text)
 		return p.check(r, token, b64(thumbprint[:]), now)

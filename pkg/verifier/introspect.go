@@ -57,9 +57,12 @@ type introspector struct {
 
 	mu        sync.Mutex // guards what follows
 	questions map[string]*question
+	budget    budget    // of answers about tokens that the issuer did not know
 	resumeAt  time.Time // when the issuer may be asked again
 	failing   bool      // the last question got no answer
 }
+
+var errSpent = errors.New("too many tokens that the issuer did not know were asked about")
 
 var errRespite = errors.New("the issuer could not be reached a moment ago")
 
@@ -101,13 +104,19 @@ func (i *introspector) ask(ctx context.Context, raw string, now time.Time) (*ent
 		}
 	}
 	q, err := i.pose(raw, now)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrIntrospectionUnavailable, err)
+	if err == nil {
+		err = q.wait(ctx, askTimeout, &i.waiters)
 	}
-	if err := q.wait(ctx, askTimeout, &i.waiters); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrIntrospectionUnavailable, err)
+	if err == nil {
+		err = q.err
 	}
-	return q.entry, q.err
+	switch {
+	case err == nil || errors.Is(err, ErrInvalidToken):
+		return q.entry, err
+	case errors.Is(err, errSpent) && !i.v.keys.mayDoubt(now):
+		return nil, errUnasked
+	}
+	return nil, fmt.Errorf("%w: %w", ErrIntrospectionUnavailable, err)
 }
 
 // pose returns the question about raw that is under way, or a new one, which goes on if its first caller leaves.
@@ -124,6 +133,9 @@ func (i *introspector) pose(raw string, now time.Time) (*question, error) {
 		return nil, errCrowded
 	}
 	q := &question{flight: newFlight(now)}
+	if i.good.find(raw) == nil && i.budget.isSpent(time.Now()) {
+		return nil, errSpent
+	}
 	if !i.v.life.start(func(ctx context.Context) { i.answer(ctx, q, raw) }) {
 		return nil, errClosed
 	}
@@ -139,9 +151,8 @@ func (i *introspector) answer(ctx context.Context, q *question, raw string) {
 	case errors.Is(err, ErrInvalidToken):
 		e.err = err
 		i.refused.add(e, now)
-	case err != nil:
-		err = fmt.Errorf("%w: %w", ErrIntrospectionUnavailable, err)
-	default:
+		i.spend()
+	case err == nil:
 		if token.Expiry.IsZero() {
 			e.token.Expiry = e.until
 		} else if token.Expiry.Before(e.until) {
@@ -154,6 +165,13 @@ func (i *introspector) answer(ctx context.Context, q *question, raw string) {
 	delete(i.questions, raw)
 	i.mu.Unlock()
 	close(q.done)
+}
+
+// spend notes that the issuer did not know a token that it was asked about.
+func (i *introspector) spend() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.budget = i.budget.spend(time.Now())
 }
 
 // inTurn asks the issuer as soon as there is a place, and records the outcome. asked is when the question was sent,
@@ -269,6 +287,10 @@ func (v *Verifier) readIntrospection(body string) (Token, error) {
 	}
 	token.status = reference{} // the issuer has just checked it
 	switch {
+	case token.Subject == "":
+		return Token{}, missing("sub")
+	case token.ClientID == "":
+		return Token{}, missing("client_id")
 	case token.Issuer != "" && token.Issuer != v.issuer:
 		return Token{}, defect("it was issued by another issuer (iss)")
 	case !slices.Contains(token.audience, v.audience):

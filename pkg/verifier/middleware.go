@@ -34,6 +34,8 @@ type Policy struct {
 //	another authentication is needed            401 insufficient_user_authentication
 //	nothing is known about the token            503 temporarily_unavailable with Retry-After
 //
+// A CORS preflight has no token; [WithPreflight] has it answered by a handler of yours.
+//
 // The error is also in a JSON body. No answer contains text from the request.
 func (v *Verifier) Require(scopes ...string) func(http.Handler) http.Handler {
 	return v.Enforce(Policy{Scopes: scopes})
@@ -52,6 +54,10 @@ func (v *Verifier) Enforce(p Policy) func(http.Handler) http.Handler {
 	p = Policy{Scopes: slices.Clone(p.Scopes), ACR: slices.Clone(p.ACR), MaxAge: p.MaxAge}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if v.preflight != nil && isPreflight(r) {
+				v.preflight.ServeHTTP(w, r)
+				return
+			}
 			token, refused := v.authenticate(r)
 			if refused == nil {
 				refused = v.authorize(token, p)
@@ -63,6 +69,12 @@ func (v *Verifier) Enforce(p Policy) func(http.Handler) http.Handler {
 			next.ServeHTTP(w, r.WithContext(WithToken(r.Context(), token)))
 		})
 	}
+}
+
+// isPreflight reports whether r asks for permission to send another request (Fetch §4.8).
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" &&
+		r.Header.Get("Access-Control-Request-Method") != "" && len(r.Header.Values("Authorization")) == 0
 }
 
 // authenticate verifies the token of a request and its proof, if it needs one.

@@ -16,31 +16,37 @@ const (
 	maxLeeway = 60 * time.Second
 	// defaultCacheSize is how many verified tokens are cached.
 	defaultCacheSize = 8192
+	// defaultMaxAge is how long a token may live: longer than any issuer of mintmark's kind makes one, an hour at most.
+	defaultMaxAge = 24 * time.Hour
 )
 
 // Option changes a default of [New].
 type Option func(*settings)
 
 type settings struct {
-	leeway        leeway
-	client        *http.Client // nil for the default
-	clientGiven   bool
-	log           *slog.Logger
-	now           func() time.Time
-	allowHTTP     bool
-	algorithms    []string
-	cacheSize     int
-	status        StatusMode
-	dpop          DPoPMode
-	url           string
-	introspection *credentials
-	resource      *Resource
-	metrics       Metrics
+	leeway         leeway
+	maxAge         time.Duration
+	client         *http.Client // nil for the default
+	clientGiven    bool
+	log            *slog.Logger
+	now            func() time.Time
+	allowHTTP      bool
+	algorithms     []string
+	cacheSize      int
+	status         StatusMode
+	dpop           DPoPMode
+	url            string
+	introspection  *credentials
+	resource       *Resource
+	metrics        Metrics
+	preflight      http.Handler // nil: they are refused
+	preflightGiven bool
 }
 
 func defaults() settings {
 	return settings{
 		leeway:     leeway{expiry: 0, start: 30 * time.Second},
+		maxAge:     defaultMaxAge,
 		log:        slog.Default(),
 		now:        time.Now,
 		algorithms: []string{"RS256"},
@@ -52,6 +58,28 @@ func defaults() settings {
 // exp, and 30 s for nbf and iat.
 func WithLeeway(d time.Duration) Option {
 	return func(s *settings) { s.leeway = leeway{expiry: d, start: d} }
+}
+
+// WithMaxAge sets how long a token may live, from its iat to its exp; the default is 24 h. A token that was made to live
+// longer is refused, even if it is signed: it was made by mistake, or by a thief of the key. It does not apply to tokens
+// that are not JWTs (see [WithIntrospection]), about which the issuer is asked every few seconds.
+func WithMaxAge(d time.Duration) Option {
+	return func(s *settings) { s.maxAge = d }
+}
+
+// WithPreflight sets the handler that answers CORS preflights in place of [Verifier.Require] and [Verifier.Enforce]:
+// requests with the method OPTIONS, an Origin and an Access-Control-Request-Method, and without Authorization. A browser
+// sends them without a token (Fetch §4.8), so by default they get 401, and scripts of other origins can't call the
+// service. The handler of the service itself never gets a preflight, because anybody can send one. Use the option where
+// the middleware for CORS does not stand before Require:
+//
+//	verifier.WithPreflight(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+//		w.Header().Set("Access-Control-Allow-Origin", "https://app.example.com")
+//		w.Header().Set("Access-Control-Allow-Headers", "Authorization")
+//		w.WriteHeader(http.StatusNoContent)
+//	}))
+func WithPreflight(answer http.Handler) Option {
+	return func(s *settings) { s.preflight, s.preflightGiven = answer, true }
 }
 
 // WithHTTPClient sets the client for requests to the issuer, for example to use a proxy or a private CA. The verifier
@@ -140,6 +168,12 @@ func (s settings) check(audience string) (*url.URL, error) {
 	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if s.leeway.expiry < 0 || s.leeway.expiry > maxLeeway {
 		report("leeway %v is out of range: use 0 to %v", s.leeway.expiry, maxLeeway)
+	}
+	if s.maxAge <= 0 {
+		report("a maximum age of %v is out of range: use more than 0", s.maxAge)
+	}
+	if s.preflightGiven && s.preflight == nil {
+		report("the handler of preflights is nil: leave WithPreflight out to refuse them")
 	}
 	if s.clientGiven && s.client == nil {
 		report("the HTTP client is nil: leave WithHTTPClient out for the default")

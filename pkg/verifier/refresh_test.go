@@ -290,7 +290,7 @@ func TestMetricsTellWhatAFetchWasForAndHowLongItTook(t *testing.T) {
 		})
 		askable(i, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(300 * time.Millisecond)
-			says(encodeJSON(set{"active": r.PostFormValue("token") == "good", "aud": audience, "sub": "x"}))(w, r)
+			says(encodeJSON(set{"active": r.PostFormValue("token") == "good", "aud": audience, "sub": "x", "client_id": "y"}))(w, r)
 		})
 		v := i.verifier(t, introspection(), verifier.WithMetrics(verifier.Metrics{Fetched: func(what string, took time.Duration, err error) {
 			mu.Lock()

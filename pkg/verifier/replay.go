@@ -2,12 +2,17 @@ package verifier
 
 import (
 	"crypto/sha256"
+	"math"
 	"sync"
 	"time"
 )
 
-// maxReplays bounds the proofs that one generation remembers, about 40 MiB.
-const maxReplays = 1 << 20
+const (
+	// maxReplays bounds the proofs that are remembered, about 40 MiB.
+	maxReplays = 1 << 20
+	// replaySpan is how much time of issue is forgotten at once.
+	replaySpan = 10 * time.Second
+)
 
 // replayID identifies one proof of one key.
 type replayID [16]byte
@@ -24,46 +29,63 @@ type sighting int
 const (
 	seenFirst sighting = iota
 	seenBefore
+	seenForgotten // it may have been, and is refused
 	seenTooMany
 )
 
-// replays remembers used proofs, each for at least life and at most twice that. There are two generations, and the
-// older one is forgotten as a whole. If one is full, no proof is accepted until it ends: forgetting a proof early would
-// allow a replay.
+// replays remembers used proofs by the span of time of their iat. A span is forgotten once all its proofs are too old; no
+// proof of it, or of an earlier one, is accepted again, even if the clock is set back. If there is no room, no proof is
+// accepted until a span is forgotten: forgetting a proof early would allow a replay.
 type replays struct {
-	life time.Duration
 	most int
 
-	mu              sync.Mutex // guards what follows
-	recent, earlier map[replayID]struct{}
-	began           time.Time // recent
+	mu        sync.Mutex // guards what follows
+	seen      map[int64]map[replayID]struct{}
+	count     int   // in seen
+	forgotten int64 // the latest span that was
+	swept     int64 // the span of the last sweep
 }
 
-func newReplays(life time.Duration) *replays {
-	return &replays{life: life, most: maxReplays, recent: make(map[replayID]struct{})}
+func newReplays() *replays {
+	return &replays{most: maxReplays, seen: make(map[int64]map[replayID]struct{}), forgotten: math.MinInt64}
 }
 
-// see remembers id, and reports whether it was new.
-func (r *replays) see(id replayID, now time.Time) sighting {
-	// This uses the wall clock, by which proofs are dated: while it is set back, nothing is forgotten.
-	now = now.Round(0)
+func spanOf(t time.Time) int64 { return t.Unix() / int64(replaySpan/time.Second) }
+
+// see remembers id, a proof of issuedAt, and reports whether it was new.
+func (r *replays) see(id replayID, issuedAt, now time.Time) sighting {
+	span := spanOf(issuedAt)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if age := now.Sub(r.began); age >= r.life {
-		r.earlier = r.recent
-		if age >= 2*r.life {
-			r.earlier = nil
-		}
-		r.recent, r.began = make(map[replayID]struct{}), now
-	}
-	_, recent := r.recent[id]
-	_, earlier := r.earlier[id]
+	r.sweep(now)
+	_, before := r.seen[span][id]
 	switch {
-	case recent || earlier:
+	case before:
 		return seenBefore
-	case len(r.recent) >= r.most:
+	case span <= r.forgotten:
+		return seenForgotten
+	case r.count >= r.most:
 		return seenTooMany
+	case r.seen[span] == nil:
+		r.seen[span] = make(map[replayID]struct{})
 	}
-	r.recent[id] = struct{}{}
+	r.seen[span][id] = struct{}{}
+	r.count++
 	return seenFirst
+}
+
+// sweep forgets the spans whose proofs are all too old now.
+func (r *replays) sweep(now time.Time) {
+	last := spanOf(now.Add(-proofAge)) - 1
+	if last == r.swept {
+		return
+	}
+	r.swept = last
+	for span, ids := range r.seen {
+		if span <= last {
+			r.count -= len(ids)
+			r.forgotten = max(r.forgotten, span)
+			delete(r.seen, span)
+		}
+	}
 }

@@ -21,6 +21,8 @@ type Verifier struct {
 	audience   string
 	algorithms []string
 	leeway     leeway
+	maxAge     time.Duration // from iat to exp
+	preflight  http.Handler  // nil: preflights are refused
 	now        func() time.Time
 	metrics    Metrics
 	client     *http.Client // with connections of our own, or nil
@@ -52,6 +54,7 @@ func New(issuer, audience string, opts ...Option) (*Verifier, error) {
 	}
 	v := &Verifier{
 		issuer: issuer, audience: audience, algorithms: s.algorithms, leeway: s.leeway, now: s.now, metrics: s.metrics,
+		maxAge: s.maxAge, preflight: s.preflight,
 		life: newLife(), cache: newCache(s.cacheSize),
 	}
 	var owned bool
@@ -247,6 +250,9 @@ func (v *Verifier) checkClaims(token *Token, prove proving, now time.Time) error
 	}
 	if !slices.Contains(token.audience, v.audience) {
 		return defect("it was issued for another audience (aud)")
+	}
+	if token.Expiry.Sub(token.IssuedAt) > v.maxAge {
+		return defect("it was made to live longer than this service allows (exp)")
 	}
 	if err := v.checkPossession(token, prove); err != nil {
 		return err

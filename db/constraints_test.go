@@ -43,6 +43,7 @@ var refusals = []refusal{
 	{"users", row{"id": id(1)}, "users_pkey", "users.id"},
 	{"users", row{"username_canonical": "user1"}, "users_username_unique", "users.username_canonical"},
 	{"users", row{"email_canonical": "user1@example.com"}, "users_email_unique", "users.email_canonical"},
+	{"users", row{"skeleton": "user1"}, "users_skeleton_unique", "users.skeleton"},
 	nameless("username"), nameless("username_canonical"), nameless("password_hash"),
 	tombstone("username"), tombstone("username_canonical"), tombstone("email"), tombstone("email_canonical"), tombstone("password_hash"),
 
@@ -178,7 +179,7 @@ func (d target) constrained(t *testing.T) {
 // TestEveryColumnThatMustHaveAValueAsksForIt: those are the columns of good, but for what may be NULL.
 func TestEveryColumnThatMustHaveAValueAsksForIt(t *testing.T) {
 	t.Parallel()
-	optional := []string{"username", "username_canonical", "email", "email_canonical", "password_hash", "sealed", "status_index"}
+	optional := []string{"username", "username_canonical", "email", "email_canonical", "password_hash", "skeleton", "sealed", "status_index"}
 	onBoth(t, func(t *testing.T, d target) {
 		d.constrained(t)
 		for _, table := range fillable {
@@ -223,6 +224,51 @@ func TestAReferencedUserOrClientIsNotDeleted(t *testing.T) {
 			if err := d.try(t, statement); err == nil || !strings.Contains(strings.ToLower(err.Error()), "foreign key") {
 				t.Errorf("%s: got %v, want it refused", statement, err)
 			}
+		}
+	})
+}
+
+// TestNoNameIsTheAddressOfAnotherUser, whichever of them comes or changes last.
+func TestNoNameIsTheAddressOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, d target) {
+		d.constrained(t)
+		own := good("users", 2)
+		if err := d.insert(t, "users", own.with(row{"username_canonical": own["email_canonical"]})); err != nil {
+			t.Errorf("a user whose name is their address: %v", err)
+		}
+		if err := d.insert(t, "users", good("users", 3)); err != nil {
+			t.Fatal(err)
+		}
+		says := "of another user"
+		if d.isSQLite(t) {
+			says = "another user logs in with that"
+		}
+		for name, err := range map[string]error{
+			"a new name":       d.insert(t, "users", good("users", 4).with(row{"username_canonical": "user3@example.com"})),
+			"a new address":    d.insert(t, "users", good("users", 4).with(row{"email_canonical": "user3"})),
+			"another name":     d.try(t, fmt.Sprintf(`UPDATE users SET username_canonical = 'user3@example.com' WHERE id = '%s'`, id(2))),
+			"another address":  d.try(t, fmt.Sprintf(`UPDATE users SET email_canonical = 'user3' WHERE id = '%s'`, id(2))),
+			"its former owner": d.try(t, fmt.Sprintf(`UPDATE users SET email_canonical = '%s' WHERE id = '%s'`, own["email_canonical"], id(3))),
+		} {
+			if err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("%s: got %v, want it refused: %s", name, err, says)
+			}
+		}
+		for _, statement := range []string{
+			fmt.Sprintf(`UPDATE users SET email_canonical = 'new@example.com' WHERE id = '%s'`, id(2)), // the name stays the former address
+			fmt.Sprintf(`UPDATE users SET username = NULL, username_canonical = NULL, email = NULL, email_canonical = NULL, password_hash = NULL, deleted_at = created_at WHERE id = '%s'`, id(3)),
+			fmt.Sprintf(`UPDATE users SET username_canonical = 'user3@example.com' WHERE id = '%s'`, id(2)),
+		} {
+			if err := d.try(t, statement); err != nil {
+				t.Errorf("%s: %v", statement, err)
+			}
+		}
+		if err := d.try(t, fmt.Sprintf(`UPDATE users SET email_canonical = 'user3@example.com' WHERE id = '%s'`, id(0))); err == nil {
+			t.Error("an address that has become the name of another user is taken")
+		}
+		if left := d.lines(t, `SELECT id FROM users WHERE deleted_at IS NOT NULL AND skeleton IS NOT NULL`); len(left) > 0 {
+			t.Errorf("deleted users %s have skeletons", left)
 		}
 	})
 }

@@ -112,7 +112,7 @@ func TestUpLeavesWhatANewerBinaryBeganToIt(t *testing.T) {
 		d.up(t)
 		d.Tell = func(line string) { t.Errorf("told %q", line) }
 		for _, meddle := range []string{
-			`UPDATE schema_migrations SET version = 6, dirty = true`, `INSERT INTO schema_compat VALUES (6, 1)`, `UPDATE schema_migrations SET version = 5`,
+			`UPDATE schema_migrations SET version = 7, dirty = true`, `INSERT INTO schema_compat VALUES (7, 1)`, `UPDATE schema_migrations SET version = 6`,
 		} {
 			d.exec(t, meddle)
 			before := d.status(t)
@@ -123,7 +123,7 @@ func TestUpLeavesWhatANewerBinaryBeganToIt(t *testing.T) {
 				t.Errorf("%s: it was changed (-before +after):\n%s", meddle, diff)
 			}
 		}
-		d.exec(t, `UPDATE schema_compat SET oldest_binary = 6 WHERE version = 6`)
+		d.exec(t, `UPDATE schema_compat SET oldest_binary = 7 WHERE version = 7`)
 		if err := d.Up(t.Context()); !errors.Is(err, db.ErrSchemaTooNew) {
 			t.Errorf("where it serves no more: got %v, want %v", err, db.ErrSchemaTooNew)
 		}

@@ -58,7 +58,7 @@ func way(d *db.Database, direction string) error {
 	if direction == "up" {
 		return d.Up(context.Background())
 	}
-	return d.Down(context.Background(), 5)
+	return d.Down(context.Background(), 6)
 }
 
 // TestAMigrationThatWasKilledIsGoneOnWith, whichever it was, and whether or not it was committed.

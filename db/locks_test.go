@@ -242,7 +242,7 @@ func TestAnInterruptFinishesTheMigrationUnderWay(t *testing.T) {
 		done    bool
 	}{
 		{"up", 1, "signing_keys", func(d target, ctx context.Context) error { return d.Up(ctx) }, 2, false},
-		{"up by the last", 4, "sessions", func(d target, ctx context.Context) error { return d.Up(ctx) }, 5, true},
+		{"up by the last", 5, "users", func(d target, ctx context.Context) error { return d.Up(ctx) }, 6, true},
 		{"down", 4, "sessions", func(d target, ctx context.Context) error { return d.Down(ctx, 2) }, 3, false},
 		{"down by the last", 4, "sessions", func(d target, ctx context.Context) error { return d.Down(ctx, 1) }, 3, true},
 	} {

@@ -39,7 +39,7 @@ func good(table string, n int) row {
 	case "users":
 		name := fmt.Sprint("user", n)
 		return row{
-			"id": id(n), "username": name, "username_canonical": name, "email": name + "@example.com", "email_canonical": name + "@example.com",
+			"id": id(n), "username": name, "username_canonical": name, "skeleton": name, "email": name + "@example.com", "email_canonical": name + "@example.com",
 			"password_hash": "hash", "created_at": at(0), "sessions_valid_after": at(0),
 		}
 	case "clients":

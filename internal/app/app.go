@@ -22,6 +22,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/memory"
 	"github.com/mintmark-auth/mintmark/internal/telemetry"
+	"github.com/mintmark-auth/mintmark/internal/user"
 	"github.com/mintmark-auth/mintmark/internal/version"
 )
 
@@ -41,6 +42,8 @@ type App struct {
 	ephemeral   *ephemeral
 	keys        *keyring.Keyring
 	clients     *client.Directory
+	names       *user.Filler
+	alike       int // names that looked like others when they were last compared; of the task that compares them
 	lists       *revocation.Lists
 	checkpoints *session.Checkpoints
 	events      *audit.Queue
@@ -97,6 +100,7 @@ func (a *App) open(ctx context.Context) error {
 			return err
 		}
 	}
+	a.names = user.NewFiller(a.store)
 	a.clients = client.NewDirectory(a.store)
 	if err := a.clients.Refresh(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)

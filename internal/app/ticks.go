@@ -13,6 +13,7 @@ import (
 const (
 	clientsEvery = time.Second
 	flushEvery   = 2 * time.Second
+	namesEvery   = 5 * time.Second
 	tickTimeout  = 5 * time.Second
 	gatherFor    = 50 * time.Millisecond // what is hinted at within it is done at once
 	awaitAgain   = 5 * time.Second
@@ -35,6 +36,7 @@ func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 		{"checkpoints", flushEvery, 0, nil, a.checkpoints.Flush},
 		{"events", flushEvery, 0, nil, a.events.Flush},
 		{"sweeps of old rows", sweepEvery, 0, nil, a.sweepOnce},
+		{"names that look alike", namesEvery, 0, nil, a.compareNames},
 	} {
 		wg.Go(func() { a.tick(ctx, task) })
 	}

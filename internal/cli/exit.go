@@ -97,7 +97,7 @@ func knownExits() []knownExit {
 		{db.ErrSchemaTooNew, exitRefused, ""},
 		{db.ErrSchemaDirty, exitRefused, ""},
 		{db.ErrUnknownVersion, exitRefused, ""},
-		{user.ErrUsernameTaken, exitRefused, "choose another"},
+		{user.ErrUsernameTaken, exitRefused, "choose another, one that does not look like that of another user"},
 		{user.ErrEmailTaken, exitRefused, "choose another"},
 		{keyring.ErrUnripe, exitRefused, "wait, or give --emergency"},
 		{keyring.ErrSwitching, exitRefused, ""},

@@ -31,9 +31,9 @@ func (p *page) check() error {
 	return nil
 }
 
-// printNext says how to see more, if there may be more.
-func (s *shell) printNext(cmd *cobra.Command, p page, rows int, last string) {
+// printNext says how to see more with the same command, if there may be more.
+func (s *shell) printNext(command string, p page, rows int, last string) {
 	if rows == p.limit && s.output == formatTable {
-		fmt.Fprintf(s.stderr, "there may be more: %s --limit %d --after %s\n", cmd.CommandPath(), p.limit, last)
+		fmt.Fprintf(s.stderr, "there may be more: %s --limit %d --after %s\n", command, p.limit, last)
 	}
 }

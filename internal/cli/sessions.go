@@ -41,7 +41,7 @@ of its client, as configured here.`,
 			if err := s.answerSessions(sessions); err != nil || len(sessions) == 0 {
 				return err
 			}
-			s.printNext(cmd, wanted.page, len(sessions), sessions[len(sessions)-1].ID)
+			s.printNext(cmd.CommandPath(), wanted.page, len(sessions), sessions[len(sessions)-1].ID)
 			return nil
 		}),
 	}

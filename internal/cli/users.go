@@ -53,16 +53,23 @@ registration.`,
 
 func (s *shell) newUsersList() *cobra.Command {
 	var page page
+	var collisions bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "list users, oldest first",
 		Long: `List the users that are not deleted, in the order in which they were created, a page
-at a time.`,
+at a time. With --collisions, list only those whose name looks like that of another user, who
+had it first: names of before version 6 of the schema, which compares names by UTS 39. They
+log in as before; nobody else gets such a name.`,
 		Example: `  mintmark users list
+  mintmark users list --collisions
   mintmark users list --limit 1000 --output json`,
 		Args: arguments(),
 		RunE: s.operate(func(ctx context.Context, cmd *cobra.Command, o operation, _ []string) error {
 			if err := page.check(); err != nil {
 				return err
+			}
+			if collisions {
+				return s.listCollisions(ctx, cmd, o, page)
 			}
 			users, err := o.ListUsers(ctx, user.Page{After: page.after, Limit: page.limit})
 			if err != nil {
@@ -71,11 +78,12 @@ at a time.`,
 			if err := s.answerUsers(users); err != nil || len(users) == 0 {
 				return err
 			}
-			s.printNext(cmd, page, len(users), users[len(users)-1].ID)
+			s.printNext(cmd.CommandPath(), page, len(users), users[len(users)-1].ID)
 			return nil
 		}),
 	}
 	page.register(cmd)
+	cmd.Flags().BoolVar(&collisions, "collisions", false, "only users whose name looks like that of another")
 	return cmd
 }
 

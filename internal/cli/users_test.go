@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"database/sql"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,9 @@ import (
 func TestAWordThatNamesTwoUsersIsABadArgument(t *testing.T) {
 	t.Parallel()
 	o, add := directory(t)
-	owner, stranger := add("alice", "alice@example.com"), add("alice@example.com", "mallory@example.com")
+	owner, stranger := add("alice", "alice@example.com"), add("mallory", "mallory@example.com")
+	o.execute(t, `DROP TRIGGER users_keep_changed_logins_apart`) // the database held such a name before there was one
+	o.execute(t, `UPDATE users SET username = 'alice@example.com', username_canonical = 'alice@example.com' WHERE username = 'mallory'`)
 
 	code, said := o.run(t, "users", "disable", "alice@example.com", "--yes")
 	want := fmt.Sprintf("mintmark: user %q is ambiguous; use the id: `mintmark users show %s` shows the user of that name, `mintmark users show %s` the one with that address\n",
@@ -108,6 +111,20 @@ func directory(t *testing.T) (o commands, add func(name, address string) string)
 	}
 }
 
+// execute changes the database of the data directory by hand.
+func (o commands) execute(t *testing.T, statement string) {
+	t.Helper()
+	_, data, _ := strings.Cut(o.environ[0], "=")
+	handle, err := sql.Open("sqlite", "file:"+filepath.Join(data, "mintmark.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer handle.Close()
+	if _, err := handle.ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // run runs a command with an empty standard input, and gives its exit code and complaint.
 func (o commands) run(t *testing.T, args ...string) (code int, said string) {
 	t.Helper()
@@ -117,4 +134,23 @@ func (o commands) run(t *testing.T, args ...string) (code int, said string) {
 		t.Errorf("%s fails and answers %s", args, stdout.String())
 	}
 	return code, stderr.String()
+}
+
+// TestUsersWhoseNamesLookAlikeAreListed, page by page.
+func TestUsersWhoseNamesLookAlikeAreListed(t *testing.T) {
+	t.Parallel()
+	o, add := directory(t)
+	first := add("modern", "modern@example.com")
+	o.execute(t, `UPDATE users SET skeleton = NULL`)
+	second := add("modem", "modem@example.com")
+	got := o.must(t, "", "users", "list", "--collisions")
+	for _, want := range []string{`"id": "` + first + `"`, `"username": "modern"`, `"looks_like_id": "` + second + `"`, `"looks_like_username": "modem"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got %s, want %s in it", got, want)
+		}
+	}
+	code, said := o.run(t, "users", "list", "--collisions", "--limit", "1")
+	if want := "there may be more: mintmark users list --collisions --limit 1 --after " + first + "\n"; code != 0 || said != want {
+		t.Errorf("exit code %d, %q; want %q", code, said, want)
+	}
 }

@@ -32,7 +32,7 @@ type attack struct {
 
 // attackTable is the table: id → requests sent → answer asserted.
 func attackTable() []attack {
-	return slices.Concat(userAttacks(), refreshAttacks(), jsonAttacks(), httpAttacks(), secretAttacks(), injectionAttacks())
+	return slices.Concat(userAttacks(), nameAttacks(), refreshAttacks(), jsonAttacks(), httpAttacks(), secretAttacks(), injectionAttacks())
 }
 
 func TestAttacks(t *testing.T) {

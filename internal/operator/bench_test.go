@@ -2,6 +2,7 @@ package operator_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -49,6 +50,7 @@ var errOut = errors.New("out of reach")
 // a test moves it.
 type bench struct {
 	*operator.Operator
+	file  string
 	store *sqlite.Store
 	now   time.Time
 	tick  time.Duration // by which the clock goes on at each reading
@@ -61,7 +63,7 @@ func newBench(t *testing.T) *bench {
 	if err := os.WriteFile(file, seed(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{now: begin()}
+	b := &bench{now: begin(), file: file}
 	clock := func() time.Time {
 		b.now = b.now.Add(b.tick)
 		return b.now
@@ -97,6 +99,19 @@ func (b *bench) rotation(ctx context.Context, id string) (state session.State, n
 		return stored, false
 	})
 	return state, now, err
+}
+
+// execute changes the file by hand.
+func (b *bench) execute(t *testing.T, statement string) {
+	t.Helper()
+	handle, err := sql.Open("sqlite", "file:"+b.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer handle.Close()
+	if _, err := handle.ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // user adds a user.

@@ -96,6 +96,40 @@ func (o *Operator) ListUsers(ctx context.Context, page user.Page) ([]user.User, 
 	return o.Users.Users(ctx, page)
 }
 
+// Collision is a user whose name looks like that of another.
+type Collision struct {
+	user.User
+	Other user.User
+}
+
+// Collisions lists users whose names look like those of others who had them first, the oldest
+// first. A user whose name serve has yet to compare may be missing.
+func (o *Operator) Collisions(ctx context.Context, page user.Page) ([]Collision, error) {
+	var found []Collision
+	for next := (user.Page{After: page.After, Limit: 1000}); ; {
+		users, err := o.Users.UsersWithoutSkeleton(ctx, next)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range users {
+			other, err := o.Users.UserBySkeleton(ctx, user.Skeleton(u.Username))
+			if err != nil && !errors.Is(err, user.ErrNotFound) {
+				return nil, err
+			}
+			if err == nil && other.ID != u.ID {
+				found = append(found, Collision{u, other})
+			}
+			if len(found) == page.Limit {
+				return found, nil
+			}
+			next.After = u.ID
+		}
+		if len(users) < next.Limit {
+			return found, nil
+		}
+	}
+}
+
 // CreateUser adds a user by the rules of registration, also where that is closed. The
 // errors of [authority.Accounts.Add].
 func (o *Operator) CreateUser(ctx context.Context, by audit.Actor, r user.Registration) (user.User, error) {

@@ -36,16 +36,15 @@ func TestAUserIsFoundByIDNameOrAddressInAnySpelling(t *testing.T) {
 	}
 }
 
-// TestAWordThatNamesTwoUsersFindsNeither: registration refuses such a name today, but the
-// database may hold one.
+// TestAWordThatNamesTwoUsersFindsNeither: the database refuses such a name, but may hold one
+// from before it did.
 func TestAWordThatNamesTwoUsersFindsNeither(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	ada := b.user(t, "ada")
-	stranger := user.User{ID: uuid.Must(uuid.NewV7()).String(), Username: ada.Email, Email: "stranger@example.com", PasswordHash: ada.PasswordHash}
-	if _, err := b.store.CreateUser(t.Context(), stranger, audit.New(audit.UserRegistered, audit.ByUser(stranger.ID))); err != nil {
-		t.Fatal(err)
-	}
+	stranger := b.user(t, "stranger")
+	b.execute(t, `DROP TRIGGER users_keep_changed_logins_apart`)
+	b.execute(t, `UPDATE users SET username = 'ada@example.com', username_canonical = 'ada@example.com' WHERE username = 'stranger'`)
 	_, err := b.FindUser(t.Context(), "ADA@example.com")
 	if got, ok := errors.AsType[*operator.AmbiguousUser](err); !ok || got.ByName != stranger.ID || got.ByEmail != ada.ID {
 		t.Errorf("%v, want one that names both users", err)
@@ -101,6 +100,39 @@ func TestAWordThatReadsAsAnIDFindsNobodyByName(t *testing.T) {
 	for _, word := range []string{bare, "ada", edges.Username} {
 		_, err := b.FindUserByID(t.Context(), word)
 		wantError(t, "the id "+word, err, user.ErrNotFound)
+	}
+}
+
+// TestNamesThatLookAlikeAreListed with the user who had the name first: also where there are
+// more than one reading gives.
+func TestNamesThatLookAlikeAreListed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var alike []operator.Collision
+	for _, names := range [][2]string{{"modern", "modem"}, {"bob", "b0b"}, {"Ivan", "lvan"}} {
+		early := b.user(t, names[0])
+		early.Skeleton = ""
+		if err := b.store.SetSkeleton(t.Context(), early); err != nil {
+			t.Fatal(err)
+		}
+		alike = append(alike, operator.Collision{User: early, Other: b.user(t, names[1])})
+	}
+	unseen := b.user(t, "unseen") // it has yet to be compared
+	unseen.Skeleton = ""
+	if err := b.store.SetSkeleton(t.Context(), unseen); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		page user.Page
+		want []operator.Collision
+	}{
+		{user.Page{Limit: 50}, alike}, {user.Page{Limit: 2}, alike[:2]}, {user.Page{After: alike[1].ID, Limit: 2}, alike[2:]},
+		{user.Page{After: alike[2].ID, Limit: 2}, nil},
+	} {
+		got, err := b.Collisions(t.Context(), c.page)
+		if diff := cmp.Diff(got, c.want); diff != "" || err != nil {
+			t.Errorf("%+v: %v (-got +want):\n%s", c.page, err, diff)
+		}
 	}
 }
 

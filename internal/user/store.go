@@ -24,13 +24,19 @@ type Page struct {
 // the same transaction. Times are the database's.
 type Store interface {
 	// CreateUser adds the user under its canonical name and address (see
-	// [CanonicalUsername] and [CanonicalEmail]) and returns it with CreatedAt and
-	// SessionsValidAfter set. ErrUsernameTaken, ErrEmailTaken.
+	// [CanonicalUsername] and [CanonicalEmail]) and returns it with Skeleton, CreatedAt and
+	// SessionsValidAfter set. ErrUsernameTaken, also if the name looks like that of another
+	// user (see [Skeleton]) or is the address of one; ErrEmailTaken, also if the address is
+	// the name of one.
 	CreateUser(ctx context.Context, u User, event audit.Event) (User, error)
 	// UserByUsername finds a user by canonical name. ErrNotFound, also for a tombstone.
 	UserByUsername(ctx context.Context, canonical string) (User, error)
 	// UserByEmail finds a user by canonical address. ErrNotFound, also for a tombstone.
 	UserByEmail(ctx context.Context, canonical string) (User, error)
+	// UserByLogin finds the user who has the name or the address. ErrNotFound, also for a
+	// tombstone. No two users fit, unless that was so before the store kept names and
+	// addresses apart: then it is the one with the name, who could log in with it.
+	UserByLogin(ctx context.Context, login Login) (User, error)
 	// UserByID finds a user, tombstones included. ErrNotFound.
 	UserByID(ctx context.Context, id string) (User, error)
 	// Users lists users that are not deleted.
@@ -38,6 +44,15 @@ type Store interface {
 	// ReplaceHash stores a better hash of the same password, if the stored one is
 	// still old. It ends no session and is no error when it came too late.
 	ReplaceHash(ctx context.Context, id, old, better string) error
+
+	// UsersWithoutSkeleton lists users that are not deleted and whose name has no stored
+	// skeleton, in order of creation.
+	UsersWithoutSkeleton(ctx context.Context, page Page) ([]User, error)
+	// UserBySkeleton finds the user whose name has this stored skeleton. ErrNotFound.
+	UserBySkeleton(ctx context.Context, skeleton string) (User, error)
+	// SetSkeleton stores u.Skeleton, unless the user has another name by now.
+	// ErrUsernameTaken if another user has the skeleton.
+	SetSkeleton(ctx context.Context, u User) error
 
 	// SetPassword stores the hash of a new password and ends every session of the
 	// user in the same transaction. ErrNotFound.

@@ -13,6 +13,7 @@ type User struct {
 	Username     string // as typed, NFC
 	Email        string // as typed
 	PasswordHash string // PHC string, argon2id
+	Skeleton     string // of Username, see [Skeleton]; "" if none is stored: two names look alike, or nobody has looked yet
 
 	CreatedAt          time.Time
 	DisabledAt         time.Time // zero: enabled

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,13 +16,13 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
-const userColumns = `id, coalesce(username, ''), coalesce(email, ''), coalesce(password_hash, ''),
+const userColumns = `id, coalesce(username, ''), coalesce(email, ''), coalesce(password_hash, ''), coalesce(skeleton, ''),
 	created_at, disabled_at, deleted_at, sessions_valid_after`
 
 func scanUser(row pgx.CollectableRow) (user.User, error) {
 	var u user.User
 	var disabled, deleted *time.Time
-	err := row.Scan(&u.ID, &u.Username, &u.Email, &u.PasswordHash, &u.CreatedAt, &disabled, &deleted, &u.SessionsValidAfter)
+	err := row.Scan(&u.ID, &u.Username, &u.Email, &u.PasswordHash, &u.Skeleton, &u.CreatedAt, &disabled, &deleted, &u.SessionsValidAfter)
 	u.CreatedAt, u.DisabledAt, u.DeletedAt = u.CreatedAt.UTC(), when(disabled), when(deleted)
 	u.SessionsValidAfter = u.SessionsValidAfter.UTC()
 	return u, err
@@ -37,12 +38,13 @@ func (s *Store) CreateUser(ctx context.Context, u user.User, event audit.Event) 
 	if err != nil {
 		return user.User{}, fmt.Errorf("create user: %w", err)
 	}
+	u.Skeleton = user.Skeleton(u.Username)
 	err = s.transact(ctx, callTimeout, func(ctx context.Context, tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, `INSERT INTO users
-			(id, username, username_canonical, email, email_canonical, password_hash, created_at, sessions_valid_after)
-			SELECT $1, $2, $3, $4, $5, $6, clock.now, clock.now FROM (SELECT clock_timestamp() AS now) clock
+			(id, username, username_canonical, skeleton, email, email_canonical, password_hash, created_at, sessions_valid_after)
+			SELECT $1, $2, $3, $4, $5, $6, $7, clock.now, clock.now FROM (SELECT clock_timestamp() AS now) clock
 			RETURNING created_at`,
-			u.ID, u.Username, name, u.Email, address, u.PasswordHash).Scan(&u.CreatedAt); err != nil {
+			u.ID, u.Username, name, u.Skeleton, u.Email, address, u.PasswordHash).Scan(&u.CreatedAt); err != nil {
 			return taken(err)
 		}
 		return appendEvents(ctx, tx, event)
@@ -56,11 +58,12 @@ func (s *Store) CreateUser(ctx context.Context, u user.User, event audit.Event) 
 }
 
 // taken names the unique column that was in the way. Postgres checks the name's
-// constraint first, since it was made first.
+// constraint first, since it was made first. The trigger that keeps names and addresses
+// apart refuses in the name of these constraints.
 func taken(err error) error {
 	refused, ok := errors.AsType[*pgconn.PgError](err)
 	switch {
-	case ok && refused.ConstraintName == "users_username_unique":
+	case ok && (refused.ConstraintName == "users_username_unique" || refused.ConstraintName == "users_skeleton_unique"):
 		return user.ErrUsernameTaken
 	case ok && refused.ConstraintName == "users_email_unique":
 		return user.ErrEmailTaken
@@ -79,12 +82,21 @@ func (s *Store) UserByEmail(ctx context.Context, canonical string) (user.User, e
 	return s.userBy(ctx, `email_canonical = $1`, canonical)
 }
 
-// userBy finds the user whose column has this value.
-func (s *Store) userBy(ctx context.Context, comparison, value string) (user.User, error) {
-	if !text.Valid(value) {
+// UserByLogin implements [user.Store].
+func (s *Store) UserByLogin(ctx context.Context, login user.Login) (user.User, error) {
+	return s.userBy(ctx, `username_canonical = $1 OR email_canonical = $2 ORDER BY username_canonical = $1 DESC LIMIT 1`, login.Name, login.Email)
+}
+
+// userBy finds the user whose columns have these values.
+func (s *Store) userBy(ctx context.Context, condition string, values ...string) (user.User, error) {
+	if slices.ContainsFunc(values, func(value string) bool { return !text.Valid(value) }) {
 		return user.User{}, fmt.Errorf("find user: %w", user.ErrNotFound)
 	}
-	u, err := one(ctx, s, user.ErrNotFound, scanUser, `SELECT `+userColumns+` FROM users WHERE `+comparison, value)
+	args := make([]any, len(values))
+	for i, value := range values {
+		args[i] = value
+	}
+	u, err := one(ctx, s, user.ErrNotFound, scanUser, `SELECT `+userColumns+` FROM users WHERE `+condition, args...)
 	if err != nil {
 		return user.User{}, fmt.Errorf("find user: %w", err)
 	}
@@ -105,6 +117,11 @@ func (s *Store) UserByID(ctx context.Context, id string) (user.User, error) {
 
 // Users implements [user.Store].
 func (s *Store) Users(ctx context.Context, page user.Page) ([]user.User, error) {
+	return s.users(ctx, `deleted_at IS NULL`, page)
+}
+
+// users lists those that fulfil a condition.
+func (s *Store) users(ctx context.Context, condition string, page user.Page) ([]user.User, error) {
 	after := page.After
 	switch {
 	case after == "":
@@ -113,7 +130,7 @@ func (s *Store) Users(ctx context.Context, page user.Page) ([]user.User, error) 
 		return nil, nil
 	}
 	users, err := all(ctx, s, scanUser, `SELECT `+userColumns+` FROM users
-		WHERE deleted_at IS NULL AND id > $1 ORDER BY id LIMIT $2`, after, pageSize(page.Limit))
+		WHERE `+condition+` AND id > $1 ORDER BY id LIMIT $2`, after, pageSize(page.Limit))
 	if err != nil {
 		return nil, fmt.Errorf("list users: %w", err)
 	}

@@ -11,13 +11,13 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
-const userColumns = `id, coalesce(username, ''), coalesce(email, ''), coalesce(password_hash, ''),
+const userColumns = `id, coalesce(username, ''), coalesce(email, ''), coalesce(password_hash, ''), coalesce(skeleton, ''),
 	created_at, disabled_at, deleted_at, sessions_valid_after`
 
 func scanUser(r row) (user.User, error) {
 	var u user.User
 	var created, disabled, deleted, valid moment
-	err := r.Scan(&u.ID, &u.Username, &u.Email, &u.PasswordHash, &created, &disabled, &deleted, &valid)
+	err := r.Scan(&u.ID, &u.Username, &u.Email, &u.PasswordHash, &u.Skeleton, &created, &disabled, &deleted, &valid)
 	u.CreatedAt, u.DisabledAt, u.DeletedAt, u.SessionsValidAfter = created.Time, disabled.Time, deleted.Time, valid.Time
 	return u, err
 }
@@ -32,15 +32,16 @@ func (s *Store) CreateUser(ctx context.Context, u user.User, event audit.Event) 
 	if err != nil {
 		return user.User{}, fmt.Errorf("create user: %w", err)
 	}
+	u.Skeleton = user.Skeleton(u.Username)
 	err = s.write(ctx, func(ctx context.Context, t tx) error {
-		if err := t.free(ctx, name, address); err != nil {
+		if err := t.free(ctx, name, address, u.Skeleton); err != nil {
 			return err
 		}
 		u.CreatedAt, u.SessionsValidAfter = t.now, t.now
 		if _, err := t.ExecContext(ctx, `INSERT INTO users
-			(id, username, username_canonical, email, email_canonical, password_hash, created_at, sessions_valid_after)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			u.ID, u.Username, name, u.Email, address, u.PasswordHash, stored(t.now), stored(t.now)); err != nil {
+			(id, username, username_canonical, skeleton, email, email_canonical, password_hash, created_at, sessions_valid_after)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			u.ID, u.Username, name, u.Skeleton, u.Email, address, u.PasswordHash, stored(t.now), stored(t.now)); err != nil {
 			return err
 		}
 		return t.appendEvents(ctx, event)
@@ -52,11 +53,11 @@ func (s *Store) CreateUser(ctx context.Context, u user.User, event audit.Event) 
 }
 
 // free reports whether a name and an address can be taken: nobody else writes meanwhile.
-func (t tx) free(ctx context.Context, name, address string) error {
+func (t tx) free(ctx context.Context, name, address, skeleton string) error {
 	var names, addresses int
 	err := t.QueryRowContext(ctx, `SELECT
-		(SELECT count(*) FROM users WHERE username_canonical = ?),
-		(SELECT count(*) FROM users WHERE email_canonical = ?)`, name, address).Scan(&names, &addresses)
+		(SELECT count(*) FROM users WHERE username_canonical = ?1 OR email_canonical = ?1 OR skeleton = ?3),
+		(SELECT count(*) FROM users WHERE email_canonical = ?2 OR username_canonical = ?2)`, name, address, skeleton).Scan(&names, &addresses)
 	switch {
 	case err != nil:
 		return err
@@ -79,15 +80,21 @@ func (s *Store) UserByEmail(ctx context.Context, canonical string) (user.User, e
 	return s.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE email_canonical = ?`, canonical)
 }
 
+// UserByLogin implements [user.Store].
+func (s *Store) UserByLogin(ctx context.Context, login user.Login) (user.User, error) {
+	return s.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE username_canonical = ?1 OR email_canonical = ?2
+		ORDER BY username_canonical = ?1 DESC LIMIT 1`, login.Name, login.Email)
+}
+
 // UserByID implements [user.Store].
 func (s *Store) UserByID(ctx context.Context, id string) (user.User, error) {
 	return s.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE id = ?`, id)
 }
 
-func (s *Store) oneUser(ctx context.Context, query, key string) (user.User, error) {
+func (s *Store) oneUser(ctx context.Context, query string, keys ...any) (user.User, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	u, err := scanUser(s.reader.QueryRowContext(ctx, query, key))
+	u, err := scanUser(s.reader.QueryRowContext(ctx, query, keys...))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = user.ErrNotFound
 	}
@@ -99,13 +106,18 @@ func (s *Store) oneUser(ctx context.Context, query, key string) (user.User, erro
 
 // Users implements [user.Store].
 func (s *Store) Users(ctx context.Context, page user.Page) ([]user.User, error) {
+	return s.users(ctx, `users WHERE deleted_at IS NULL`, page)
+}
+
+// users lists those that a table with a condition gives.
+func (s *Store) users(ctx context.Context, from string, page user.Page) ([]user.User, error) {
 	if page.After != "" && !isID(page.After) {
 		return nil, nil
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+userColumns+` FROM users
-		WHERE deleted_at IS NULL AND id > ? ORDER BY id LIMIT ?`, page.After, pageSize(page.Limit))
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+userColumns+` FROM `+from+`
+		AND id > ? ORDER BY id LIMIT ?`, page.After, pageSize(page.Limit))
 	users, err := collect(rows, err, scanUser)
 	if err != nil {
 		return nil, fmt.Errorf("list users: %w", err)

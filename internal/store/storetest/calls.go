@@ -102,6 +102,22 @@ func userCalls() []Call {
 		{"UserByEmail", false, onUser(func(ctx context.Context, store Durable, u user.User) error {
 			return drop(store.UserByEmail(ctx, u.Email))
 		})},
+		{"UserByLogin", false, onUser(func(ctx context.Context, store Durable, u user.User) error {
+			return drop(store.UserByLogin(ctx, user.ParseLogin(u.Email)))
+		})},
+		{"UserBySkeleton", false, onUser(func(ctx context.Context, store Durable, u user.User) error {
+			return drop(store.UserBySkeleton(ctx, user.Skeleton(u.Username)))
+		})},
+		{"UsersWithoutSkeleton", false, onUser(func(ctx context.Context, store Durable, u user.User) error {
+			if err := forget(ctx, store, u); err != nil {
+				return err
+			}
+			return drop(store.UsersWithoutSkeleton(ctx, user.Page{Limit: 10}))
+		})},
+		{"SetSkeleton", true, onUser(func(ctx context.Context, store Durable, u user.User) error {
+			u.Skeleton = "another look"
+			return store.SetSkeleton(ctx, u)
+		})},
 		{"UserByID", false, onUser(func(ctx context.Context, store Durable, u user.User) error {
 			return drop(store.UserByID(ctx, u.ID))
 		})},

@@ -19,6 +19,12 @@ func Users(t *testing.T, open OpenDurable) {
 	keep(t, open, map[string]durableRule{
 		"ACreatedUserComesBack":                 createdUserComesBack,
 		"NameAndAddressAreUniqueInAnySpelling":  spellingsAreOneUser,
+		"NamesThatLookAlikeAreOne":              lookalikesAreOneUser,
+		"NamesAndAddressesAreOneNameSpace":      namesAndAddressesAreOneSpace,
+		"OneOfManyTakesALogin":                  oneOfManyTakesALogin,
+		"SkeletonsAreFilledIn":                  skeletonsAreFilledIn,
+		"OnlyTheNamesSkeletonIsSet":             onlyTheNamesSkeletonIsSet,
+		"OneOfManyTakesALook":                   oneOfManyTakesALook,
 		"ARefusedCreationLeavesNothing":         refusedCreationLeavesNothing,
 		"UnknownUsersAreNotFound":               unknownUsersAreNotFound,
 		"UsersAreListedInOrderOfCreation":       usersAreListedInOrder,
@@ -40,7 +46,7 @@ func createdUserComesBack(t *testing.T, store Durable) {
 		t.Fatal(err)
 	}
 	wantDatabaseTime(t, "CreatedAt", created.CreatedAt)
-	want.CreatedAt, want.SessionsValidAfter = created.CreatedAt, created.CreatedAt
+	want.CreatedAt, want.SessionsValidAfter, want.Skeleton = created.CreatedAt, created.CreatedAt, user.Skeleton("Zoë")
 	if diff := cmp.Diff(created, want); diff != "" {
 		t.Errorf("created (-got +want):\n%s", diff)
 	}
@@ -300,12 +306,15 @@ func deletedUserIsATombstone(t *testing.T, store Durable) {
 	wantEnded(t, store, s, session.ReasonUser)
 	event := func() audit.Event { return about(audit.UserDeleted, alice.ID) }
 	for doing, err := range map[string]error{
-		"find by name": drop(store.UserByUsername(t.Context(), "alice")),
-		"find by mail": drop(store.UserByEmail(t.Context(), canonicalEmail(t, alice.Email))),
-		"set password": store.SetPassword(t.Context(), alice.ID, "hash", event()),
-		"disable":      store.DisableUser(t.Context(), alice.ID, event()),
-		"enable":       store.EnableUser(t.Context(), alice.ID, event()),
-		"delete":       store.DeleteUser(t.Context(), alice.ID, event()),
+		"find by name":   drop(store.UserByUsername(t.Context(), "alice")),
+		"find by mail":   drop(store.UserByEmail(t.Context(), canonicalEmail(t, alice.Email))),
+		"log in":         drop(store.UserByLogin(t.Context(), user.ParseLogin("alice"))),
+		"log in by mail": drop(store.UserByLogin(t.Context(), user.ParseLogin(alice.Email))),
+		"find by look":   drop(store.UserBySkeleton(t.Context(), user.Skeleton("alice"))),
+		"set password":   store.SetPassword(t.Context(), alice.ID, "hash", event()),
+		"disable":        store.DisableUser(t.Context(), alice.ID, event()),
+		"enable":         store.EnableUser(t.Context(), alice.ID, event()),
+		"delete":         store.DeleteUser(t.Context(), alice.ID, event()),
 	} {
 		wantError(t, doing, err, user.ErrNotFound)
 	}
@@ -363,14 +372,20 @@ func cancelledUserCalls(t *testing.T, store Durable) {
 	wantCancelled(t, map[string]func(context.Context) error{
 		"CreateUser":     func(ctx context.Context) error { return drop(store.CreateUser(ctx, u, about("x", u.ID))) },
 		"UserByUsername": func(ctx context.Context) error { return drop(store.UserByUsername(ctx, "alice")) },
-		"UserByEmail":    func(ctx context.Context) error { return drop(store.UserByEmail(ctx, "alice@example.com")) },
-		"UserByID":       func(ctx context.Context) error { return drop(store.UserByID(ctx, alice.ID)) },
-		"Users":          func(ctx context.Context) error { return drop(store.Users(ctx, user.Page{Limit: 1})) },
-		"ReplaceHash":    func(ctx context.Context) error { return store.ReplaceHash(ctx, alice.ID, alice.PasswordHash, "x") },
-		"SetPassword":    func(ctx context.Context) error { return store.SetPassword(ctx, alice.ID, "x", about("x", alice.ID)) },
-		"DisableUser":    func(ctx context.Context) error { return store.DisableUser(ctx, alice.ID, about("x", alice.ID)) },
-		"EnableUser":     func(ctx context.Context) error { return store.EnableUser(ctx, alice.ID, about("x", alice.ID)) },
-		"DeleteUser":     func(ctx context.Context) error { return store.DeleteUser(ctx, alice.ID, about("x", alice.ID)) },
+		"UserByLogin":    func(ctx context.Context) error { return drop(store.UserByLogin(ctx, user.ParseLogin("alice"))) },
+		"UserBySkeleton": func(ctx context.Context) error { return drop(store.UserBySkeleton(ctx, user.Skeleton("alice"))) },
+		"SetSkeleton": func(ctx context.Context) error {
+			return store.SetSkeleton(ctx, user.User{ID: alice.ID, Username: alice.Username})
+		},
+		"UsersWithoutSkeleton": func(ctx context.Context) error { return drop(store.UsersWithoutSkeleton(ctx, user.Page{Limit: 1})) },
+		"UserByEmail":          func(ctx context.Context) error { return drop(store.UserByEmail(ctx, "alice@example.com")) },
+		"UserByID":             func(ctx context.Context) error { return drop(store.UserByID(ctx, alice.ID)) },
+		"Users":                func(ctx context.Context) error { return drop(store.Users(ctx, user.Page{Limit: 1})) },
+		"ReplaceHash":          func(ctx context.Context) error { return store.ReplaceHash(ctx, alice.ID, alice.PasswordHash, "x") },
+		"SetPassword":          func(ctx context.Context) error { return store.SetPassword(ctx, alice.ID, "x", about("x", alice.ID)) },
+		"DisableUser":          func(ctx context.Context) error { return store.DisableUser(ctx, alice.ID, about("x", alice.ID)) },
+		"EnableUser":           func(ctx context.Context) error { return store.EnableUser(ctx, alice.ID, about("x", alice.ID)) },
+		"DeleteUser":           func(ctx context.Context) error { return store.DeleteUser(ctx, alice.ID, about("x", alice.ID)) },
 	})
 	if diff := cmp.Diff(findUser(t, store, alice.ID), alice); diff != "" {
 		t.Errorf("user after (-got +want):\n%s", diff)

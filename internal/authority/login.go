@@ -36,23 +36,28 @@ func (a *Authority) login(ctx context.Context, by Caller, username, password str
 	return a.start(ctx, by, u, session.Session{})
 }
 
-// checkPassword finds the user of that name and password within the limits of tries.
+// checkPassword finds the user of that name or e-mail address and password within the limits
+// of tries, which are the same for all logins of a user.
 func (a *Authority) checkPassword(ctx context.Context, from Origin, username, password string) (user.User, error) {
-	// Text that can't be a name becomes the empty name, which no user has: the attempt still
+	began := time.Now()
+	// Text that can't be a login becomes the empty one, which no user has: the attempt still
 	// counts and costs the same work.
-	name, err := user.CanonicalUsername(username)
-	if err != nil {
-		name = ""
+	login := user.ParseLogin(username)
+	prepared, impossible := user.PreparePassword(password)
+	u, name := user.User{}, login.String()
+	if impossible == nil {
+		var err error
+		if u, name, err = a.account(ctx, login); err != nil {
+			return user.User{}, err
+		}
 	}
 	if err := ratelimit.SpendFrom(ctx, a.Limits, "login:"+name, from.Networks(), a.LoginRate); err != nil {
 		return user.User{}, err
 	}
-	prepared, err := user.PreparePassword(password)
-	if err != nil { // no user can have such a password, so refusing it at once reveals nothing
+	if impossible != nil { // no user can have such a password, so refusing it at once reveals nothing
 		return user.User{}, ErrCredentials
 	}
-	began := time.Now()
-	u, claim, err := a.claim(ctx, name, from)
+	claim, err := a.claim(ctx, u, from)
 	if err != nil {
 		return user.User{}, err
 	}
@@ -63,18 +68,24 @@ func (a *Authority) checkPassword(ctx context.Context, from Origin, username, pa
 	return a.authenticate(ctx, hasher, u, prepared)
 }
 
-// claim finds the user, the zero one if nobody is called so, and whether the caller is known to them. It asks the same
-// of the stores either way.
-func (a *Authority) claim(ctx context.Context, name string, from Origin) (user.User, user.Claim, error) {
-	u, err := a.Users.UserByUsername(ctx, name)
-	if err != nil && !errors.Is(err, user.ErrNotFound) {
-		return user.User{}, user.Claim{}, err
+// account finds the user of a login, the zero one if nobody has it, and the name under which
+// tries are counted.
+func (a *Authority) account(ctx context.Context, login user.Login) (u user.User, name string, err error) {
+	u, err = a.Users.UserByLogin(ctx, login)
+	if errors.Is(err, user.ErrNotFound) {
+		return user.User{}, login.String(), nil
 	}
+	return u, user.ParseLogin(u.Username).String(), err
+}
+
+// claim finds whether the caller is known to the user. It asks the same of the store of
+// sessions if there is no such user.
+func (a *Authority) claim(ctx context.Context, u user.User, from Origin) (user.Claim, error) {
 	logins, err := a.Sessions.Sessions(ctx, session.Query{UserID: cmp.Or(u.ID, nobody), Limit: knownLogins})
 	if err != nil {
-		return user.User{}, user.Claim{}, err
+		return user.Claim{}, err
 	}
-	return u, user.Claim{Networks: from.Networks(), Known: knows(logins, from, a.Clocks.Now().Reliable())}, nil
+	return user.Claim{Networks: from.Networks(), Known: knows(logins, from, a.Clocks.Now().Reliable())}, nil
 }
 
 // spendAccount takes one try from what a name has from all addresses together, whether or not there is such a user.

@@ -78,7 +78,7 @@ func TestEveryRefusedLoginGetsTheSameAnswer(t *testing.T) {
 					t.Errorf("%v, want %v", err, authority.ErrCredentials)
 				}
 			})
-			if diff := cmp.Diff(calls, []string{"UserByUsername", "Sessions"}); diff != "" {
+			if diff := cmp.Diff(calls, []string{"UserByLogin", "Sessions"}); diff != "" {
 				t.Errorf("calls (-got +want):\n%s", diff)
 			}
 			if diff := cmp.Diff(b.counted, map[string]int{"refused": 1}); diff != "" {
@@ -90,7 +90,7 @@ func TestEveryRefusedLoginGetsTheSameAnswer(t *testing.T) {
 			ctx, leave := context.WithCancel(t.Context())
 			defer leave()
 			b.calls.after = func(call string) {
-				if call == "UserByUsername" {
+				if call == "UserByLogin" {
 					leave()
 				}
 			}
@@ -148,7 +148,7 @@ func TestTriesAreCountedPerUserAndSubscriber(t *testing.T) {
 	b.LoginRate = ratelimit.Rate{Limit: 2, Per: time.Minute}
 	from := home()
 	from.Address, from.Subscriber = "2001:db8::7", "2001:db8::/64"
-	for _, spelling := range []string{"alice", "ALICE"} {
+	for _, spelling := range []string{"ALICE", "alice@example.com"} {
 		_, err := b.Login(t.Context(), b.by(from), spelling, "wrong")
 		wantError(t, err, authority.ErrCredentials)
 	}
@@ -158,7 +158,7 @@ func TestTriesAreCountedPerUserAndSubscriber(t *testing.T) {
 			t.Errorf("%v, want a wait of 30 s", err)
 		}
 	})
-	if diff := cmp.Diff(calls, []string{"Take login:alice@2001:db8::/64"}); diff != "" {
+	if diff := cmp.Diff(calls, []string{"UserByLogin", "Take login:alice@2001:db8::/64"}); diff != "" {
 		t.Errorf("calls (-got +want):\n%s", diff)
 	}
 	if diff := cmp.Diff(b.counted, map[string]int{"refused": 2, "limited": 1}); diff != "" {
@@ -170,7 +170,7 @@ func TestTriesAreCountedPerUserAndSubscriber(t *testing.T) {
 	if _, err := b.Login(t.Context(), b.by(home()), "alice", password); err != nil {
 		t.Errorf("the user from elsewhere: %v", err)
 	}
-	if calls := b.callsOf(func() { _, _ = b.Login(t.Context(), b.by(from), "al ice", password) }); calls[0] != "Take login:@2001:db8::/64" {
+	if calls := b.callsOf(func() { _, _ = b.Login(t.Context(), b.by(from), "al ice", password) }); calls[1] != "Take login:@2001:db8::/64" {
 		t.Errorf("a name that is none calls %v", calls)
 	}
 }
@@ -425,5 +425,26 @@ func TestANewUserIsGivenBackAsStored(t *testing.T) {
 	events, err := b.store.Events(t.Context(), audit.Query{UserID: got.ID, Limit: 10})
 	if err != nil || len(events) != 1 || events[0].ID != event.ID {
 		t.Errorf("events %+v, %v", events, err)
+	}
+}
+
+// TestTheAddressLogsInAsTheNameDoes, in any spelling, and with the same calls.
+func TestTheAddressLogsInAsTheNameDoes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	for _, typed := range []string{"alice", "Alice", "alice@example.com", "ALICE@Example.com"} {
+		calls := b.callsOf(func() {
+			if _, err := b.Login(t.Context(), b.by(home()), typed, password); err != nil {
+				t.Errorf("%s: %v", typed, err)
+			}
+		})
+		if diff := cmp.Diff(calls, []string{"UserByLogin", "Sessions", "StartSession"}); diff != "" {
+			t.Errorf("%s: calls (-got +want):\n%s", typed, diff)
+		}
+	}
+	for _, typed := range []string{"al.ice@example.com", "alice+1@example.com", "alice@example.org", "nobody@example.com"} {
+		if _, err := b.Login(t.Context(), b.by(home()), typed, password); !errors.Is(err, authority.ErrCredentials) {
+			t.Errorf("%s: %v", typed, err)
+		}
 	}
 }

@@ -232,7 +232,7 @@ func TestAnAccessTokenIsNotRevoked(t *testing.T) {
 func TestEachVerbReadsNothingTwice(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]string{
-		"log in":       {"Take login:alice@192.0.2.7/32", "UserByUsername", "Sessions", "StartSession"},
+		"log in":       {"UserByLogin", "Take login:alice@192.0.2.7/32", "Sessions", "StartSession"},
 		"refresh pair": {"StandingByFamily", "UpdateState"},
 		"refresh":      {"StandingByFamily", "UpdateState"},
 		"replay":       {"StandingByFamily", "UpdateState", "RevokeSession"},

@@ -14,13 +14,13 @@ type people struct {
 	calls *calls
 }
 
-func (p people) UserByUsername(ctx context.Context, canonical string) (user.User, error) {
-	done, err := p.calls.reach(ctx, "UserByUsername")
+func (p people) UserByLogin(ctx context.Context, login user.Login) (user.User, error) {
+	done, err := p.calls.reach(ctx, "UserByLogin")
 	if err != nil {
 		return user.User{}, err
 	}
 	defer done()
-	return p.Store.UserByUsername(ctx, canonical)
+	return p.Store.UserByLogin(ctx, login)
 }
 
 func (p people) CreateUser(ctx context.Context, u user.User, event audit.Event) (user.User, error) {

@@ -100,7 +100,7 @@ func victimIsNotLockedOut(t *testing.T, _ *authority) {
 }
 
 func evasionCounts(t *testing.T, _ *authority) {
-	spellings := []string{"usr15", "USR15", "Usr15", "ｕｓｒ１５", "uSr15", "usR15"}
+	spellings := []string{"usr15", "USR15", "Usr15", "usr15@example.com", "ｕｓｒ１５", "usR15@Example.com"}
 	tests := map[string]struct {
 		proxies string
 		from    func(i int) string

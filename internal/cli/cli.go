@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -49,9 +50,18 @@ func Run(ctx context.Context, p Process) int {
 		return exitOK
 	}
 	for _, line := range complaints(err) {
-		fmt.Fprintln(s.stderr, "mintmark: "+line)
+		s.complain(line)
 	}
 	return exitCode(err)
+}
+
+// complain reports an error to people, or as a line of the log.
+func (s *shell) complain(line string) {
+	if s.errors != nil {
+		s.errors.Error(line)
+		return
+	}
+	fmt.Fprintln(s.stderr, "mintmark: "+line)
 }
 
 // shell is what the commands share: the streams, and how answers are to look.
@@ -62,6 +72,7 @@ type shell struct {
 	stdout  io.Writer // what can't be seen is escaped on the way, whoever wrote it; so on stderr
 	stderr  io.Writer
 	output  format
+	errors  *slog.Logger // where errors go if every line has to be one of the log; else nil
 
 	canvas   io.Writer // stdout as it is, for what paint has painted
 	progress io.Writer // stderr as it is, for lines that are written over

@@ -16,6 +16,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/app"
 	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/telemetry"
+	"github.com/mintmark-auth/mintmark/internal/version"
 )
 
 func (s *shell) newServe() *cobra.Command {
@@ -28,7 +29,9 @@ it is ready it prints where it listens and what to try.
 
 Without any setting it runs embedded, on loopback, with its database and root secret in
 ./mintmark-data. With MINTMARK_DATABASE_URL, MINTMARK_REDIS_URL and MINTMARK_ROOT_SECRET it
-is one of any number of equal replicas. The log goes to standard error.`,
+is one of any number of equal replicas. The log goes to standard error. With
+MINTMARK_LOG_FORMAT=json every line there is a JSON object, errors at the start included,
+and nothing else is printed.`,
 		Example: `  mintmark serve
   mintmark serve --http-addr 127.0.0.1:8180 --ops-addr 127.0.0.1:9190 --data-dir other
   mintmark serve --config /etc/mintmark.yaml`,
@@ -36,10 +39,14 @@ is one of any number of equal replicas. The log goes to standard error.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			outliveReaders()
 			cfg, err := s.config(cmd)
+			log := s.log(cfg)
+			if cfg.LogFormat == config.LogJSON {
+				s.errors = log
+			}
 			if err != nil {
 				return err
 			}
-			a, err := app.Open(cmd.Context(), cfg, s.log(cfg))
+			a, err := app.Open(cmd.Context(), cfg, log)
 			if err != nil {
 				return err
 			}
@@ -47,7 +54,11 @@ is one of any number of equal replicas. The log goes to standard error.`,
 			if err != nil {
 				return errors.Join(err, a.Close())
 			}
-			return a.Run(cmd.Context(), func() { s.announce(cfg, info) })
+			if err := a.Run(cmd.Context(), func() { s.announce(cfg, info, log) }); err != nil {
+				return err
+			}
+			log.Info("stopped", "version", version.String())
+			return nil
 		},
 	}
 }
@@ -69,9 +80,13 @@ type readyAnswer struct {
 	DataDir    string `json:"data_dir,omitempty"`
 }
 
-// announce prints that the authority is ready. It ignores write errors: a closed standard output must not stop the
-// authority.
-func (s *shell) announce(cfg config.Config, info app.Info) {
+// announce logs that the authority is ready, and prints it for people or for a program that waits for it. It ignores write
+// errors: a closed standard output must not stop the authority.
+func (s *shell) announce(cfg config.Config, info app.Info, log *slog.Logger) {
+	log.Info("serving", "version", version.String(), "mode", info.Mode, "issuer", info.Issuer, "public", info.Public, "operations", info.Operations, "kid", info.KID)
+	if cfg.LogFormat == config.LogJSON && s.output != formatJSON {
+		return
+	}
 	out := s.stdout
 	if w, ok := out.(*written); ok {
 		out = w.Writer

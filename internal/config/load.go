@@ -15,7 +15,8 @@ import (
 // names over the YAML file (--config) over the default. environ is os.Environ();
 // stdin is read where a flag's value is `-`. A nil flags or stdin is empty.
 //
-// The error, if any, is a Problems with everything that is wrong.
+// The error, if any, is a Problems with everything that is wrong; the Config then holds no more than what could be read,
+// and only says how to report that.
 func Load(flags *pflag.FlagSet, environ []string, stdin io.Reader) (Config, error) {
 	if flags == nil {
 		flags = pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -37,7 +38,7 @@ func Load(flags *pflag.FlagSet, environ []string, stdin io.Reader) (Config, erro
 		l.problems = append(l.problems, l.config.breaches(l.malformed)...)
 	}
 	if len(l.problems) > 0 {
-		return Config{}, l.problems
+		return l.config, l.problems
 	}
 	l.config.Tracing = tracing(environ)
 	return l.config, nil

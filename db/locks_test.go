@@ -384,3 +384,29 @@ func TestTheStatusIsOfOneMoment(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestOneOfTwoTransactionsTakesALogin: the one that comes second waits for the first, and is
+// refused once that is done, though neither could see the other's row.
+func TestOneOfTwoTransactionsTakesALogin(t *testing.T) {
+	t.Parallel()
+	d := postgres(t).up(t)
+	first, err := d.sql.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Rollback() // nothing is left of it once it is committed
+	const insert = `INSERT INTO users (id, username, username_canonical, email, email_canonical, password_hash, created_at, sessions_valid_after)
+		VALUES ($1, $2, $2, $3, $3, 'hash', now(), now())`
+	if _, err := first.ExecContext(t.Context(), insert, id(1), "alice@example.com", "one@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- d.try(t, insert, id(2), "two", "alice@example.com") }()
+	d.waitingFor(t, "advisory", ended)
+	if err := first.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := within(t, func() error { return <-ended }); err == nil || !strings.Contains(err.Error(), "of another user") {
+		t.Errorf("got %v, want it refused", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -146,7 +147,7 @@ func TestTheThreeLinesOfServeWorkAsPrinted(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			serve := exec.Command(d.program, "serve")
-			serve.Env = append(lastOfEach(append(quick(), settings...)), "MINTMARK_DATA_DIR="+filepath.Join(d.folder, "its data"))
+			serve.Env = append(lastOfEach(slices.Concat(quick(), []string{"MINTMARK_LOG_FORMAT=text"}, settings)), "MINTMARK_DATA_DIR="+filepath.Join(d.folder, "its data"))
 			serve.Env = append(serve.Env, d.environ()...)
 			said := &syncBuffer{}
 			serve.Stdout = said

@@ -106,6 +106,7 @@ func (d *door) drain(ctx context.Context) error {
 // flush writes what is still queued at the end, the events first: a checkpoint that is lost is noted again by the
 // next refresh of its session. Each has its own time, so that one that hangs takes none from the other.
 func (a *App) flush(ctx context.Context) {
+	a.events.SettleAll()
 	err := errors.Join(within(ctx, lastFlushWithin, a.events.Flush), within(ctx, lastFlushWithin, a.checkpoints.Flush))
 	if err != nil {
 		a.log.Warn("flush at shutdown", "err", err, "events_lost", a.events.Waiting(), "checkpoints_lost", a.checkpoints.Waiting())

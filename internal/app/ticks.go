@@ -34,12 +34,18 @@ func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 		{"announced revocations", admitEvery, revocation.Apart, a.lists.Heard(), a.lists.Admit},
 		{"revocations of other replicas", noticesEvery, 0, nil, a.hearRevocations},
 		{"checkpoints", flushEvery, 0, nil, a.checkpoints.Flush},
-		{"events", flushEvery, 0, nil, a.events.Flush},
+		{"events", flushEvery, 0, nil, a.flushEvents},
 		{"sweeps of old rows", sweepEvery, 0, nil, a.sweepOnce},
 		{"names that look alike", namesEvery, 0, nil, a.compareNames},
 	} {
 		wg.Go(func() { a.tick(ctx, task) })
 	}
+}
+
+// flushEvents writes the events that wait, and what was counted in an hour that is over.
+func (a *App) flushEvents(ctx context.Context) error {
+	a.events.Settle(a.clocks.Now().Reliable())
+	return a.events.Flush(ctx)
 }
 
 // task is what happens by itself, every interval and when it is hinted that it should.

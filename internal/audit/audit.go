@@ -29,6 +29,10 @@ const (
 	UserPasswordChanged Kind = "user.password-changed"
 	UserSessionsEnded   Kind = "user.sessions-ended"
 
+	// LoginRefused is a wrong password, or a name that is no active user's: the first of its user and network in an hour,
+	// or how many there were. It never holds what was typed.
+	LoginRefused Kind = "login.refused"
+
 	ClientDisabled Kind = "client.disabled"
 	ClientEnabled  Kind = "client.enabled"
 

@@ -35,6 +35,8 @@ type Queue struct {
 	waiting []Event               // guarded by mu
 	recent  map[subject]time.Time // when AddSeldom let one pass; guarded by mu
 	older   map[subject]time.Time // what recent was before it was full; guarded by mu
+	hour    time.Time             // that tallies count; guarded by mu
+	tallies map[tallied]*tally    // what AddCounted counted in it; guarded by mu
 }
 
 // subject is what AddSeldom counts by.

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/authority"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/store/memory"
@@ -141,5 +143,30 @@ func TestALimitTellsNotWhetherThereIsSuchAUser(t *testing.T) {
 	}
 	if !slices.Equal(answers[0], answers[1]) || !slices.Equal(answers[0], answers[2]) {
 		t.Errorf("answers differ:\n%v\n%v\n%v", answers[0], answers[1], answers[2])
+	}
+}
+
+// TestARefusedLoginLeavesNothingOfWhatWasTyped, only whose account it was and where it came from.
+func TestARefusedLoginLeavesNothingOfWhatWasTyped(t *testing.T) {
+	t.Parallel()
+	b := guarded(t)
+	for _, name := range []string{"alice", "typed by mistake"} {
+		_, err := b.Login(t.Context(), b.by(from("203.0.113.7")), name, "typed as a password")
+		wantError(t, err, authority.ErrCredentials)
+	}
+	if err := b.Events.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	events, err := b.store.Events(t.Context(), audit.Query{Kind: audit.LoginRefused, Limit: 10})
+	if err != nil || len(events) != 2 {
+		t.Fatalf("%d events, %v, want 2", len(events), err)
+	}
+	for _, e := range events {
+		if strings.Contains(fmt.Sprintf("%+v", e), "typed") || e.Address != "203.0.113.7" || e.Detail["network"] != "203.0.113.7/32" {
+			t.Errorf("event %+v", e)
+		}
+	}
+	if a := b.user(t, "alice").ID; events[0].UserID+events[1].UserID != a {
+		t.Errorf("events of %q and %q, want one of %s and one of nobody", events[0].UserID, events[1].UserID, a)
 	}
 }

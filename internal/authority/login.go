@@ -30,6 +30,9 @@ func (a *Authority) login(ctx context.Context, by Caller, username, password str
 		return Tokens{}, err
 	}
 	u, err := a.checkPassword(ctx, by.from, username, password)
+	if errors.Is(err, ErrCredentials) {
+		a.recordRefusedLogin(by, u)
+	}
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -37,7 +40,8 @@ func (a *Authority) login(ctx context.Context, by Caller, username, password str
 }
 
 // checkPassword finds the user of that name or e-mail address and password within the limits
-// of tries, which are the same for all logins of a user.
+// of tries, which are the same for all logins of a user. With ErrCredentials it returns whom the
+// login belongs to.
 func (a *Authority) checkPassword(ctx context.Context, from Origin, username, password string) (user.User, error) {
 	began := time.Now()
 	// Text that can't be a login becomes the empty one, which no user has: the attempt still
@@ -133,11 +137,11 @@ func (a *Authority) authenticate(ctx context.Context, hasher *user.Hasher, u use
 	switch {
 	case errors.Is(err, user.ErrHash):
 		a.Log.Error("stored password hash is damaged; set a new password with `mintmark users set-password`", "user", u.ID)
-		return user.User{}, ErrCredentials
+		return u, ErrCredentials
 	case err != nil:
 		return user.User{}, fmt.Errorf("verify password: %w", err)
 	case !match:
-		return user.User{}, ErrCredentials
+		return u, ErrCredentials
 	case stale:
 		a.rehash(ctx, hasher, u, password)
 	}

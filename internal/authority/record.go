@@ -6,6 +6,7 @@ import (
 
 	"github.com/mintmark-auth/mintmark/internal/audit"
 	"github.com/mintmark-auth/mintmark/internal/session"
+	"github.com/mintmark-auth/mintmark/internal/user"
 )
 
 // record notes a success: the checkpoint if one is due, and an event if the verdict is more
@@ -33,6 +34,14 @@ func (a *Authority) record(p presented, f finding) {
 // changed. A client may try it forever, so it is noted seldom.
 func (a *Authority) recordRefusal(p presented, f finding) {
 	a.Events.AddSeldom(p.event(audit.SessionRefused, f))
+}
+
+// recordRefusedLogin notes a wrong password, or a name that nobody has, but not what was typed: it may be a password.
+func (a *Authority) recordRefusedLogin(by Caller, u user.User) {
+	e := by.event(audit.LoginRefused, audit.ByClient(by.client.ID))
+	e.At, e.UserID, e.ClientID = a.Clocks.Now().Reliable(), u.ID, by.client.ID
+	network, _ := subscriberOf(by.from.Address)
+	a.Events.AddCounted(e, network.String())
 }
 
 // elsewhere reports whether a request looks unlike the login of its session.

@@ -172,6 +172,9 @@ func (r storyReport) aboutState() string {
 
 // sentenceOf is about an event that bears on whether a refresh is granted.
 func sentenceOf(e audit.Event, always bool) string {
+	if e.Kind == audit.LoginRefused {
+		return refusedLogin(e)
+	}
 	at := e.At.Format(time.RFC3339)
 	if verdict := e.Detail["verdict"]; verdict != "" {
 		current := ""

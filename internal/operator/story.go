@@ -208,9 +208,31 @@ func (o *Operator) explainRequest(ctx context.Context, story *Story, id string) 
 		return err
 	}
 	if len(story.Events) == 0 {
-		return ErrUnexplained
+		if err := o.gatherCounts(ctx, story, id); err != nil {
+			return err
+		}
 	}
 	slices.SortStableFunc(story.Events, byTime)
 	story.RequestID = id
+	return nil
+}
+
+// maxCounts bounds the newest refusals among which a request is looked for.
+const maxCounts = 1000
+
+// gatherCounts finds the counts of refused logins that the request may be one of. ErrUnexplained.
+func (o *Operator) gatherCounts(ctx context.Context, story *Story, id string) error {
+	refused, err := o.Events.Events(ctx, audit.Query{Kind: audit.LoginRefused, Limit: maxCounts})
+	if err != nil {
+		return err
+	}
+	for _, e := range refused {
+		if e.Covers(id) {
+			story.Events = append(story.Events, e)
+		}
+	}
+	if len(story.Events) == 0 {
+		return ErrUnexplained
+	}
 	return nil
 }

@@ -34,7 +34,7 @@ type Config struct {
 	Token *oauth2.Token
 	// Save stores a new pair where the next start of the program finds it. The source calls it before it uses the pair,
 	// from one goroutine at a time. If Save returns an error, the source does not use the pair, and calls Save with it
-	// again. Save must return soon after its context ends, and must not use the source that calls it. Nil keeps pairs
+	// again; what Save returns becomes part of the source's errors, so it must not hold the pair. Save must return soon after its context ends, and must not use the source that calls it. Nil keeps pairs
 	// in memory only.
 	Save func(context.Context, *oauth2.Token) error
 	// Grace is how long the authority answers a repeat with the same successor: its MINTMARK_REFRESH_GRACE, or less. It
@@ -45,10 +45,16 @@ type Config struct {
 	HTTPClient *http.Client
 }
 
+// String keeps secret and tokens out of logs.
+func (c Config) String() string { return "tokensource.Config(REDACTED)" }
+
+// GoString keeps secret and tokens out of logs.
+func (c Config) GoString() string { return c.String() }
+
 func (c Config) check() error {
 	var problems []error
 	if err := checkURL(c.TokenURL); err != nil {
-		problems = append(problems, fmt.Errorf("token URL %q: %w", c.TokenURL, err))
+		problems = append(problems, fmt.Errorf("token URL%s: %w", shown(c.TokenURL), err))
 	}
 	if c.ClientID == "" {
 		problems = append(problems, errors.New("the client id is empty: give the client that the session was begun through"))

@@ -2,11 +2,9 @@ package tokensource
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,8 +18,6 @@ import (
 const (
 	// maxBody bounds an answer of the token endpoint.
 	maxBody = 1 << 20
-	// maxLife bounds an expires_in, in seconds: a larger one is a mistake, and would overflow.
-	maxLife = 10 * 365 * 24 * 3600
 )
 
 // kind is the outcome of an attempt.
@@ -39,7 +35,7 @@ const (
 type attempt struct {
 	kind       kind
 	token      *oauth2.Token // of a granted one
-	err        error         // of all others; it contains no secret
+	err        error         // of all others; it contains no text of the authority
 	retryAfter time.Duration
 }
 
@@ -63,12 +59,12 @@ func (e *endpoint) refresh(ctx context.Context, presented oauth2.Token) attempt 
 	}
 	response, err := e.client.Do(request)
 	if err != nil {
-		return attempt{kind: fate(err), err: fmt.Errorf("ask the authority: %w", err)}
+		return attempt{kind: fate(err), err: fmt.Errorf("ask the authority: %w", cause(err))}
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	if err != nil {
-		return attempt{err: fmt.Errorf("read the authority's answer: %w", err)}
+		return attempt{err: fmt.Errorf("read the authority's answer: %w", cause(err))}
 	}
 	return read(response, body, presented, started)
 }
@@ -99,71 +95,27 @@ func fate(err error) kind {
 	return unknown
 }
 
-// answer is the body of RFC 6749 §5.1 and §5.2.
-type answer struct {
-	AccessToken  string  `json:"access_token"`
-	TokenType    string  `json:"token_type"`
-	ExpiresIn    seconds `json:"expires_in"`
-	RefreshToken string  `json:"refresh_token"`
-	Error        string  `json:"error"`
-	Description  string  `json:"error_description"`
-}
-
-// seconds is a number, which some authorities send as a string.
-type seconds struct {
-	value float64
-	known bool
-}
-
-// UnmarshalJSON never fails: an expiry that makes no sense counts as unknown, and is no reason to lose a pair.
-func (s *seconds) UnmarshalJSON(text []byte) error {
-	value, err := strconv.ParseFloat(strings.Trim(string(text), `"`), 64)
-	if (err == nil || errors.Is(err, strconv.ErrRange)) && value >= 0 {
-		*s = seconds{value: math.Min(value, maxLife), known: true}
-	}
-	return nil
-}
-
 // read classifies an answer. One that makes no sense counts as lost.
 func read(response *http.Response, body []byte, presented oauth2.Token, started time.Time) attempt {
-	var said answer
-	problem := json.Unmarshal(body, &said)
 	status := response.StatusCode
-	told := attempt{
-		err:        fmt.Errorf("the authority answered %d %.100q %.200q", status, said.Error, said.Description),
-		retryAfter: retryAfter(response.Header, time.Now()),
-	}
+	said, problem := readAnswer(response.Header, body)
+	told := attempt{err: told(status, said.failure, problem), retryAfter: retryAfter(response.Header, time.Now())}
 	switch {
-	case status == http.StatusOK && problem == nil && said.AccessToken != "" && said.bearer():
+	case status == http.StatusOK && said.accessToken != "" && said.bearer():
 		return attempt{kind: granted, token: said.pair(presented, started)}
-	case status == http.StatusOK && problem == nil && said.AccessToken != "" && said.RefreshToken != "":
+	case status == http.StatusOK && said.accessToken != "" && said.refreshToken != "":
 		// The session goes on with the new refresh token, though this package can't use its access tokens.
 		next := said.pair(presented, started)
-		next.TokenType = said.TokenType
+		next.TokenType = said.tokenType
 		return attempt{kind: granted, token: next}
 	case status == http.StatusTooManyRequests:
 		told.kind = untouched
-	case status >= http.StatusBadRequest && status < http.StatusInternalServerError && said.Error == "invalid_grant":
+	case status >= http.StatusBadRequest && status < http.StatusInternalServerError && said.failure == "invalid_grant":
 		told.kind = ended
-	case status >= http.StatusBadRequest && status < http.StatusInternalServerError && said.Error != "":
+	case status >= http.StatusBadRequest && status < http.StatusInternalServerError && said.failure != "":
 		told.kind = refused
 	}
 	return told
-}
-
-// bearer reports whether the access token is a bearer token, which a missing type means too.
-func (a answer) bearer() bool { return a.TokenType == "" || strings.EqualFold(a.TokenType, "Bearer") }
-
-// pair is the new pair. If the authority sends no refresh token, the old one stays in use (RFC 6749 §6).
-func (a answer) pair(presented oauth2.Token, started time.Time) *oauth2.Token {
-	next := &oauth2.Token{AccessToken: a.AccessToken, TokenType: "Bearer", RefreshToken: a.RefreshToken}
-	if next.RefreshToken == "" {
-		next.RefreshToken = presented.RefreshToken
-	}
-	if a.ExpiresIn.known {
-		next.Expiry = started.Add(time.Duration(a.ExpiresIn.value * float64(time.Second)))
-	}
-	return next
 }
 
 // retryAfter reads seconds or a date (RFC 9110 §10.2.3); zero without the header.

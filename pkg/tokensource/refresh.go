@@ -41,7 +41,7 @@ func (s *Source) fly(f *flight, current held, unsaved *oauth2.Token) {
 		s.held, s.unsaved, s.failures = hold(next, now), nil, 0
 		f.token = s.held
 		if !strings.EqualFold(next.TokenType, "Bearer") {
-			s.lastErr = fmt.Errorf("%w: %.40q", ErrTokenType, next.TokenType)
+			s.lastErr = ofType(next.TokenType)
 			f.err = s.lastErr
 		}
 		return

@@ -34,12 +34,12 @@ func (s *Source) Transport(base http.RoundTripper, origins ...string) (http.Roun
 	}
 	var problems []error
 	own := &transport{source: s, base: base}
-	for _, origin := range origins {
+	for n, origin := range origins {
 		u, err := url.Parse(origin)
 		if problem := checkURL(origin); problem != nil {
-			problems = append(problems, fmt.Errorf("origin %q: %w", origin, problem))
+			problems = append(problems, fmt.Errorf("origin %d%s: %w", n+1, shown(origin), problem))
 		} else if err != nil || strings.Trim(u.Path, "/") != "" {
-			problems = append(problems, fmt.Errorf("origin %q: want scheme, host and port alone", origin))
+			problems = append(problems, fmt.Errorf("origin %d%s: want scheme, host and port alone", n+1, shown(origin)))
 		} else {
 			own.origins = append(own.origins, originOf(u))
 		}

@@ -83,6 +83,8 @@ func (a *App) buildAPI(roots secret.Roots) error {
 			Token:    ratelimit.Rate(a.cfg.RateToken),
 		},
 		TrustedProxies: a.cfg.TrustedProxies,
+		PublicHosts:    publicHosts(a.cfg),
+		OpsHosts:       opsHosts(a.cfg),
 		CORSOrigins:    a.cfg.CORSOrigins,
 		Observer:       a.metrics,
 		Metrics:        a.metrics.Handler(),

@@ -74,7 +74,7 @@ func (p *pipes) get(t *testing.T, path string) (status int, body string) {
 
 func (p *pipes) ask(ctx context.Context, path, etag string) (status int, body string, err error) {
 	client := &http.Client{Transport: &http.Transport{DialContext: p.dial, DisableKeepAlives: true}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://here"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
 	if err != nil {
 		return 0, "", err
 	}

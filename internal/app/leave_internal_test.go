@@ -57,7 +57,7 @@ func (c *caller) ended() bool {
 	return errors.Is(err, io.EOF)
 }
 
-const askKeys = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: x\r\n\r\n"
+const askKeys = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 // TestRequestsAreWelcomeUntilBalancersKnow: through the delay /readyz is red, and whoever comes all the same is served, on
 // new connections and on those that were open.
@@ -107,7 +107,7 @@ func TestWhoWaitsForAListIsSentHomeAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t, "MINTMARK_SHUTDOWN_DELAY=5s")
 		stop := h.run(t)
-		const wait = "GET /oauth/status-lists/0?wait=25 HTTP/1.1\r\nHost: x\r\nIf-None-Match: *\r\n\r\n"
+		const wait = "GET /oauth/status-lists/0?wait=25 HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: *\r\n\r\n"
 		waiting := h.public.call(t)
 		waiting.send(t, wait)
 		synctest.Wait()

@@ -37,7 +37,7 @@ func TestConnectionsAreCutAfterTheDrainTime(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 				t.Fatal(err)
 			}
 			if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
@@ -454,10 +454,10 @@ func TestASlowCallerIsCutOff(t *testing.T) {
 			from, to time.Duration
 		}{
 			"who says nothing":               {say(""), "", headerTimeout, headerTimeout},
-			"who never ends the header":      {say("GET / HTTP/1.1\r\nHost: x\r\n"), "", headerTimeout, headerTimeout},
-			"who never ends the body":        {say("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"), "HTTP/1.1 408 ", readTimeout, readTimeout},
-			"who asks once and stays":        {say("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 200 ", time.Hour, time.Hour},
-			"who sends a header without end": {say("GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", maxHeaderBytes+8192)), "HTTP/1.1 431 ", 0, headerTimeout - 1},
+			"who never ends the header":      {say("GET / HTTP/1.1\r\nHost: localhost\r\n"), "", headerTimeout, headerTimeout},
+			"who never ends the body":        {say("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx"), "HTTP/1.1 408 ", readTimeout, readTimeout},
+			"who asks once and stays":        {say("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), "HTTP/1.1 200 ", time.Hour, time.Hour},
+			"who sends a header without end": {say("GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", maxHeaderBytes+8192)), "HTTP/1.1 431 ", 0, headerTimeout - 1},
 		} {
 			answer, ended := slow(t, echo, c.send)
 			if !strings.HasPrefix(answer, c.begins) || (c.begins == "") != (answer == "") || ended < c.from || ended > c.to {
@@ -487,7 +487,7 @@ func TestACallerThatNeverReadsItsAnswerIsCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
 		select {
@@ -506,7 +506,7 @@ func TestOPTIONSOfTheWholeServerGoesTheWayOfEveryRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		answer, _ := slow(t, http.NotFoundHandler(), func(c net.Conn) {
-			_, _ = io.WriteString(c, "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+			_, _ = io.WriteString(c, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 		})
 		if !strings.HasPrefix(answer, "HTTP/1.1 404 ") {
 			t.Errorf("got %.40q, want what the handler says", answer)

@@ -30,7 +30,7 @@ func (p *pipes) post(t *testing.T, verb string, body map[string]string) (status 
 		t.Fatal(err)
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: p.dial, DisableKeepAlives: true}}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://here/api/authentication/"+verb, strings.NewReader(string(text)))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/api/authentication/"+verb, strings.NewReader(string(text)))
 	if err != nil {
 		t.Fatal(err)
 	}

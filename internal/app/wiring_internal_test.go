@@ -1,6 +1,7 @@
 package app
 
 import (
+	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ func TestEverySettingReachesWhatItIsFor(t *testing.T) {
 			"MINTMARK_ACCESS_TOKEN_TTL=7m", "MINTMARK_REFRESH_IDLE_TTL=100h", "MINTMARK_REFRESH_MAX_TTL=200h", "MINTMARK_REFRESH_GRACE=17s",
 			"MINTMARK_KEYS_ROTATE_EVERY=500h", "MINTMARK_KEYS_PUBLISH_AHEAD=41h", "MINTMARK_KEYS_RETAIN=31h", "MINTMARK_KEYS_RSA_BITS=3072",
 			"MINTMARK_PASSWORD_MIN_LENGTH=21", "MINTMARK_RATE_LOGIN=3/m,4/h", "MINTMARK_RATE_REGISTER=5/s", "MINTMARK_RATE_TOKEN=6/m",
-			"MINTMARK_TRUSTED_PROXIES=192.0.2.0/24", "MINTMARK_CORS_ORIGINS=https://app.example.com", "MINTMARK_REGISTRATION=closed")
+			"MINTMARK_TRUSTED_PROXIES=192.0.2.0/24", "MINTMARK_OPS_HOSTS=ops.example", "MINTMARK_CORS_ORIGINS=https://app.example.com", "MINTMARK_REGISTRATION=closed")
 		defer h.Close()
 		a := h.api.Authority
 		type settings struct {
@@ -63,6 +64,9 @@ func TestEverySettingReachesWhatItIsFor(t *testing.T) {
 		}
 		if _, problems := a.Password.Check("nobody", "x@example.com", "violet tram seven um"); len(problems) != 1 { // 20 characters
 			t.Errorf("a password that is too short by one: %v", problems)
+		}
+		if scraped := (&http.Request{Host: "ops.example:9090", ProtoMajor: 1, ProtoMinor: 1}); !h.api.OpsHosts.Answer(scraped) || h.api.PublicHosts.Answer(scraped) {
+			t.Error("the host of the operations listener is not that listener's alone")
 		}
 		if a.Users == nil || a.States == nil || a.Limits != h.ephemeral.limits || h.api.Limits != h.ephemeral.limits || h.api.LocalLimits == h.api.Limits {
 			t.Error("the limits that all replicas share are not those of all, or the local ones are not apart")

@@ -123,3 +123,18 @@ func checkCORSOrigin(text string) error {
 	}
 	return nil
 }
+
+// parseHosts parses names without ports.
+func parseHosts(text string) ([]string, error) {
+	const most = 100
+	hosts := splitList(text)
+	if len(hosts) > most {
+		return nil, defectf("list the names that need it", "%d names are more than %d", len(hosts), most)
+	}
+	for _, host := range hosts {
+		if !storeurl.Hostname(host) {
+			return nil, defectf("write names like mintmark.internal, without port, separated by commas", "%s is not a host name", quote(host))
+		}
+	}
+	return hosts, nil
+}

@@ -58,6 +58,7 @@ type Config struct {
 
 	HTTPAddr string // host:port
 	OpsAddr  string // host:port
+	OpsHosts []string
 	DataDir  string
 
 	HTTPIdleTimeout time.Duration

@@ -93,7 +93,7 @@ func TestDefaultsAreThoseOfTheDesign(t *testing.T) {
 	}
 	want := map[string]string{
 		"MINTMARK_ISSUER": "http://localhost:8080", "MINTMARK_AUDIENCE": "http://localhost:8080",
-		"MINTMARK_HTTP_ADDR": "127.0.0.1:8080", "MINTMARK_OPS_ADDR": "127.0.0.1:9090",
+		"MINTMARK_HTTP_ADDR": "127.0.0.1:8080", "MINTMARK_OPS_ADDR": "127.0.0.1:9090", "MINTMARK_OPS_HOSTS": "",
 		"MINTMARK_HTTP_IDLE_TIMEOUT": "10m20s", "MINTMARK_SHUTDOWN_DELAY": "0s", "MINTMARK_STARTUP_WAIT": "0s",
 		"MINTMARK_INSECURE_PLAIN_HTTP": "false", "MINTMARK_DATA_DIR": "./mintmark-data",
 		"MINTMARK_DATABASE_URL": "", "MINTMARK_DATABASE_MIGRATE_URL": "", "MINTMARK_REDIS_URL": "", "MINTMARK_ROOT_SECRET": "",
@@ -123,7 +123,7 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 	t.Parallel()
 	c := given{env: production(
 		"MINTMARK_ISSUER=https://auth.example.com", "MINTMARK_AUDIENCE=api", "MINTMARK_HTTP_ADDR=0.0.0.0:80",
-		"MINTMARK_OPS_ADDR=[::1]:81", "MINTMARK_DATA_DIR=/data", "MINTMARK_DATABASE_MIGRATE_URL=postgresql://h/d",
+		"MINTMARK_OPS_ADDR=[::1]:81", "MINTMARK_OPS_HOSTS=mintmark,node-1.internal", "MINTMARK_DATA_DIR=/data", "MINTMARK_DATABASE_MIGRATE_URL=postgresql://h/d",
 		"MINTMARK_HTTP_IDLE_TIMEOUT=8m", "MINTMARK_SHUTDOWN_DELAY=9s", "MINTMARK_STARTUP_WAIT=10s",
 		"MINTMARK_ACCESS_TOKEN_TTL=1m", "MINTMARK_REFRESH_IDLE_TTL=2h", "MINTMARK_REFRESH_MAX_TTL=3h", "MINTMARK_REFRESH_GRACE=4s",
 		"MINTMARK_KEYS_ROTATE_EVERY=5h", "MINTMARK_KEYS_PUBLISH_AHEAD=90m", "MINTMARK_KEYS_RETAIN=7h", "MINTMARK_AUDIT_RETENTION=25h", "MINTMARK_SESSION_RETENTION=26h", "MINTMARK_KEYS_RSA_BITS=3072",
@@ -134,11 +134,11 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318",
 	)}.mustLoad(t)
 
-	got := []any{c.Issuer, c.Audience, c.HTTPAddr, c.OpsAddr, c.DataDir, c.DatabaseURL.Reveal(), c.DatabaseMigrateURL.Reveal(), c.RedisURL.Reveal(),
+	got := []any{c.Issuer, c.Audience, c.HTTPAddr, c.OpsAddr, c.OpsHosts, c.DataDir, c.DatabaseURL.Reveal(), c.DatabaseMigrateURL.Reveal(), c.RedisURL.Reveal(),
 		c.RootSecret.Encode().Reveal(), c.HTTPIdleTimeout, c.ShutdownDelay, c.StartupWait, c.AccessTokenTTL, c.RefreshIdleTTL, c.RefreshMaxTTL, c.RefreshGrace, c.KeysRotateEvery, c.KeysPublishAhead,
 		c.KeysRetain, c.AuditRetention, c.SessionRetention, c.KeysRSABits, c.PasswordMemoryKiB, c.PasswordTime, c.PasswordMaxConcurrent, c.PasswordMinLength, c.Registration, c.RateLogin, c.RateToken,
 		c.RateRegister, c.CORSOrigins, c.InsecurePlainHTTP, c.LogLevel, c.LogFormat, c.Tracing, c.Mode()}
-	want := []any{"https://auth.example.com", "api", "0.0.0.0:80", "[::1]:81", "/data", database, "postgresql://h/d", redisURL,
+	want := []any{"https://auth.example.com", "api", "0.0.0.0:80", "[::1]:81", []string{"mintmark", "node-1.internal"}, "/data", database, "postgresql://h/d", redisURL,
 		rootText, 8 * time.Minute, 9 * time.Second, 10 * time.Second, time.Minute, 2 * time.Hour, 3 * time.Hour, 4 * time.Second, 5 * time.Hour, 90 * time.Minute,
 		7 * time.Hour, 25 * time.Hour, 26 * time.Hour, 3072, 8192, 3, 9, 10, config.RegistrationOpen, config.LoginRates{PerUser: config.Rate{Limit: 1, Per: time.Second}, PerAddress: config.Rate{Limit: 2, Per: time.Minute}},
 		config.Rate{Limit: 3, Per: time.Hour}, config.Rate{}, []string{"https://a.example", "http://localhost:3000"}, true, slog.LevelDebug, config.LogJSON, true, config.Production}

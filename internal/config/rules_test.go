@@ -37,6 +37,8 @@ func TestMalformedValuesAreRefused(t *testing.T) {
 		{"address has a host name", "HTTP_ADDR=a b:80", "does not begin with"},
 		{"http leaves loopback knowingly", "HTTP_ADDR=0.0.0.0:8080", "reachable from outside"},
 		{"no host means every interface", "HTTP_ADDR=:8080", "reachable from outside"},
+		{"names of a listener have no port", "OPS_HOSTS=mintmark:9090", "not a host name"},
+		{"names of a listener are none of many", "OPS_HOSTS=*.example.com", "not a host name"},
 		{"listeners have their own ports", "OPS_ADDR=0.0.0.0:8080", "same port"},
 		{"database is Postgres", "DATABASE_URL=mysql://h/d", "its scheme is not postgres"},
 		{"database has a host", "DATABASE_URL=postgres:///d", "names no host"},

@@ -98,7 +98,7 @@ func TestOnlyURLsWithoutPasswordMayBeFlags(t *testing.T) {
 
 func TestASecretUnderTheWrongKeyIsNotPrinted(t *testing.T) {
 	t.Parallel()
-	for _, variable := range []string{"ISSUER", "AUDIENCE", "HTTP_ADDR", "CORS_ORIGINS", "TRUSTED_PROXIES", "RATE_LOGIN", "ACCESS_TOKEN_TTL", "LOG_LEVEL", "PASSWORD_TIME"} {
+	for _, variable := range []string{"ISSUER", "AUDIENCE", "HTTP_ADDR", "CORS_ORIGINS", "TRUSTED_PROXIES", "OPS_HOSTS", "RATE_LOGIN", "ACCESS_TOKEN_TTL", "LOG_LEVEL", "PASSWORD_TIME"} {
 		problems := given{env: []string{"MINTMARK_" + variable + "=" + database}}.problems(t)
 		expect(t, problems, "MINTMARK_"+variable)
 		if strings.Contains(problems.Error(), password) {

@@ -100,7 +100,7 @@ func BenchmarkSlowConnections(b *testing.B) {
 		for i := range 2000 {
 			conn, err := dial(a)
 			if err == nil {
-				_, err = io.WriteString(conn, fmt.Sprintf("POST /oauth/token HTTP/1.1\r\nHost: x\r\nX-%d: ", i))
+				_, err = io.WriteString(conn, fmt.Sprintf("POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nX-%d: ", i))
 			}
 			if err != nil {
 				b.Fatal(err)

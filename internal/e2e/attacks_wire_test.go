@@ -77,9 +77,9 @@ func slowConnections(t *testing.T, _ *authority) {
 	a.register(t, testUser)
 	p := a.login(t, testUser)
 	slow := map[string]string{
-		"header": "POST /api/authentication/login HTTP/1.1\r\nHost: x\r\nX-A: ",
-		"body":   "POST /api/authentication/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
-		"reader": strings.Repeat("GET /.well-known/openid-configuration HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+		"header": "POST /api/authentication/login HTTP/1.1\r\nHost: localhost\r\nX-A: ",
+		"body":   "POST /api/authentication/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
+		"reader": strings.Repeat("GET /.well-known/openid-configuration HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
 	}
 	conns := make(map[string]net.Conn)
 	for range 200 {
@@ -132,7 +132,7 @@ func endlessBodies(t *testing.T, a *authority) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for path, contentType := range postRoutes() {
-		head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\n", path, contentType)
+		head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n", path, contentType)
 		chunk := fmt.Sprintf("%x\r\n%s\r\n", 4096, strings.Repeat(" ", 4096))
 		for what, request := range map[string]io.Reader{
 			"10 MiB":          io.MultiReader(strings.NewReader(head+"Content-Length: 10485760\r\n\r\n"), io.LimitReader(forever(" "), 10<<20)),
@@ -156,8 +156,8 @@ func endlessBodies(t *testing.T, a *authority) {
 
 func endlessHeaders(t *testing.T, a *authority) {
 	const (
-		start   = "GET /livez HTTP/1.1\r\nHost: x\r\n"
-		target  = " HTTP/1.1\r\nHost: x\r\n\r\n"
+		start   = "GET /livez HTTP/1.1\r\nHost: localhost\r\n"
+		target  = " HTTP/1.1\r\nHost: localhost\r\n\r\n"
 		header  = http.StatusRequestHeaderFieldsTooLarge
 		tooLong = http.StatusRequestURITooLong
 	)
@@ -190,8 +190,8 @@ func endlessHeaders(t *testing.T, a *authority) {
 // smuggledRequests hide a second request where another server may see a body.
 func smuggledRequests(t *testing.T, a *authority) {
 	const (
-		start  = "POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-		hidden = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+		start  = "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+		hidden = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	)
 	for what, request := range map[string]string{
 		"length and chunks":       start + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,

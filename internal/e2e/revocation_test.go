@@ -449,7 +449,7 @@ func TestR4AnOutageRejectsNoValidToken(t *testing.T) {
 	if a.revoked(t, at) {
 		t.Error("revoked by the outage")
 	}
-	answers, hungUp := wire(t, a, strings.NewReader("GET "+strings.TrimPrefix(at.URI, a.Issuer)+"?wait=25 HTTP/1.1\r\nHost: x\r\nIf-None-Match: "+
+	answers, hungUp := wire(t, a, strings.NewReader("GET "+strings.TrimPrefix(at.URI, a.Issuer)+"?wait=25 HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: "+
 		held.Header.Get("ETag")+"\r\n\r\n"))
 	if len(answers) != 1 || answers[0].Header.Get("Retry-After") == "" || !hungUp {
 		t.Errorf("%v, hung up: %v; want to be told when to ask, over another connection", answers, hungUp)

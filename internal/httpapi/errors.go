@@ -20,6 +20,7 @@ import (
 // Refusals of the transport itself.
 var (
 	errRequest     = errors.New("malformed request")
+	errHost        = errors.New("another host")
 	errNotFound    = errors.New("no such path")
 	errMethod      = errors.New("method not allowed")
 	errURITooLong  = errors.New("request target too long")
@@ -146,6 +147,7 @@ type knownAnswer struct {
 func knownAnswers() []knownAnswer {
 	return []knownAnswer{
 		{errRequest, refusal{status: http.StatusBadRequest, message: InvalidRequest, code: oauth.InvalidRequest, description: "the request is malformed"}},
+		{errHost, refusal{status: http.StatusMisdirectedRequest, message: misdirected, code: oauth.InvalidRequest, description: "this listener doesn't answer to that host; use its IP address, or set MINTMARK_ISSUER or MINTMARK_OPS_HOSTS"}},
 		{errNotFound, refusal{status: http.StatusNotFound, message: notFound, code: oauth.InvalidRequest, description: "there is nothing at this path; /openapi.yaml lists what there is"}},
 		{errMethod, refusal{status: http.StatusMethodNotAllowed, message: methodNotAllowed, code: oauth.InvalidRequest, description: "the method is not allowed here; Allow lists those that are"}},
 		{errURITooLong, refusal{status: http.StatusRequestURITooLong, message: requestTooLarge, code: oauth.InvalidRequest, description: "the request target is longer than 8 KiB"}},

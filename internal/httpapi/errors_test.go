@@ -35,12 +35,12 @@ func failing(t *testing.T, log *bytes.Buffer, handle func(c *gin.Context) error)
 	return failingServer(t, log).engine(surfaces{
 		{firstPartyPrefix, apiHeaders, refuseInEnvelope, []route{{"POST", firstPartyPrefix + "fails", noBody, noOrigin, guard.Public(handle)}}},
 		{"/oauth/", apiHeaders, refuseInOAuth, []route{{"POST", "/oauth/fails", noBody, noOrigin, guard.Public(handle)}}},
-	})
+	}, AnyHost())
 }
 
 func failingServer(t *testing.T, log *bytes.Buffer) *Server {
 	t.Helper()
-	s, err := New(Config{Issuer: "http://localhost:1", Observer: deaf{}, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{
+	s, err := New(Config{Issuer: "http://localhost:1", PublicHosts: AnyHost(), Observer: deaf{}, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey || a.Key == "request" || a.Key == "took_ms" {
@@ -73,7 +73,7 @@ type named struct {
 // mappedErrors is every error that has an answer of its own, and two that have none.
 func mappedErrors() []named {
 	return []named{
-		{"request", errRequest}, {"not found", errNotFound}, {"method", errMethod}, {"URI too long", errURITooLong},
+		{"request", errRequest}, {"host", errHost}, {"not found", errNotFound}, {"method", errMethod}, {"URI too long", errURITooLong},
 		{"slow body", errSlowBody}, {"headers", errHeaders}, {"panic", errPanic},
 		{"wait", errWait}, {"If-None-Match", errIfNoneMatch}, {"history", errHistory}, {"lists are stale", revocation.ErrStale},
 		{"Basic", errBasic}, {"no bearer", errNoBearer}, {"bearers", errBearers},

@@ -22,7 +22,7 @@ func TestAGuardThatAsksNobodyOpensNothing(t *testing.T) {
 	s := quietServer(t)
 	unlimited := func(*gin.Context, firstPartyRequest) error { return nil }
 	reached := func(c *gin.Context, _ firstPartyRequest) error { c.Status(http.StatusOK); return nil }
-	h := s.engine(surfaces{{"/", apiHeaders, refuseInOAuth, []route{{"POST", "/hole", noBody, noOrigin, guard.Admit(hole, unlimited, reached)}}}})
+	h := s.engine(surfaces{{"/", apiHeaders, refuseInOAuth, []route{{"POST", "/hole", noBody, noOrigin, guard.Admit(hole, unlimited, reached)}}}}, AnyHost())
 	got := fail(t, h, "/hole")
 	if got.Code != http.StatusUnauthorized || !strings.Contains(got.Body.String(), "invalid_client") {
 		t.Errorf("%d %s, want 401 invalid_client", got.Code, got.Body)
@@ -47,7 +47,7 @@ func TestARouteOutOfPlaceStopsTheStart(t *testing.T) {
 					t.Errorf("%s: it is served", name)
 				}
 			}()
-			quietServer(t).engine(all)
+			quietServer(t).engine(all, AnyHost())
 		}()
 	}
 }
@@ -65,7 +65,7 @@ func TestASurfaceFitsInBesideTheOthers(t *testing.T) {
 		},
 		routes: []route{{"GET", "/admin/users", noBody, noOrigin, guard.Public(func(*gin.Context) error { return errRequest })}},
 	}
-	h := s.engine(append(surfaces{admin}, s.publicSurfaces()...))
+	h := s.engine(append(surfaces{admin}, s.publicSurfaces()...), AnyHost())
 	for _, c := range []struct {
 		method, path  string
 		status        int

@@ -31,6 +31,7 @@ const (
 	switchedOff      = "This API is switched off."
 	notFound         = "Not found."
 	methodNotAllowed = "Method not allowed."
+	misdirected      = "Misdirected request."
 )
 
 // codeOf is what a program knows a refusal by, beside the message for people: it stays
@@ -67,6 +68,8 @@ func codeOf(message string) string {
 		return "not_found"
 	case methodNotAllowed:
 		return "method_not_allowed"
+	case misdirected:
+		return "misdirected_request"
 	default:
 		return ""
 	}

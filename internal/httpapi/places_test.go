@@ -178,7 +178,7 @@ func TestAPageMaySayWhichListItHas(t *testing.T) {
 // newListing is a server of lists with no place to wait.
 func newListing(t *testing.T, lists *revocation.Lists) *Server {
 	t.Helper()
-	s, err := New(Config{Issuer: "http://localhost:1", Observer: deaf{}, Log: slog.New(slog.DiscardHandler), Lists: lists})
+	s, err := New(Config{Issuer: "http://localhost:1", PublicHosts: AnyHost(), Observer: deaf{}, Log: slog.New(slog.DiscardHandler), Lists: lists})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,8 @@ type Config struct {
 	LocalLimits    ratelimit.Store // of this process
 	Rates          Rates
 	TrustedProxies forwarded.Proxies
+	PublicHosts    Hosts
+	OpsHosts       Hosts
 	CORSOrigins    []string
 	Observer       Observer
 	Metrics        http.Handler
@@ -83,12 +85,12 @@ func New(config Config) (*Server, error) {
 
 // Public is the handler of the public listener.
 func (s *Server) Public() http.Handler {
-	return foldCase(s.engine(s.publicSurfaces()))
+	return foldCase(s.engine(s.publicSurfaces(), s.PublicHosts))
 }
 
 // Operations is the handler of the operations listener, which is never public.
 func (s *Server) Operations() http.Handler {
-	return s.engine(s.operationsSurfaces())
+	return s.engine(s.operationsSurfaces(), s.OpsHosts)
 }
 
 // foldCase sends every spelling of a first-party path to its one route.

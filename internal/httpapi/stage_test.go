@@ -162,6 +162,7 @@ func (s *stage) build(t *testing.T, change func(*httpapi.Config)) {
 		Issuer: issuer, Capabilities: oauth.Capabilities{GrantTypes: []string{oauth.GrantRefreshToken}, AuthMethods: []string{"none"}}, Keys: s.keys, Lists: s.lists,
 		Limits: limits, LocalLimits: memory.NewLimits(s.clock.Now, 1000), CORSOrigins: []string{page, "https://other.example"},
 		Observer: s, Ready: func() error { return s.ready }, Notes: func() []string { return s.notes }, Details: func() []string { return []string{"postgres: up"} }, Log: log,
+		PublicHosts: httpapi.AnyHost(), OpsHosts: httpapi.OnlyHosts("example.com"),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("metric 1\n")) }),
 	}
 	config.Authority = authority.New(authority.Config{

@@ -56,14 +56,14 @@ func (all surfaces) of(path string) *surface {
 }
 
 // engine makes a router of the surfaces.
-func (s *Server) engine(all surfaces) http.Handler {
+func (s *Server) engine(all surfaces, hosts Hosts) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
 	engine.RedirectFixedPath = false
 	policies := make(map[string]cors) // by path, for the routes that pages of other origins may call
-	engine.Use(s.observe, s.choose(all), s.letRead(policies), s.recover, s.shield)
+	engine.Use(s.observe, s.choose(all), s.letRead(policies), s.recover, s.shield, s.misdirect(hosts))
 	engine.NoRoute(func(c *gin.Context) { s.answerError(c, errNotFound) })
 	engine.NoMethod(func(c *gin.Context) { s.answerError(c, errMethod) })
 	asked := make(map[string][]route) // those routes, by path

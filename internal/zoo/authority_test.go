@@ -85,7 +85,7 @@ func (a *authority) start(r *replica) {
 	if err := keys.Start(a.t.Context()); err != nil {
 		a.t.Fatal(err)
 	}
-	api, err := httpapi.New(httpapi.Config{Issuer: issuer, Keys: keys, Observer: blind{}, Log: slog.New(slog.DiscardHandler)})
+	api, err := httpapi.New(httpapi.Config{Issuer: issuer, PublicHosts: httpapi.AnyHost(), Keys: keys, Observer: blind{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -15,8 +15,7 @@ import (
 // names over the YAML file (--config) over the default. environ is os.Environ();
 // stdin is read where a flag's value is `-`. A nil flags or stdin is empty.
 //
-// The error, if any, is a Problems with everything that is wrong; the Config then holds no more than what could be read,
-// and only says how to report that.
+// The error, if any, is a Problems with everything that is wrong; the Config then only says how to report that.
 func Load(flags *pflag.FlagSet, environ []string, stdin io.Reader) (Config, error) {
 	if flags == nil {
 		flags = pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -38,7 +37,7 @@ func Load(flags *pflag.FlagSet, environ []string, stdin io.Reader) (Config, erro
 		l.problems = append(l.problems, l.config.breaches(l.malformed)...)
 	}
 	if len(l.problems) > 0 {
-		return l.config, l.problems
+		return Config{LogLevel: l.config.LogLevel, LogFormat: l.config.LogFormat}, l.problems
 	}
 	l.config.Tracing = tracing(environ)
 	return l.config, nil

@@ -4,8 +4,8 @@ import "time"
 
 const (
 	// maxSpent is how many answers that the issuer does not know a token may follow one another until no unknown token is
-	// asked about, and spentEvery how often one is asked about after that: anybody can invent opaque tokens. Questions
-	// that are under way come on top, and tokens that were good before are asked about all the same.
+	// asked about, and spentEvery how often one is asked about after that: anybody can invent opaque tokens. Tokens that
+	// were good before are asked about all the same.
 	maxSpent   = 100
 	spentEvery = 100 * time.Millisecond
 )
@@ -23,5 +23,7 @@ func (b budget) spend(now time.Time) budget {
 	return budget{b.full.Add(spentEvery)}
 }
 
-// isSpent reports whether there is nothing left.
-func (b budget) isSpent(now time.Time) bool { return b.full.Sub(now) > (maxSpent-1)*spentEvery }
+// isSpent reports whether there is nothing left, if asking more answers may still cost their part.
+func (b budget) isSpent(now time.Time, asking int) bool {
+	return b.full.Sub(now) > time.Duration(maxSpent-1-asking)*spentEvery
+}

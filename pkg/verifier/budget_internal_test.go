@@ -9,7 +9,7 @@ func TestTheBudgetIsAHundredAtOnceAndTenASecond(t *testing.T) {
 	t.Parallel()
 	var b budget
 	spend := func(now time.Time) (spent int) {
-		for ; !b.isSpent(now); spent++ {
+		for ; !b.isSpent(now, 0); spent++ {
 			b = b.spend(now)
 		}
 		return spent
@@ -22,6 +22,16 @@ func TestTheBudgetIsAHundredAtOnceAndTenASecond(t *testing.T) {
 		now = now.Add(c.after)
 		if got := spend(now); got != c.want {
 			t.Errorf("another %v later: %d answers, want %d", c.after, got, c.want)
+		}
+	}
+	now = now.Add(time.Hour)
+	for asking := range maxSpent {
+		spent := 0
+		for b = (budget{}); !b.isSpent(now, asking); spent++ {
+			b = b.spend(now)
+		}
+		if spent+asking != maxSpent {
+			t.Errorf("%d answers beside %d that may come, want %d in all", spent, asking, maxSpent)
 		}
 	}
 }

@@ -21,9 +21,10 @@ const (
 	// askTimeout bounds one question, its time in the queue, and how long callers wait for its answer.
 	askTimeout = 2 * time.Second
 	// maxQuestions bounds the questions under way, and maxQueue those under way and waiting; further callers get an
-	// error at once.
+	// error at once. Tokens that were never good take maxStrange of these places at most.
 	maxQuestions = 64
-	maxQueue     = 1024
+	maxQueue     = 1536
+	maxStrange   = 1024
 	// respite is how long the verifier asks nothing after it could not reach the issuer.
 	respite = time.Second
 	// maxOpaque bounds an opaque token, so that a long one can't make the issuer close the connection.
@@ -53,13 +54,17 @@ type introspector struct {
 	good        *cache
 	refused     *cache
 	places      chan struct{} // held by the questions under way
-	waiters     atomic.Int32
+	waiters     atomic.Int32  // for answers about tokens that were good before
+	strangers   atomic.Int32  // for answers about others
 
 	mu        sync.Mutex // guards what follows
 	questions map[string]*question
+	strange   int       // of the questions: about tokens that were never good
+	asking    int       // of those: that were sent
 	budget    budget    // of answers about tokens that the issuer did not know
+	answers   bool      // the last question got an answer
 	resumeAt  time.Time // when the issuer may be asked again
-	failing   bool      // the last question got no answer
+	failing   bool      // the last question got none
 }
 
 var errSpent = errors.New("too many tokens that the issuer did not know were asked about")
@@ -69,8 +74,10 @@ var errRespite = errors.New("the issuer could not be reached a moment ago")
 // question is a question under way, shared by all callers that ask about the same token.
 type question struct {
 	*flight
-	entry *entry
-	err   error
+	strange bool // its token was never good, as far as we remember
+	counted bool // in asking; used by the goroutine of the question alone
+	entry   *entry
+	err     error
 }
 
 func newIntrospector(s settings, v *Verifier) *introspector {
@@ -103,9 +110,10 @@ func (i *introspector) ask(ctx context.Context, raw string, now time.Time) (*ent
 			return e, e.err
 		}
 	}
-	q, err := i.pose(raw, now)
+	strange := i.good.find(raw) == nil
+	q, err := i.pose(raw, strange, now)
 	if err == nil {
-		err = q.wait(ctx, askTimeout, &i.waiters)
+		err = q.wait(ctx, askTimeout, i.crowd(strange))
 	}
 	if err == nil {
 		err = q.err
@@ -113,45 +121,61 @@ func (i *introspector) ask(ctx context.Context, raw string, now time.Time) (*ent
 	switch {
 	case err == nil || errors.Is(err, ErrInvalidToken):
 		return q.entry, err
-	case errors.Is(err, errSpent) && !i.v.keys.mayDoubt(now):
+	case strange && i.isPress(err) && !i.v.keys.mayDoubt(now):
 		return nil, errUnasked
 	}
 	return nil, fmt.Errorf("%w: %w", ErrIntrospectionUnavailable, err)
 }
 
+// crowd counts the callers that wait, apart for tokens that anybody may have invented.
+func (i *introspector) crowd(strange bool) *atomic.Int32 {
+	if strange {
+		return &i.strangers
+	}
+	return &i.waiters
+}
+
+// isPress reports whether err comes from too many questions, and not from an issuer that fails: anybody can bring it
+// about.
+func (i *introspector) isPress(err error) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return errors.Is(err, errSpent) || errors.Is(err, errCrowded) || (errors.Is(err, errSlow) && i.answers)
+}
+
 // pose returns the question about raw that is under way, or a new one, which goes on if its first caller leaves.
-func (i *introspector) pose(raw string, now time.Time) (*question, error) {
+func (i *introspector) pose(raw string, strange bool, now time.Time) (*question, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if q := i.questions[raw]; q != nil {
 		return q, nil
 	}
-	if now.Before(i.resumeAt) {
+	switch {
+	case now.Before(i.resumeAt):
 		return nil, errRespite
-	}
-	if len(i.questions) >= maxQueue {
+	case len(i.questions) >= maxQueue, strange && i.strange >= maxStrange:
 		return nil, errCrowded
-	}
-	q := &question{flight: newFlight(now)}
-	if i.good.find(raw) == nil && i.budget.isSpent(time.Now()) {
+	case strange && i.budget.isSpent(time.Now(), 0):
 		return nil, errSpent
 	}
+	q := &question{flight: newFlight(now), strange: strange}
 	if !i.v.life.start(func(ctx context.Context) { i.answer(ctx, q, raw) }) {
 		return nil, errClosed
 	}
-	i.questions[raw] = q
+	if i.questions[raw] = q; strange {
+		i.strange++
+	}
 	return q, nil
 }
 
 func (i *introspector) answer(ctx context.Context, q *question, raw string) {
-	token, asked, err := i.inTurn(ctx, raw)
+	token, asked, err := i.inTurn(ctx, q, raw)
 	now := i.v.now()
 	e := &entry{raw: raw, until: asked.Add(believed), token: token}
 	switch {
 	case errors.Is(err, ErrInvalidToken):
 		e.err = err
 		i.refused.add(e, now)
-		i.spend()
 	case err == nil:
 		if token.Expiry.IsZero() {
 			e.token.Expiry = e.until
@@ -161,34 +185,40 @@ func (i *introspector) answer(ctx context.Context, q *question, raw string) {
 		i.good.add(e, now)
 	}
 	q.entry, q.err = e, err
-	i.mu.Lock()
-	delete(i.questions, raw)
-	i.mu.Unlock()
+	i.settle(q, raw)
 	close(q.done)
 }
 
-// spend notes that the issuer did not know a token that it was asked about.
-func (i *introspector) spend() {
+// settle strikes a question off, and spends what an answer costs that the issuer does not know the token.
+func (i *introspector) settle(q *question, raw string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.budget = i.budget.spend(time.Now())
+	if delete(i.questions, raw); q.strange {
+		i.strange--
+	}
+	if q.counted {
+		i.asking--
+	}
+	if errors.Is(q.err, ErrInvalidToken) {
+		i.budget = i.budget.spend(time.Now())
+	}
 }
 
 // inTurn asks the issuer as soon as there is a place, and records the outcome. asked is when the question was sent,
 // which is what the answer's age is counted from.
-func (i *introspector) inTurn(ctx context.Context, raw string) (_ Token, asked time.Time, _ error) {
+func (i *introspector) inTurn(ctx context.Context, q *question, raw string) (_ Token, asked time.Time, _ error) {
 	turn := time.NewTimer(askTimeout)
 	defer turn.Stop()
 	select {
 	case i.places <- struct{}{}:
 		defer func() { <-i.places }()
 	case <-turn.C:
-		return Token{}, time.Time{}, errCrowded
+		return Token{}, time.Time{}, errSlow
 	case <-ctx.Done():
 		return Token{}, time.Time{}, errClosed
 	}
 	asked = i.v.now()
-	if err := i.resting(asked); err != nil { // the issuer may have failed since raw was queued
+	if err := i.admit(q, asked); err != nil {
 		return Token{}, time.Time{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -204,11 +234,19 @@ func (i *introspector) inTurn(ctx context.Context, raw string) (_ Token, asked t
 	return token, asked, err
 }
 
-func (i *introspector) resting(now time.Time) error {
+// admit returns why the question whose turn it is may not be sent: since it was queued, the issuer may have failed, or
+// others may have taken the budget.
+func (i *introspector) admit(q *question, now time.Time) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if now.Before(i.resumeAt) {
+	switch {
+	case now.Before(i.resumeAt):
 		return errRespite
+	case q.strange && i.budget.isSpent(time.Now(), i.asking):
+		return errSpent
+	case q.strange:
+		q.counted = true
+		i.asking++
 	}
 	return nil
 }
@@ -228,7 +266,7 @@ func (i *introspector) note(trouble error, now time.Time) {
 	case !failing && i.failing:
 		i.log.Info("the issuer answers about tokens again", "issuer", i.v.issuer)
 	}
-	i.failing = failing
+	i.failing, i.answers = failing, !failing
 }
 
 // post asks the issuer.

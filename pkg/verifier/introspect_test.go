@@ -254,26 +254,97 @@ func TestIntrospectionNeedsCredentials(t *testing.T) {
 	}
 }
 
-func TestAFloodOfGarbageStarvesNoOpaqueToken(t *testing.T) {
+// TestAFloodOfGarbageAtOnceStarvesNoTokenThatWasGood: it makes no more questions than the budget, and one 503.
+func TestAFloodOfGarbageAtOnceStarvesNoTokenThatWasGood(t *testing.T) {
+	t.Parallel()
+	for name, kinds := range map[string]int{"all different": 20_000, "a few": 3} {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(firstKey())
+			var asked atomic.Int32
+			askable(i, func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(100 * time.Millisecond)
+				good := strings.HasPrefix(r.PostFormValue("token"), "good")
+				if !good {
+					asked.Add(1)
+				}
+				active(new(atomic.Int32), set{"active": good})(w, r)
+			})
+			v := i.verifier(t, introspection())
+			mustVerify(t, v, "good-token")
+			time.Sleep(5 * time.Second) // its answer is old
+			var flood sync.WaitGroup
+			var unavailable atomic.Int32
+			for n := range 20_000 {
+				flood.Go(func() {
+					switch code := request(t, v, nil, fmt.Sprint("Bearer garbage-", n%kinds)).Code; code {
+					case http.StatusUnauthorized:
+					case http.StatusServiceUnavailable:
+						unavailable.Add(1)
+					default:
+						t.Errorf("got %d", code)
+					}
+				})
+			}
+			for range 5 { // while it lasts
+				mustVerify(t, v, "good-token")
+				time.Sleep(time.Millisecond)
+			}
+			flood.Wait()
+			if asked.Load() > 110 || unavailable.Load() > 1 {
+				t.Errorf("%s: %d questions, %d × 503; want 110 and one at most", name, asked.Load(), unavailable.Load())
+			}
+			time.Sleep(time.Minute)
+			mustVerify(t, v, "good-and-new")
+		})
+	}
+}
+
+// TestAFloodOfGarbageAtOnceGetsOneUnavailableAnswer even where nothing was asked before.
+func TestAFloodOfGarbageAtOnceGetsOneUnavailableAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(firstKey())
-		askable(i, func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(100 * time.Millisecond)
-			good := strings.HasPrefix(r.PostFormValue("token"), "good")
-			active(new(atomic.Int32), set{"active": good})(w, r)
-		})
+		askable(i, active(new(atomic.Int32), set{"active": false}))
 		v := i.verifier(t, introspection())
 		if err := v.Wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var flood sync.WaitGroup
-		for n := range 800 {
-			flood.Go(func() { mustRefuse(t, v, fmt.Sprint("garbage-", n)) })
+		var unavailable atomic.Int32
+		for n := range 5000 {
+			flood.Go(func() {
+				if request(t, v, nil, fmt.Sprint("Bearer garbage-", n)).Code == http.StatusServiceUnavailable {
+					unavailable.Add(1)
+				}
+			})
 		}
-		synctest.Wait()
-		mustVerify(t, v, "good-token")
-		flood.Wait()
+		if flood.Wait(); unavailable.Load() > 1 {
+			t.Errorf("%d × 503", unavailable.Load())
+		}
+	})
+}
+
+// TestManyNewTokensAtOnceAreAllAskedAbout, as after a start of the service: what may be invented is not refused for it.
+func TestManyNewTokensAtOnceAreAllAskedAbout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(firstKey())
+		var asked atomic.Int32
+		askable(i, func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(100 * time.Millisecond)
+			active(&asked, nil)(w, r)
+		})
+		v := i.verifier(t, introspection())
+		if err := v.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var users sync.WaitGroup
+		for n := range 500 {
+			users.Go(func() { mustVerify(t, v, fmt.Sprint("good-", n)) })
+		}
+		if users.Wait(); asked.Load() != 500 {
+			t.Errorf("%d questions", asked.Load())
+		}
 	})
 }
 

@@ -141,6 +141,12 @@ func WithURL(address string) Option {
 // WithIntrospection makes the verifier ask the issuer (RFC 7662) about tokens that are not JWTs, with the credentials
 // of this service as a client. An answer is used for 4 s, but not after the token expires. The verifier never sends the
 // issuer text that has the form of a JWT or of a mintmark refresh token.
+//
+// Anybody can invent such tokens. After 100 answers that the issuer does not know one, only 10 tokens a second are asked
+// about that were never good at this verifier, or were long ago; it refuses the others as invalid, with one
+// [ErrIntrospectionUnavailable] in 10 s. Tokens that were good before are always asked about. During a flood of invented
+// tokens most users with a new one are therefore refused: the verifier can't tell them apart. If that must not be, limit
+// the requests of each caller before the verifier, or let the authority issue JWTs, which need no question.
 func WithIntrospection(clientID, clientSecret string) Option {
 	return func(s *settings) { s.introspection = &credentials{clientID, clientSecret} }
 }

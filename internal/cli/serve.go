@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -84,7 +81,11 @@ type readyAnswer struct {
 // errors: a closed standard output must not stop the authority.
 func (s *shell) announce(cfg config.Config, info app.Info, log *slog.Logger) {
 	log.Info("serving", "version", version.String(), "mode", info.Mode, "issuer", info.Issuer, "public", info.Public, "operations", info.Operations, "kid", info.KID)
+	warnings := exposures(cfg, info)
 	if cfg.LogFormat == config.LogJSON && s.output != formatJSON {
+		for _, warning := range warnings {
+			log.Warn(warning)
+		}
 		return
 	}
 	out := s.stdout
@@ -115,11 +116,11 @@ func (s *shell) announce(cfg config.Config, info app.Info, log *slog.Logger) {
   public       %s
   operations   %s (metrics and health, for operators only)
   stores       %s
-
+%s
 Try it:
 
 %s
-`, info.Issuer, info.KID, public, operations, stores, s.tryLines(cfg, ready))
+`, info.Issuer, info.KID, told(info.Public), told(info.Operations), stores, paragraphs(warnings), s.tryLines(cfg, ready))
 }
 
 // tryLines are three lines that work as printed, in any order with those of the
@@ -185,13 +186,4 @@ func quoted(word string) string {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-// reachable is where a person on this machine reaches a listener.
-func reachable(addr string) string {
-	at, err := netip.ParseAddrPort(addr)
-	if err != nil || !at.Addr().IsUnspecified() {
-		return addr
-	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(at.Port())))
 }

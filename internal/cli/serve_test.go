@@ -93,3 +93,64 @@ func TestWithTheLogInJSONErrorsOfTheStartAreJSON(t *testing.T) {
 		}
 	}
 }
+
+// TestTheBannerTellsWhoMayReachTheListeners prints the real addresses, and warns of those that are not on loopback.
+func TestTheBannerTellsWhoMayReachTheListeners(t *testing.T) {
+	t.Parallel()
+	const public, operations = "may reach the public listener at ", "may reach the operations listener at "
+	for name, c := range map[string]struct {
+		settings []string
+		says     []string
+		not      []string
+	}{
+		"loopback": {nil, []string{"  public       http://127.0.0.1:"}, []string{"Warning", "every address"}},
+		"every address": {
+			[]string{"MINTMARK_HTTP_ADDR=0.0.0.0:0", "MINTMARK_INSECURE_PLAIN_HTTP=true", "MINTMARK_REGISTRATION=open"},
+			[]string{", which is every address of this machine; here http://127.0.0.1:", public, "can register, log in"}, []string{operations},
+		},
+		"every address, where nobody registers": {
+			[]string{"MINTMARK_HTTP_ADDR=0.0.0.0:0", "MINTMARK_INSECURE_PLAIN_HTTP=true"},
+			[]string{public, "can log in"}, []string{"register, "},
+		},
+		"operations for every address": {[]string{"MINTMARK_OPS_ADDR=0.0.0.0:0"}, []string{operations}, []string{public}},
+	} {
+		banner := serveBanner(t, c.settings...)
+		for _, text := range c.says {
+			if !strings.Contains(banner, text) {
+				t.Errorf("%s: %q is missing in\n%s", name, text, banner)
+			}
+		}
+		for _, text := range c.not {
+			if strings.Contains(banner, text) {
+				t.Errorf("%s: %q stands in\n%s", name, text, banner)
+			}
+		}
+	}
+}
+
+func TestWithTheLogInJSONAnExposedListenerIsAWarning(t *testing.T) {
+	t.Parallel()
+	_, stdout, lines := serveJSON(t, "MINTMARK_OPS_ADDR=0.0.0.0:0")
+	for _, line := range lines {
+		if line["level"] == "WARN" && strings.Contains(line["msg"].(string), "operations listener") {
+			return
+		}
+	}
+	t.Errorf("printed %q and %v", stdout, lines)
+}
+
+// serveBanner runs serve until its banner is printed.
+func serveBanner(t *testing.T, settings ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	stdout, stderr := &watched{awaits: "jwks.json", came: cancel}, &bytes.Buffer{}
+	if code := cli.Run(ctx, cli.Process{
+		Args:    []string{"serve"},
+		Environ: append([]string{"MINTMARK_DATA_DIR=" + t.TempDir(), "MINTMARK_HTTP_ADDR=127.0.0.1:0", "MINTMARK_OPS_ADDR=127.0.0.1:0", "MINTMARK_LOG_FORMAT=text"}, settings...),
+		Stdin:   strings.NewReader(""), Stdout: stdout, Stderr: stderr,
+	}); code != 0 {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	return stdout.text.String()
+}

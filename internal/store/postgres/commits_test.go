@@ -27,7 +27,7 @@ func openRefusing(tb testing.TB) storetest.Breakable {
 	store := open(tb, url)
 	breaks := []string{`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$`}
 	for _, table := range []string{"users", "clients", "sessions", "signing_keys", "audit_events", "events"} {
-		breaks = append(breaks, `CREATE CONSTRAINT TRIGGER refuse AFTER INSERT OR UPDATE ON `+table+`
+		breaks = append(breaks, `CREATE CONSTRAINT TRIGGER refuse AFTER INSERT OR UPDATE OR DELETE ON `+table+`
 			DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
 	}
 	return storetest.Breakable{

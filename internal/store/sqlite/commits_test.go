@@ -40,7 +40,7 @@ func openBreakable(tb testing.TB) storetest.Breakable {
 	store := open(tb, file)
 	var breaks, heals []string
 	for _, table := range []string{"users", "clients", "sessions", "signing_keys", "audit_events", "events"} {
-		for _, change := range []string{"INSERT", "UPDATE"} {
+		for _, change := range []string{"INSERT", "UPDATE", "DELETE"} {
 			name := "breaks_" + table + "_" + change
 			breaks = append(breaks, `CREATE TRIGGER `+name+` AFTER `+change+` ON `+table+` BEGIN INSERT INTO broken VALUES ('nobody'); END`)
 			heals = append(heals, `DROP TRIGGER `+name)

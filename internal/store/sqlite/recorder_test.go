@@ -55,7 +55,7 @@ var (
 	readNothing = []string{
 		"AppendEvents", "DeleteUser", "DisableClient", "DisableUser", "EnableClient", "EnableUser", "ReplaceHash", "RevokeAll", "SaveCheckpoints", "SetPassword",
 	}
-	findNothing = []string{"Users", "Sessions of everybody", "Sessions of a user", "Events of a request", "SigningKeys"}
+	findNothing = []string{"Users", "Sessions of everybody", "Sessions of a user", "Events of a request", "MoveEvents", "SigningKeys"}
 )
 
 var errInjected = errors.New("injected")

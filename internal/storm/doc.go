@@ -11,6 +11,8 @@
 //
 // On a quiet day, behind the balancer of deploy, it loses no request while replicas are restarted.
 //
+// Strangers who open thousands of connections shut nobody out, and take little memory.
+//
 // A short run, which shows each fault once, is part of `go test`; MINTMARK_TEST_STORM=30m makes it long, and
 // MINTMARK_TEST_STORM_SEED repeats the choices of an earlier run (not their timing).
 // The build tag netns, which `make storm-long` sets, adds promotions over links of

@@ -54,9 +54,10 @@ func long(t testing.TB) time.Duration {
 
 // process is one life of `mintmark serve`.
 type process struct {
-	cmd   *exec.Cmd
-	said  *tail
-	ended chan struct{} // closed when it is gone, and nothing of it runs any more
+	cmd    *exec.Cmd
+	public string // its URL
+	said   *tail
+	ended  chan struct{} // closed when it is gone, and nothing of it runs any more
 }
 
 // spawn runs `mintmark serve` with these settings and returns when it is ready.
@@ -80,6 +81,7 @@ func spawn(t testing.TB, settings ...string) *process {
 	defer giveUp.Stop()
 	var ready struct{ Issuer, Public, Operations string }
 	err = json.NewDecoder(bufio.NewReader(stdout)).Decode(&ready)
+	p.public = ready.Public
 	go func() {
 		_ = p.cmd.Wait() // killed: its status says nothing
 		close(p.ended)

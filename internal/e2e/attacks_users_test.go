@@ -231,7 +231,6 @@ func hostChangesNoLink(t *testing.T, a *authority) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Host = "evil.example"
 		for _, name := range []string{"X-Forwarded-Host", "X-Host", "X-Original-Host"} {
 			req.Header.Set(name, "evil.example")
 		}
@@ -239,6 +238,10 @@ func hostChangesNoLink(t *testing.T, a *authority) {
 		req.Header.Set("Forwarded", "host=evil.example;proto=https")
 		if got := do(t, req); string(got.Body) != string(want.Body) {
 			t.Errorf("%s depends on the host of the request: %s", path, got.Body)
+		}
+		req.Host = "evil.example"
+		if got := do(t, req); got.Status != http.StatusMisdirectedRequest {
+			t.Errorf("%s for another host: %d, want 421", path, got.Status)
 		}
 	}
 	noReset(t, a)

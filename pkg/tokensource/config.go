@@ -34,8 +34,8 @@ type Config struct {
 	Token *oauth2.Token
 	// Save stores a new pair where the next start of the program finds it. The source calls it before it uses the pair,
 	// from one goroutine at a time. If Save returns an error, the source does not use the pair, and calls Save with it
-	// again; what Save returns becomes part of the source's errors, so it must not hold the pair. Save must return soon after its context ends, and must not use the source that calls it. Nil keeps pairs
-	// in memory only.
+	// again. The error becomes part of the source's errors, so it must not hold the pair. Save must return soon after its
+	// context ends, and must not use the source that calls it. Nil keeps pairs in memory only.
 	Save func(context.Context, *oauth2.Token) error
 	// Grace is how long the authority answers a repeat with the same successor: its MINTMARK_REFRESH_GRACE, or less. It
 	// is 5 s to 1 min; zero means 30 s.

@@ -15,10 +15,9 @@
 // token, within the authority's grace. The new pair is saved before it is used, and no refresh presents it while an
 // older attempt may still be under way.
 //
-// Errors may be logged. They hold no text of the authority but errors that RFCs define, such as invalid_client, and the
-// status: an answer or its description could repeat a secret. They hold the error of Save. An answer is
-// read to the letter of RFC 6749 §5, so that no proxy's page, and nothing that two readers understand differently, ends
-// or renews a session.
+// Errors may be logged. They hold the status and the errors that RFCs define, such as invalid_client, and no other text
+// of the authority, because it could repeat a secret. They also hold the error of Save. An answer is read to the letter
+// of RFC 6749 §5, so that neither a proxy's page, nor what two readers understand differently, ends or renews a session.
 //
 // Use a session with one Source in one process only: two sources that hold the same refresh token look like an owner
 // and a thief. The package does not log in, and starts nothing by itself: a refresh begins when a caller asks for a

@@ -60,6 +60,26 @@ func Make(path string) error {
 	return file.Close()
 }
 
+// Create makes a file that only this user can read, to write to. fs.ErrExist if there is one.
+func Create(path string) (*os.File, error) { return open(path, os.O_CREATE|os.O_EXCL) }
+
+// Publish gives a finished file its name, unless something has that name: fs.ErrExist. A link is made in one step that
+// replaces nothing, which a rename would.
+func Publish(file, name string) error {
+	if err := os.Link(file, name); err != nil {
+		return err
+	}
+	return errors.Join(os.Remove(file), syncFolder(filepath.Dir(name)))
+}
+
+// Move renames a file, and has the folder know it after a power cut.
+func Move(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(to))
+}
+
 // Guard has a file that exists be read by this user only.
 func Guard(path string) error { return guard(path) }
 

@@ -94,3 +94,30 @@ func TestAFileThatCannotBeOpenedIsNotLocked(t *testing.T) {
 		t.Errorf("got %v, want fs.ErrNotExist", err)
 	}
 }
+
+func TestPublishReplacesNothing(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	draft, name := filepath.Join(folder, "draft"), filepath.Join(folder, "name")
+	for _, published := range []bool{true, false} {
+		file, err := private.Create(draft)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := file.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := private.Create(draft); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("created twice: got %v, want fs.ErrExist", err)
+		}
+		if err := private.Publish(draft, name); published != (err == nil) || !published && !errors.Is(err, fs.ErrExist) {
+			t.Errorf("published %t: got %v", published, err)
+		}
+	}
+	if err := private.Move(draft, filepath.Join(folder, "moved")); err != nil {
+		t.Error(err)
+	}
+	if files, err := os.ReadDir(folder); len(files) != 2 || err != nil {
+		t.Errorf("got %v, %v, want the published and the moved file", files, err)
+	}
+}

@@ -41,12 +41,12 @@ func Rooms() []Room {
 		{Path: "cmd/weather", Ours: []string{"internal/weather", "pkg/verifier"}, Only: []string{"none"}},
 		{Path: "internal/weather", Ours: []string{"pkg/verifier"}, Only: []string{"none"}},
 		{Path: "internal/cli", Never: []string{gin, pgx, goRedis, jwx, sqlPkg}, Ours: []string{
-			"api", "db", "internal/app", "internal/audit", "internal/authority", "internal/client", "internal/config", "internal/duration", "internal/keyring", "internal/operator",
+			"api", "db", "internal/app", "internal/audit", "internal/authority", "internal/backup", "internal/client", "internal/config", "internal/duration", "internal/keyring", "internal/operator",
 			"internal/secret", "internal/session", "internal/telemetry", "internal/text", "internal/torture", "internal/user", "internal/version", "internal/weather", "pkg/verifier"}},
 		{Path: "internal/operator", Never: pure, Ours: append([]string{"internal/authority"}, kept...)},
 		{Path: "internal/torture", Only: []string{"none"}},
 		{Path: "internal/app", Never: []string{gin, jwx}, Ours: append([]string{
-			"db", "internal/authority", "internal/config", "internal/dial", "internal/httpapi", "internal/oauth", "internal/operator", "internal/private", "internal/store/*", "internal/telemetry", "internal/version"}, kept...)},
+			"db", "internal/authority", "internal/backup", "internal/config", "internal/dial", "internal/httpapi", "internal/oauth", "internal/operator", "internal/private", "internal/store/*", "internal/telemetry", "internal/version"}, kept...)},
 		{Path: "internal/config", Ours: []string{"internal/duration", "internal/secret", "internal/storeurl", "internal/text"}, Never: pure},
 		{Path: "internal/config/configdoc", Ours: []string{"internal/config"}, Never: pure},
 		{Path: "internal/httpapi", Never: []string{pgx, goRedis, jwx, sqlPkg, sqliteGo}, Ours: []string{
@@ -73,6 +73,7 @@ func Rooms() []Room {
 		{Path: "internal/forwarded", Only: []string{"none"}},
 		{Path: "internal/dial", Never: pure},
 		{Path: "internal/storeurl", Ours: []string{"internal/duration", "internal/secret"}, Only: []string{"none"}},
+		{Path: "internal/backup", Only: []string{"none"}},
 		{Path: "internal/private", Only: []string{"golang.org/x/sys"}},
 		{Path: "internal/version", Only: []string{"none"}},
 		{Path: "internal/store/sqlite", Ours: append([]string{"internal/private"}, kept...), Never: append([]string{pgx, goRedis}, stores...)},

@@ -10,6 +10,7 @@ import (
 	"github.com/mintmark-auth/mintmark/db"
 	"github.com/mintmark-auth/mintmark/internal/app"
 	"github.com/mintmark-auth/mintmark/internal/authority"
+	"github.com/mintmark-auth/mintmark/internal/backup"
 	"github.com/mintmark-auth/mintmark/internal/client"
 	"github.com/mintmark-auth/mintmark/internal/config"
 	"github.com/mintmark-auth/mintmark/internal/keyring"
@@ -86,6 +87,11 @@ func knownExits() []knownExit {
 		{torture.ErrListen, exitUnavailable, "choose another address"},
 		{torture.ErrUnusable, exitUsage, ""},
 		{app.ErrDataDirInUse, exitRefused, ""},
+		{app.ErrNotEmbedded, exitUsage, ""},
+		{app.ErrBackupExists, exitRefused, "choose another FILE"},
+		{app.ErrNotEmpty, exitRefused, ""},
+		{app.ErrFull, exitFailed, ""},
+		{backup.ErrArchive, exitFailed, "nothing was restored; try another backup"},
 
 		{user.ErrNotFound, exitNotFound, "`mintmark users list` shows all users"},
 		{client.ErrNotFound, exitNotFound, "`mintmark clients list` shows all clients"},

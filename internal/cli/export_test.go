@@ -18,3 +18,6 @@ var (
 	Clean      = clean
 	Callable   = callable
 )
+
+// StepsAfterRestore are what restore prints.
+func StepsAfterRestore() []string { return stepsAfterRestore() }

@@ -56,6 +56,7 @@ func (a *App) buildAPI(roots secret.Roots) error {
 			Audience:     a.cfg.Audience,
 			AccessTTL:    a.cfg.AccessTokenTTL,
 			Lifetimes:    lifetimes(a.cfg),
+			MaxSessions:  a.cfg.SessionsPerClient,
 			Password:     user.NewRules(a.cfg.PasswordMinLength),
 			LoginRate:    ratelimit.Rate(a.cfg.RateLogin.PerUser),
 			AccountRate:  accountRate(ratelimit.Rate(a.cfg.RateLogin.PerUser)),

@@ -27,7 +27,7 @@ func TestEverySettingReachesWhatItIsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t, "MINTMARK_AUDIENCE=https://api.example.com", "MINTMARK_ISSUER=http://localhost:1",
 			"MINTMARK_ACCESS_TOKEN_TTL=7m", "MINTMARK_REFRESH_IDLE_TTL=100h", "MINTMARK_REFRESH_MAX_TTL=200h", "MINTMARK_REFRESH_GRACE=17s",
-			"MINTMARK_KEYS_ROTATE_EVERY=500h", "MINTMARK_KEYS_PUBLISH_AHEAD=41h", "MINTMARK_KEYS_RETAIN=31h", "MINTMARK_KEYS_RSA_BITS=3072",
+			"MINTMARK_KEYS_ROTATE_EVERY=500h", "MINTMARK_KEYS_PUBLISH_AHEAD=41h", "MINTMARK_KEYS_RETAIN=31h", "MINTMARK_KEYS_RSA_BITS=3072", "MINTMARK_SESSIONS_PER_CLIENT=12",
 			"MINTMARK_PASSWORD_MIN_LENGTH=21", "MINTMARK_RATE_LOGIN=3/m,4/h", "MINTMARK_RATE_REGISTER=5/s", "MINTMARK_RATE_TOKEN=6/m",
 			"MINTMARK_TRUSTED_PROXIES=192.0.2.0/24", "MINTMARK_OPS_HOSTS=ops.example", "MINTMARK_CORS_ORIGINS=https://app.example.com", "MINTMARK_REGISTRATION=closed")
 		defer h.Close()
@@ -36,6 +36,7 @@ func TestEverySettingReachesWhatItIsFor(t *testing.T) {
 			Issuer, Audience, APIIssuer, ListIssuer string
 			AccessTTL, ListTTL                      time.Duration
 			Lifetimes                               authority.Lifetimes
+			MaxSessions                             int
 			LoginRate                               ratelimit.Rate
 			Rates                                   httpapi.Rates
 			Registration                            bool
@@ -44,12 +45,12 @@ func TestEverySettingReachesWhatItIsFor(t *testing.T) {
 			Keys                                    keyring.Policy
 		}
 		got := settings{
-			a.Issuer, a.Audience, h.api.Issuer, h.lists.Issuer, a.AccessTTL, h.lists.AccessTTL, a.Lifetimes, a.LoginRate,
+			a.Issuer, a.Audience, h.api.Issuer, h.lists.Issuer, a.AccessTTL, h.lists.AccessTTL, a.Lifetimes, a.MaxSessions, a.LoginRate,
 			h.api.Rates, a.Registration, h.api.TrustedProxies, h.api.CORSOrigins, keyPolicy(h.cfg),
 		}
 		want := settings{
 			"http://localhost:1", "https://api.example.com", "http://localhost:1", "http://localhost:1", 7 * time.Minute, 7 * time.Minute,
-			authority.Lifetimes{IdleTTL: 100 * time.Hour, MaxTTL: 200 * time.Hour, Grace: 17 * time.Second},
+			authority.Lifetimes{IdleTTL: 100 * time.Hour, MaxTTL: 200 * time.Hour, Grace: 17 * time.Second}, 12,
 			ratelimit.Rate{Limit: 3, Per: time.Minute},
 			httpapi.Rates{
 				Login:    ratelimit.Rate{Limit: 4, Per: time.Hour},

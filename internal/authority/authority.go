@@ -51,6 +51,7 @@ type Rules struct {
 	Audience     string // of tokens whose session was granted no other
 	AccessTTL    time.Duration
 	Lifetimes    Lifetimes
+	MaxSessions  int // per user and client, that can be refreshed
 	Password     *user.Rules
 	LoginRate    ratelimit.Rate // per user and address
 	AccountRate  ratelimit.Rate // per user, from all addresses that are not known to them

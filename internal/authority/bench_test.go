@@ -135,8 +135,8 @@ func (b *bench) restart(t *testing.T, roots string) *bench {
 	next.Authority = authority.New(authority.Config{
 		Rules: authority.Rules{
 			Issuer: issuer, Audience: audience, AccessTTL: ttl,
-			Lifetimes: authority.Lifetimes{IdleTTL: idle, MaxTTL: life, Grace: grace},
-			Password:  user.NewRules(12), Registration: true,
+			Lifetimes: authority.Lifetimes{IdleTTL: idle, MaxTTL: life, Grace: grace}, MaxSessions: 1000,
+			Password: user.NewRules(12), Registration: true,
 		},
 		Stores: authority.Stores{
 			Users: people{b.store, next.calls}, Clients: clients, Sessions: next.calls, States: next.calls,

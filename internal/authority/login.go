@@ -124,6 +124,7 @@ func (a *Authority) start(ctx context.Context, by Caller, u user.User, s session
 		return Tokens{}, err
 	}
 	now := a.Clocks.At(s.CreatedAt).Reliable()
+	a.limit(ctx, by, s, now)
 	return a.issuePair(signer, s.Grant(), session.RefreshToken{Family: family, Generation: 1, IssuedAt: now.Truncate(time.Second)}, now)
 }
 

@@ -208,6 +208,7 @@ func reasonMeans(reason string) string {
 		session.ReasonClient:    "the client was disabled",
 		session.ReasonOperator:  "an operator ended it",
 		session.ReasonElsewhere: "the user ended it from another session",
+		session.ReasonLimit:     "the user had more sessions with this client than MINTMARK_SESSIONS_PER_CLIENT, and it was idle for longest",
 	}[reason]
 	if !known {
 		return reason

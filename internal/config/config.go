@@ -83,6 +83,8 @@ type Config struct {
 	AuditRetention   time.Duration // how long audit events are kept
 	SessionRetention time.Duration // how long sessions are kept after they were over
 
+	SessionsPerClient int // that a user may have
+
 	PasswordMemoryKiB     int
 	PasswordTime          int
 	PasswordMaxConcurrent int

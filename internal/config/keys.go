@@ -32,6 +32,7 @@ const (
 	keyKeysRetain         = "MINTMARK_KEYS_RETAIN"
 	keyAuditRetention     = "MINTMARK_AUDIT_RETENTION"
 	keySessionRetention   = "MINTMARK_SESSION_RETENTION"
+	keySessionsPerClient  = "MINTMARK_SESSIONS_PER_CLIENT"
 	keyPasswordMemory     = "MINTMARK_PASSWORD_MEMORY_KIB"
 	keyPasswordTime       = "MINTMARK_PASSWORD_TIME"
 	keyPasswordConcurrent = "MINTMARK_PASSWORD_MAX_CONCURRENT"
@@ -135,6 +136,9 @@ func keys() []key {
 		{name: keySessionRetention, kind: "duration", fallback: "720h",
 			help:    "how long an ended or expired session is kept once no token of it is of use, at least 24h; its tokens are refused after that, too",
 			binding: bindDuration(fieldSessionRetention)},
+		{name: keySessionsPerClient, kind: "number", fallback: "100",
+			help:    "how many sessions a user may have with one client; the one idle for longest ends when a login exceeds it",
+			binding: bindInt(fieldSessionsPerClient)},
 		{name: keyPasswordMemory, kind: "KiB", fallback: "19456",
 			help:    "memory of one argon2id hash",
 			binding: bindInt(fieldPasswordMemory)},
@@ -190,5 +194,6 @@ func fieldPasswordMemory(c *Config) *int             { return &c.PasswordMemoryK
 func fieldPasswordTime(c *Config) *int               { return &c.PasswordTime }
 func fieldPasswordConcurrent(c *Config) *int         { return &c.PasswordMaxConcurrent }
 func fieldAuditRetention(c *Config) *time.Duration   { return &c.AuditRetention }
+func fieldSessionsPerClient(c *Config) *int          { return &c.SessionsPerClient }
 func fieldSessionRetention(c *Config) *time.Duration { return &c.SessionRetention }
 func fieldPasswordMinLength(c *Config) *int          { return &c.PasswordMinLength }

@@ -98,7 +98,7 @@ func TestDefaultsAreThoseOfTheDesign(t *testing.T) {
 		"MINTMARK_INSECURE_PLAIN_HTTP": "false", "MINTMARK_DATA_DIR": "./mintmark-data",
 		"MINTMARK_DATABASE_URL": "", "MINTMARK_DATABASE_MIGRATE_URL": "", "MINTMARK_REDIS_URL": "", "MINTMARK_ROOT_SECRET": "",
 		"MINTMARK_ACCESS_TOKEN_TTL": "5m", "MINTMARK_REFRESH_IDLE_TTL": "720h", "MINTMARK_REFRESH_MAX_TTL": "4320h", "MINTMARK_REFRESH_GRACE": "30s",
-		"MINTMARK_KEYS_ROTATE_EVERY": "720h", "MINTMARK_KEYS_PUBLISH_AHEAD": "48h", "MINTMARK_KEYS_RETAIN": "24h", "MINTMARK_AUDIT_RETENTION": "9600h", "MINTMARK_SESSION_RETENTION": "720h", "MINTMARK_KEYS_RSA_BITS": "2048",
+		"MINTMARK_KEYS_ROTATE_EVERY": "720h", "MINTMARK_KEYS_PUBLISH_AHEAD": "48h", "MINTMARK_KEYS_RETAIN": "24h", "MINTMARK_AUDIT_RETENTION": "9600h", "MINTMARK_SESSION_RETENTION": "720h", "MINTMARK_SESSIONS_PER_CLIENT": "100", "MINTMARK_KEYS_RSA_BITS": "2048",
 		"MINTMARK_PASSWORD_MEMORY_KIB": "19456", "MINTMARK_PASSWORD_TIME": "2", "MINTMARK_PASSWORD_MIN_LENGTH": "12",
 		"MINTMARK_REGISTRATION": "open", "MINTMARK_RATE_LOGIN": "10/m,60/m", "MINTMARK_RATE_TOKEN": "50/s", "MINTMARK_RATE_REGISTER": "5/m",
 		"MINTMARK_TRUSTED_PROXIES": "", "MINTMARK_CORS_ORIGINS": "", "MINTMARK_LOG_LEVEL": "info", "MINTMARK_LOG_FORMAT": "auto",
@@ -126,7 +126,7 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 		"MINTMARK_OPS_ADDR=[::1]:81", "MINTMARK_OPS_HOSTS=mintmark,node-1.internal", "MINTMARK_DATA_DIR=/data", "MINTMARK_DATABASE_MIGRATE_URL=postgresql://h/d",
 		"MINTMARK_HTTP_IDLE_TIMEOUT=8m", "MINTMARK_SHUTDOWN_DELAY=9s", "MINTMARK_STARTUP_WAIT=10s",
 		"MINTMARK_ACCESS_TOKEN_TTL=1m", "MINTMARK_REFRESH_IDLE_TTL=2h", "MINTMARK_REFRESH_MAX_TTL=3h", "MINTMARK_REFRESH_GRACE=4s",
-		"MINTMARK_KEYS_ROTATE_EVERY=5h", "MINTMARK_KEYS_PUBLISH_AHEAD=90m", "MINTMARK_KEYS_RETAIN=7h", "MINTMARK_AUDIT_RETENTION=25h", "MINTMARK_SESSION_RETENTION=26h", "MINTMARK_KEYS_RSA_BITS=3072",
+		"MINTMARK_KEYS_ROTATE_EVERY=5h", "MINTMARK_KEYS_PUBLISH_AHEAD=90m", "MINTMARK_KEYS_RETAIN=7h", "MINTMARK_AUDIT_RETENTION=25h", "MINTMARK_SESSION_RETENTION=26h", "MINTMARK_SESSIONS_PER_CLIENT=12", "MINTMARK_KEYS_RSA_BITS=3072",
 		"MINTMARK_PASSWORD_MEMORY_KIB=8192", "MINTMARK_PASSWORD_TIME=3", "MINTMARK_PASSWORD_MAX_CONCURRENT=9", "MINTMARK_PASSWORD_MIN_LENGTH=10",
 		"MINTMARK_REGISTRATION=open", "MINTMARK_RATE_LOGIN=1/s,2/m", "MINTMARK_RATE_TOKEN=3/h", "MINTMARK_RATE_REGISTER=off",
 		"MINTMARK_TRUSTED_PROXIES=10.0.0.0/8, 192.0.2.1,2001:db8::/32", "MINTMARK_CORS_ORIGINS=https://a.example,http://localhost:3000",
@@ -136,11 +136,11 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 
 	got := []any{c.Issuer, c.Audience, c.HTTPAddr, c.OpsAddr, c.OpsHosts, c.DataDir, c.DatabaseURL.Reveal(), c.DatabaseMigrateURL.Reveal(), c.RedisURL.Reveal(),
 		c.RootSecret.Encode().Reveal(), c.HTTPIdleTimeout, c.ShutdownDelay, c.StartupWait, c.AccessTokenTTL, c.RefreshIdleTTL, c.RefreshMaxTTL, c.RefreshGrace, c.KeysRotateEvery, c.KeysPublishAhead,
-		c.KeysRetain, c.AuditRetention, c.SessionRetention, c.KeysRSABits, c.PasswordMemoryKiB, c.PasswordTime, c.PasswordMaxConcurrent, c.PasswordMinLength, c.Registration, c.RateLogin, c.RateToken,
+		c.KeysRetain, c.AuditRetention, c.SessionRetention, c.SessionsPerClient, c.KeysRSABits, c.PasswordMemoryKiB, c.PasswordTime, c.PasswordMaxConcurrent, c.PasswordMinLength, c.Registration, c.RateLogin, c.RateToken,
 		c.RateRegister, c.CORSOrigins, c.InsecurePlainHTTP, c.LogLevel, c.LogFormat, c.Tracing, c.Mode()}
 	want := []any{"https://auth.example.com", "api", "0.0.0.0:80", "[::1]:81", []string{"mintmark", "node-1.internal"}, "/data", database, "postgresql://h/d", redisURL,
 		rootText, 8 * time.Minute, 9 * time.Second, 10 * time.Second, time.Minute, 2 * time.Hour, 3 * time.Hour, 4 * time.Second, 5 * time.Hour, 90 * time.Minute,
-		7 * time.Hour, 25 * time.Hour, 26 * time.Hour, 3072, 8192, 3, 9, 10, config.RegistrationOpen, config.LoginRates{PerUser: config.Rate{Limit: 1, Per: time.Second}, PerAddress: config.Rate{Limit: 2, Per: time.Minute}},
+		7 * time.Hour, 25 * time.Hour, 26 * time.Hour, 12, 3072, 8192, 3, 9, 10, config.RegistrationOpen, config.LoginRates{PerUser: config.Rate{Limit: 1, Per: time.Second}, PerAddress: config.Rate{Limit: 2, Per: time.Minute}},
 		config.Rate{Limit: 3, Per: time.Hour}, config.Rate{}, []string{"https://a.example", "http://localhost:3000"}, true, slog.LevelDebug, config.LogJSON, true, config.Production}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)

@@ -81,6 +81,7 @@ func bounds() []rule {
 		between(keyKeysRetain, fieldKeysRetain, verifierSlack, 10*year),
 		between(keyAuditRetention, fieldAuditRetention, 24*time.Hour, 100*year),
 		between(keySessionRetention, fieldSessionRetention, 24*time.Hour, 100*year),
+		within(keySessionsPerClient, fieldSessionsPerClient, 1, 10_000),
 		within(keyPasswordMemory, fieldPasswordMemory, 8<<10, 512<<10),
 		within(keyPasswordTime, fieldPasswordTime, 1, 16),
 		within(keyPasswordConcurrent, fieldPasswordConcurrent, 1, 1024),

@@ -168,8 +168,8 @@ func (s *stage) build(t *testing.T, change func(*httpapi.Config)) {
 	config.Authority = authority.New(authority.Config{
 		Rules: authority.Rules{
 			Issuer: issuer, Audience: audience, AccessTTL: 5 * time.Minute,
-			Lifetimes: authority.Lifetimes{IdleTTL: 30 * 24 * time.Hour, MaxTTL: 180 * 24 * time.Hour, Grace: 30 * time.Second},
-			Password:  user.NewRules(12), Registration: true,
+			Lifetimes: authority.Lifetimes{IdleTTL: 30 * 24 * time.Hour, MaxTTL: 180 * 24 * time.Hour, Grace: 30 * time.Second}, MaxSessions: 100,
+			Password: user.NewRules(12), Registration: true,
 		},
 		Stores: authority.Stores{Users: s.store, Clients: s.clients, Sessions: s.store, States: s.store, Limits: limits},
 		Machinery: authority.Machinery{

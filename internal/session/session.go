@@ -73,6 +73,7 @@ const (
 	ReasonClient    = "client"   // the client was disabled
 	ReasonOperator  = "operator"
 	ReasonElsewhere = "elsewhere" // the user ended it from another session
+	ReasonLimit     = "limit"     // the user had too many sessions with its client
 )
 
 // Standing is a session joined with what its user and client say of it: all

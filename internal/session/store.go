@@ -128,6 +128,9 @@ type Store interface {
 	SessionByID(ctx context.Context, id string) (Session, error)
 	// Sessions lists the sessions that the query selects, newest first.
 	Sessions(ctx context.Context, query Query) ([]Session, error)
+	// UnendedSessions returns at most limit sessions of the user with the client that are not
+	// revoked, in no particular order. They may have expired or lapsed.
+	UnendedSessions(ctx context.Context, userID, clientID string, limit int) ([]Session, error)
 	// RevokeSession ends the session for good. When it was revoked before, nothing
 	// changes and no event is written. It is revoked now by the database's clock, or at the
 	// event's At if that is later: a clock that is far behind must not make the revocation look

@@ -66,7 +66,7 @@ func newHandmade(t testing.TB, postgresURL, redisURL string) *handmade {
 	h.Authority = authority.New(authority.Config{
 		Rules: authority.Rules{
 			Issuer: issuer, Audience: issuer, AccessTTL: 5 * time.Minute,
-			Lifetimes: authority.Lifetimes{IdleTTL: 720 * time.Hour, MaxTTL: 4320 * time.Hour, Grace: grace},
+			Lifetimes: authority.Lifetimes{IdleTTL: 720 * time.Hour, MaxTTL: 4320 * time.Hour, Grace: grace}, MaxSessions: 10_000,
 		},
 		Stores: authority.Stores{Users: h.postgres, Clients: clients, Sessions: h.postgres, States: h.redis, Limits: h.redis},
 		Machinery: authority.Machinery{

@@ -120,6 +120,7 @@ var usedBy = map[string]string{
 	"RevokeAll":                    "users_pkey sessions_live_by_user sessions_pkey",
 	"Sessions of everybody":        "sessions_id_unique",
 	"Sessions that live":           "sessions_id_unique",
+	"UnendedSessions":              "sessions_live_by_user",
 	"Sessions of a user":           "sessions_live_by_user",
 	"Sessions of a user, all":      "sessions_live_by_user sessions_ended_by_user",
 	"Revoked first":                "sessions_status_index_unique sessions_revoked_lately",

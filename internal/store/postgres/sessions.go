@@ -170,6 +170,19 @@ func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Se
 	return sessions, nil
 }
 
+// UnendedSessions implements [session.Store].
+func (s *Store) UnendedSessions(ctx context.Context, userID, clientID string, limit int) ([]session.Session, error) {
+	if !isID(userID) {
+		return nil, nil
+	}
+	sessions, err := all(ctx, s, scanSession, `SELECT `+sessionColumns+` FROM sessions s
+		WHERE s.user_id = $1 AND s.client_id = $2 AND s.revoked_at IS NULL LIMIT $3`, userID, clientID, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list unended sessions: %w", err)
+	}
+	return sessions, nil
+}
+
 // RevokeSession implements [session.Store].
 func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audit.Event) (session.Ended, error) {
 	if !isID(id) {

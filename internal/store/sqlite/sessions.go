@@ -179,6 +179,19 @@ func (s *Store) Sessions(ctx context.Context, query session.Query) ([]session.Se
 	return sessions, nil
 }
 
+// UnendedSessions implements [session.Store].
+func (s *Store) UnendedSessions(ctx context.Context, userID, clientID string, limit int) ([]session.Session, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+sessionColumns+` FROM sessions s
+		WHERE s.user_id = ? AND s.client_id = ? AND s.revoked_at IS NULL LIMIT ?`, userID, clientID, limit)
+	sessions, err := collect(rows, err, func(r row) (session.Session, error) { return scanSession(r) })
+	if err != nil {
+		return nil, fmt.Errorf("list unended sessions: %w", err)
+	}
+	return sessions, nil
+}
+
 // RevokeSession implements [session.Store].
 func (s *Store) RevokeSession(ctx context.Context, id, reason string, event audit.Event) (session.Ended, error) {
 	var ended session.Ended

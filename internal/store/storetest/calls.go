@@ -251,6 +251,9 @@ func listCalls() []Call {
 		{"Sessions of a user", false, onSession(func(ctx context.Context, store Durable, s, _ session.Session) error {
 			return drop(store.Sessions(ctx, session.Query{UserID: s.UserID, Live: session.LiveOnly, After: s.ID, Limit: 10}))
 		})},
+		{"UnendedSessions", false, onSession(func(ctx context.Context, store Durable, s, _ session.Session) error {
+			return drop(store.UnendedSessions(ctx, s.UserID, s.ClientID, 10))
+		})},
 		{"Sessions of a user, all", false, onSession(func(ctx context.Context, store Durable, s, other session.Session) error {
 			return drop(store.Sessions(ctx, session.Query{UserID: s.UserID, After: other.ID, Limit: 10}))
 		})},

@@ -30,6 +30,7 @@ func Sessions(t *testing.T, open OpenDurable) {
 		"ARevocationSaysWhatItStored":           revocationSaysWhatItStored,
 		"UnknownSessionsAreNotFound":            unknownSessionsAreNotFound,
 		"SessionsAreListedNewestFirst":          sessionsAreListedNewestFirst,
+		"UnendedSessionsAreOfOneUserAndClient":  unendedSessionsAreOfOneUserAndClient,
 		"LiveOnlyLeavesOutTheRevokedAndExpired": liveOnlyLeavesOut,
 		"ACheckpointOnlyRises":                  checkpointOnlyRises,
 		"ACheckpointIsWrittenOncePerInterval":   checkpointOncePerInterval,

@@ -11,6 +11,7 @@ type explained struct {
 	Story     []string          `json:"story"`
 	Token     *explainedToken   `json:"token,omitempty"`
 	Session   *explainedSession `json:"session,omitempty"`
+	Removed   string            `json:"removed_session_id,omitempty"` // only events are left of it
 	RequestID string            `json:"request_id,omitempty"`
 	Events    []explainedEvent  `json:"events"`
 	Cut       bool              `json:"cut,omitempty"` // there are more events that decided nothing
@@ -45,7 +46,7 @@ type explainedEvent struct {
 }
 
 func (r storyReport) json(prose []string) explained {
-	answer := explained{Story: prose, RequestID: r.RequestID, Cut: r.Cut, Events: slices.Grow([]explainedEvent{}, len(r.Events))}
+	answer := explained{Story: prose, RequestID: r.RequestID, Removed: r.Removed, Cut: r.Cut, Events: slices.Grow([]explainedEvent{}, len(r.Events))}
 	if t := r.Token; t != nil {
 		answer.Token = &explainedToken{Ours: t.Defect == "", Defect: t.Defect}
 		if t.Legible {

@@ -53,6 +53,9 @@ func (r storyReport) prose() []string {
 	if r.Session != nil {
 		lines = append(lines, r.aboutSession()...)
 	}
+	if r.Removed != "" {
+		lines = append(lines, fmt.Sprintf("Session %s is no longer in the database: it was over for longer than MINTMARK_SESSION_RETENTION, and its tokens are refused. This is what the audit trail has of it.", r.Removed))
+	}
 	if r.Verdict != nil {
 		policy := r.Policy
 		lines = append(lines, fmt.Sprintf("Presented now, the token would be %s: %s; with a grace of %s and an idle lifetime of %s, as configured here.",
@@ -128,7 +131,7 @@ func (r storyReport) aboutToken() []string {
 	lines := []string{fmt.Sprintf("The refresh token is from this authority: generation %d, issued %s, under the root secret %d%s.",
 		t.Token.Generation, stampWithAge(t.Token.IssuedAt, r.Now), t.KeyID, mark)}
 	if r.Session == nil {
-		lines = append(lines, "Its session is not in this database: it belongs to another one, or to a time after the backup that this one was restored from.")
+		lines = append(lines, "Its session is not in this database: it was over long ago and has been removed, it belongs to another database, or to a time after the backup that this one was restored from.")
 	}
 	return lines
 }

@@ -30,6 +30,7 @@ type Story struct {
 	Token       *session.Inspection // of a refresh token
 	Access      bool                // an access token was given; its signature is not checked
 	Session     *session.Standing   // nil where there is none
+	Removed     string              // the id of a session of which only events are left
 	State       SessionState        // of the session
 	Policy      session.Policy      // of the session's client
 	Rotation    *session.State      // nil where it could not be read
@@ -55,9 +56,17 @@ func (o *Operator) Explain(ctx context.Context, word string) (*Story, error) {
 		return story, o.explainToken(ctx, story, word)
 	case strings.Count(word, ".") == 2:
 		story.Access = true
-		return story, o.explainSession(ctx, story, sidOf(word))
+		sid := sidOf(word)
+		err := o.explainSession(ctx, story, sid)
+		if errors.Is(err, session.ErrNotFound) && sid != "" {
+			err = o.explainRemoved(ctx, story, sid)
+		}
+		return story, err
 	case err == nil:
 		err := o.explainSession(ctx, story, id.String())
+		if errors.Is(err, session.ErrNotFound) {
+			err = o.explainRemoved(ctx, story, id.String())
+		}
 		if errors.Is(err, session.ErrNotFound) {
 			err = o.explainRequest(ctx, story, id.String())
 		}
@@ -113,6 +122,20 @@ func (o *Operator) explainSession(ctx context.Context, story *Story, id string) 
 		return err
 	}
 	return o.explainStanding(ctx, story, standing)
+}
+
+// explainRemoved gathers the story of a session whose row is gone from the trail, which is kept
+// for longer. session.ErrNotFound if it isn't there either.
+func (o *Operator) explainRemoved(ctx context.Context, story *Story, id string) error {
+	if err := o.gather(ctx, story, audit.Query{SessionID: id}); err != nil {
+		return err
+	}
+	if len(story.Events) == 0 {
+		return session.ErrNotFound
+	}
+	slices.SortStableFunc(story.Events, byTime)
+	story.Removed = id
+	return nil
 }
 
 func (o *Operator) explainStanding(ctx context.Context, story *Story, standing session.Standing) error {

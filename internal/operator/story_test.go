@@ -167,6 +167,28 @@ func TestARequestIsExplainedByWhatItCaused(t *testing.T) {
 	}
 }
 
+// TestASessionWhoseRowIsGoneIsExplainedByTheTrail, by its id and by an access token.
+func TestASessionWhoseRowIsGoneIsExplainedByTheTrail(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ada := b.user(t, "ada")
+	s, _ := b.login(t, ada.ID)
+	if err := b.EndSession(t.Context(), audit.ByOperator("root"), s.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.now = b.now.Add(2000 * time.Hour)
+	swept, err := b.store.RemoveSessions(t.Context(), audit.Sweep{Before: time.Now().Add(1000 * time.Hour), Rows: 100}, idle)
+	if err != nil || swept.Removed != 1 {
+		t.Fatalf("removed %d, %v; want the session", swept.Removed, err)
+	}
+	for _, word := range []string{s.ID, accessToken(s.ID)} {
+		story := b.explain(t, word)
+		if diff := cmp.Diff(kinds(story), []audit.Kind{audit.SessionStarted, audit.SessionRevoked}); diff != "" || story.Removed != s.ID || story.Session != nil {
+			t.Errorf("removed %q, session %v (-got +want):\n%s", story.Removed, story.Session, diff)
+		}
+	}
+}
+
 func TestWhatIsUnknownIsNotExplained(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -67,6 +67,8 @@ func hostile(t testing.TB) map[string][]byte {
 	special := func(kind byte) member {
 		return member{tar.Header{Typeflag: kind, Name: backup.Secret, Linkname: map[bool]string{true: "/etc/passwd"}[kind == tar.TypeLink || kind == tar.TypeSymlink]}, ""}
 	}
+	contiguous := regular(backup.Secret, "s")
+	contiguous.Typeflag = tar.TypeCont
 	records := regular(backup.Database, "d")
 	records.PAXRecords = map[string]string{"SCHILY.xattr.user.x": "y"}
 	whole := written(t, texts)
@@ -95,6 +97,7 @@ func hostile(t testing.TB) map[string][]byte {
 		"a folder":              archive(t, issuer, special(tar.TypeDir), database),
 		"a pipe":                archive(t, issuer, special(tar.TypeFifo), database),
 		"a device":              archive(t, issuer, special(tar.TypeChar), database),
+		"a kind with content":   archive(t, issuer, contiguous, database),
 		"attributes":            archive(t, issuer, records),
 		"a tail that is no tar": append(archive(t, issuer, database)[:2048], bytes.Repeat([]byte("x"), 1024)...),
 		"cut in the database":   whole[:len(whole)-1024-512+3],

@@ -22,9 +22,6 @@ func Snapshot(ctx context.Context, database, into string) error {
 		return err
 	}
 	_, err = handle.ExecContext(ctx, `VACUUM INTO ?`, into)
-	if ended := ctx.Err(); err != nil && ended != nil {
-		err = ended
-	}
 	if failed, ok := errors.AsType[*sqlite.Error](err); ok && failed.Code()&0xff == sqlite3.SQLITE_FULL {
 		err = fmt.Errorf("%w: %w", ErrFull, err)
 	}

@@ -188,13 +188,7 @@ func TestNginxTakesTheConfiguration(t *testing.T) {
 		t.Fatalf("%d upstreams follow their name, want 2", got)
 	}
 	folder := t.TempDir()
-	text = "pid pid;\n" + strings.ReplaceAll(text, upstream, "server 127.0.0.1:8080 ")
-	// Its own folders and log are for root alone.
-	own := "http {\naccess_log off;\n"
-	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		own += kind + "_temp_path " + kind + ";\n"
-	}
-	text = strings.Replace(text, "http {\n", own, 1)
+	text = standing(strings.ReplaceAll(text, upstream, "server 127.0.0.1:8080 "))
 	if err := os.WriteFile(filepath.Join(folder, "nginx.conf"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -202,6 +196,15 @@ func TestNginxTakesTheConfiguration(t *testing.T) {
 	if out, err := test.CombinedOutput(); err != nil {
 		t.Errorf("nginx -t: %v\n%s", err, out)
 	}
+}
+
+// standing is a configuration that needs no folder of nginx's own, which are for root alone.
+func standing(text string) string {
+	own := "http {\naccess_log off;\n"
+	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		own += kind + "_temp_path " + kind + ";\n"
+	}
+	return "pid pid;\n" + strings.Replace(text, "http {\n", own, 1)
 }
 
 // nginx is found where Debian puts it, too, which is not on every user's PATH.

@@ -116,6 +116,7 @@ func knownExits() []knownExit {
 		{torture.ErrUnreachable, exitUnavailable, "check that it runs and that the URL is right"},
 		{db.ErrUnusable, exitUsage, ""},
 		{db.ErrUnavailable, exitUnavailable, ""},
+		{errNotCompared, exitUnavailable, "let serve run and its issuer be reachable from here, or give --offline"},
 		{context.DeadlineExceeded, exitUnavailable, "try again when the machine or the network is less busy"},
 		{app.ErrDataDir, exitUsage, ""},
 		{context.Canceled, exitFailed, "run it again"},

@@ -31,18 +31,18 @@ secret opens its private half, that the two halves belong together, and that the
 issuer contains exactly the right keys. If anything is wrong, the exit code is 1, and the
 command prints the kid and what to do.
 
-The command asks the replica that answers at the issuer's address. If none answers, it says
-so and checks only the stored keys; with --offline, for example after restoring a backup, it
-does not ask.`,
+The command asks the replica that answers at the issuer's address. If none answers, it checks
+only the stored keys and the exit code is 5, since nobody knows what is served; with
+--offline, for example after restoring a backup, it does not ask.`,
 		Example: `  mintmark keys verify
   mintmark keys verify --offline --output json`,
 		Args: arguments(),
 		RunE: s.operate(func(ctx context.Context, _ *cobra.Command, o operation, _ []string) error {
-			found, err := s.verifyKeys(ctx, o, offline)
+			found, notCompared, err := s.verifyKeys(ctx, o, offline)
 			if err != nil {
 				return err
 			}
-			return s.answerVerified(found)
+			return s.answerVerified(found, notCompared)
 		}),
 	}
 	cmd.Flags().BoolVar(&offline, "offline", false, "don't ask the issuer for its JWKS")
@@ -51,18 +51,17 @@ does not ask.`,
 
 // verifyKeys inspects the keys and asks the issuer, again for as long as a replica may
 // be late.
-func (s *shell) verifyKeys(ctx context.Context, o operation, offline bool) (found operator.KeyReport, err error) {
+func (s *shell) verifyKeys(ctx context.Context, o operation, offline bool) (found operator.KeyReport, notCompared, err error) {
 	for late := time.Duration(0); ; late += time.Second {
 		if found, err = o.VerifyKeys(ctx); err != nil || offline {
-			return found, err
+			return found, nil, err
 		}
 		if found.Served, err = servedKIDs(ctx, o.cfg); err != nil {
-			fmt.Fprintln(s.stderr, clean("the served JWKS was not compared: "+err.Error()))
-			return found, ctx.Err()
+			return found, fmt.Errorf("%w: %w", errNotCompared, err), ctx.Err()
 		}
 		found.Asked = true
 		if len(differences(found)) == 0 || late >= keyring.Settled {
-			return found, nil
+			return found, nil, nil
 		}
 		if late == 0 {
 			fmt.Fprintf(s.stderr, "the served JWKS has the wrong keys; asking again for %s, because a replica may be late\n", keyring.Settled)
@@ -70,7 +69,7 @@ func (s *shell) verifyKeys(ctx context.Context, o operation, offline bool) (foun
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
-			return found, ctx.Err()
+			return found, nil, ctx.Err()
 		}
 	}
 }
@@ -87,7 +86,10 @@ func differences(found operator.KeyReport) []error {
 	return problems
 }
 
-func (s *shell) answerVerified(found operator.KeyReport) error {
+// errNotCompared is an issuer that could not be asked. Damaged keys are worse: they decide the exit code.
+var errNotCompared = errors.New("the served JWKS was not compared")
+
+func (s *shell) answerVerified(found operator.KeyReport, notCompared error) error {
 	var problems []error
 	closed := found.NoneOpens()
 	answer := make([]verifiedAnswer, 0, len(found.Keys))
@@ -112,8 +114,14 @@ func (s *shell) answerVerified(found operator.KeyReport) error {
 	if found.Asked {
 		problems = append(problems, differences(found)...)
 	}
-	if err := s.answer(answer, t); err != nil || len(problems) == 0 {
+	if err := s.answer(answer, t); err != nil {
 		return err
+	}
+	if len(problems) == 0 {
+		return notCompared
+	}
+	if notCompared != nil {
+		problems = append(problems, notCompared)
 	}
 	return keyProblems(problems)
 }

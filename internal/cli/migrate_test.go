@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"database/sql"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,6 +25,11 @@ func (o commands) plain(t *testing.T, args ...string) (code int, stdout, stderr 
 // Until then the status shows it.
 func TestMigrateUpGoesOnAfterAMigrationThatWasKilled(t *testing.T) {
 	t.Parallel()
+	const latest = 6
+	insert := func(version int) string {
+		return fmt.Sprintf(`INSERT INTO schema_migrations VALUES (%d, true)`, version)
+	}
+	whole := fmt.Sprintf("schema version %d of %d\n", latest, latest)
 	for name, c := range map[string]struct {
 		before  string // how many migrations are taken back before
 		noted   string // how the one that is killed is noted
@@ -32,16 +38,16 @@ func TestMigrateUpGoesOnAfterAMigrationThatWasKilled(t *testing.T) {
 		goingOn string
 	}{
 		"on the way up, undone": {
-			"1", `INSERT INTO schema_migrations VALUES (4, true)`, "broke off",
-			"a migration to version 4 was begun and has not ended; by its records the schema is whole at version 3", "; going on from version 3",
+			"1", insert(latest), "broke off",
+			fmt.Sprintf("a migration to version %d was begun and has not ended; by its records the schema is whole at version %d", latest, latest-1), fmt.Sprintf("; going on from version %d", latest-1),
 		},
 		"on the way up, done": {
-			"", `INSERT INTO schema_migrations VALUES (4, true)`, "done, not noted",
-			"a migration to version 4 is done, and was not noted as done", "; going on from version 4",
+			"", insert(latest), "done, not noted",
+			fmt.Sprintf("a migration to version %d is done, and was not noted as done", latest), fmt.Sprintf("; going on from version %d", latest),
 		},
 		"on the way down, undone": {
-			"", `INSERT INTO schema_migrations VALUES (3, true)`, "broke off",
-			"a migration to version 3 was begun and has not ended; by its records the schema is whole at version 4", "; going on from version 4",
+			"", insert(latest - 1), "broke off",
+			fmt.Sprintf("a migration to version %d was begun and has not ended; by its records the schema is whole at version %d", latest-1, latest), fmt.Sprintf("; going on from version %d", latest),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,10 +68,10 @@ func TestMigrateUpGoesOnAfterAMigrationThatWasKilled(t *testing.T) {
 				t.Errorf("down: exit code %d, %s; want it refused", code, said)
 			}
 			code, table, said = o.plain(t, "migrate", "up")
-			if want := c.found + c.goingOn + "\nschema version 4 of 4\n"; code != 0 || said != want || strings.Count(table, "applied\n") != 4 {
+			if want := c.found + c.goingOn + "\n" + whole; code != 0 || said != want || strings.Count(table, "applied\n") != latest {
 				t.Errorf("up: exit code %d, and it said\n%s\nwant\n%s", code, said, want)
 			}
-			if code, _, said = o.plain(t, "migrate", "up"); code != 0 || said != "schema version 4 of 4\n" {
+			if code, _, said = o.plain(t, "migrate", "up"); code != 0 || said != whole {
 				t.Errorf("up again: exit code %d, and it said %s", code, said)
 			}
 		})

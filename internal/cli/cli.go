@@ -122,7 +122,7 @@ Without any setting it runs embedded: SQLite in ./mintmark-data, on loopback.`,
 	root.PersistentFlags().VarP(&s.output, "output", "o", "form of the output: table, for people, or json")
 	add(root, groupRun, s.newServe(), s.newDemo(), s.newTorture())
 	add(root, groupOperate, s.newUsers(), s.newClients(), s.newSessions(), s.newExplain(), s.newKeys(), s.newMigrate(), s.newBackup(), s.newRestore())
-	add(root, groupConfigure, s.newConfig())
+	add(root, groupConfigure, s.newConfig(), s.newSecret())
 	add(root, groupAbout, s.newVersion(), s.newCompletion())
 	return root
 }

@@ -102,11 +102,21 @@ func (rs Roots) accept(root Root) error {
 }
 
 // GenerateRoots makes the roots of a first start: one, with id 1.
-func GenerateRoots() Roots {
+func GenerateRoots() Roots { return generate(1) }
+
+// GenerateRoot makes one root with this id.
+func GenerateRoot(id int) (Roots, error) {
+	if id < 1 || id > 255 {
+		return nil, fmt.Errorf("%d is not from 1 to 255", id)
+	}
+	return generate(byte(id)), nil
+}
+
+func generate(id byte) Roots {
 	octets := make([]byte, rootSize)
 	_, _ = rand.Read(octets) // never fails since Go 1.24
 	key := string(octets)
-	return Roots{{ID: 1, key: &key}}
+	return Roots{{ID: id, key: &key}}
 }
 
 // Encode gives the text ParseRoots reads.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/mintmark-auth/mintmark/internal/oauth"
 )
 
 // Bounds on what a request may carry before its body; the server's own limit on
@@ -38,10 +40,6 @@ func (s *Server) observe(c *gin.Context) {
 	}
 	took := time.Since(begun)
 	s.Observer.Served(route, knownMethod(c.Request.Method), c.Writer.Status(), took)
-	level := slog.LevelInfo
-	if c.Writer.Status() == http.StatusNotModified { // not logged: followers of a list ask every few seconds
-		level = slog.LevelDebug
-	}
 	about := []any{
 		"method", knownMethod(c.Request.Method), "route", route, "status", c.Writer.Status(),
 		"took_ms", float64(took.Microseconds()) / 1000, "address", s.addressOf(c), "request", requestID(c),
@@ -49,7 +47,20 @@ func (s *Server) observe(c *gin.Context) {
 	if trace := traceOf(c); trace != "" {
 		about = append(about, "trace", trace)
 	}
-	s.Log.Log(c.Request.Context(), level, "served", about...)
+	s.Log.Log(c.Request.Context(), levelOf(route, c.Writer.Status()), "served", about...)
+}
+
+// levelOf is the level of a request's line. What machines read all day long is only for who looks closely: probes,
+// metrics, and the documents and lists that verifiers follow. Their refusals are for everybody.
+func levelOf(route string, status int) slog.Level {
+	read := []string{
+		"/livez", "/readyz", "/metrics", oauth.JWKSPath, oauth.DiscoveryPath, oauth.MetadataPath, oauth.DocumentationPath,
+		oauth.StatusListsPath, oauth.StatusListsPath + "/:n",
+	}
+	if status < http.StatusBadRequest && slices.Contains(read, route) {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }
 
 // knownMethod keeps what callers invent out of logs and metrics.

@@ -186,8 +186,8 @@ func newListing(t *testing.T, lists *revocation.Lists) *Server {
 	return s
 }
 
-// TestNotModifiedAnswersAreNotLogged: followers of lists would fill it.
-func TestNotModifiedAnswersAreNotLogged(t *testing.T) {
+// TestFollowersOfListsDoNotFillTheLog, whether the list has changed or not; refusals are for everybody.
+func TestFollowersOfListsDoNotFillTheLog(t *testing.T) {
 	t.Parallel()
 	lists := revocation.New(revocation.Config{Issuer: "http://localhost:1", Store: nothingRevoked{}, Signer: newSigner(t)})
 	s := newListing(t, lists)
@@ -197,12 +197,14 @@ func TestNotModifiedAnswersAreNotLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := askList(t, s, "", "")
-	if first.Code != http.StatusOK || !strings.Contains(log.String(), "served") {
-		t.Fatalf("%d, log %q; want a list, and a line", first.Code, &log)
+	if first.Code != http.StatusOK || log.Len() > 0 {
+		t.Fatalf("%d, log %q; want a list and no line", first.Code, &log)
 	}
-	log.Reset()
 	if again := askList(t, s, "", first.Header().Get("ETag")); again.Code != http.StatusNotModified || log.Len() > 0 {
 		t.Errorf("%d, log %q; want 304 and no line", again.Code, &log)
+	}
+	if refused := askList(t, s, "?wait=soon", ""); refused.Code != http.StatusBadRequest || !strings.Contains(log.String(), "served") {
+		t.Errorf("%d, log %q; want a refusal, and a line", refused.Code, &log)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"net/url"
 	"runtime"
 	"time"
 
@@ -119,6 +120,16 @@ func (c Config) Mode() Mode {
 	return Production
 }
 
+// onThisMachine reports whether only programs of this machine reach the listener: for development.
+func (c Config) onThisMachine() bool { return c.Mode() == Embedded && loopbackAddress(c.HTTPAddr) }
+
+// LoopbackOrigins reports whether pages from any server of this machine may call the JSON API. They may while nobody
+// else can reach it, by the listener or by the issuer's name, and unless MINTMARK_CORS_ORIGINS lists the origins.
+func (c Config) LoopbackOrigins() bool {
+	issuer, err := url.Parse(c.Issuer)
+	return c.onThisMachine() && !c.given("MINTMARK_CORS_ORIGINS") && err == nil && (c.Issuer == "" || loopbackHost(issuer.Hostname()))
+}
+
 // WithListenAddress returns the Config to run with once the public listener is open on addr
 // (host:port). It matters if MINTMARK_HTTP_ADDR has port 0, so that the kernel chose one: an
 // issuer and audience that are not set then follow the port. Values that are set stay.
@@ -187,7 +198,7 @@ func (c *Config) derive() {
 		return
 	}
 	c.Registration = RegistrationClosed
-	if c.Mode() == Embedded && loopbackAddress(c.HTTPAddr) {
+	if c.onThisMachine() {
 		c.Registration = RegistrationOpen
 	}
 }

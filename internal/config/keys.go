@@ -166,7 +166,7 @@ func keys() []key {
 		{name: "MINTMARK_TRUSTED_PROXIES", kind: "networks", derived: "none",
 			help:    "addresses and networks of proxies that are believed whose request they pass on (X-Forwarded-For, else Forwarded), separated by commas",
 			binding: proxiesBinding()},
-		{name: "MINTMARK_CORS_ORIGINS", kind: "origins", derived: "none",
+		{name: "MINTMARK_CORS_ORIGINS", kind: "origins", derived: "in embedded mode on loopback those of this machine, else none",
 			help:    "origins whose pages may call the JSON API, like https://app.example.com, separated by commas; /oauth/ and the documents are for pages of every origin",
 			binding: bind(func(c *Config) *[]string { return &c.CORSOrigins }, parseCORSOrigins, joinList)},
 		{name: "MINTMARK_LOG_LEVEL", kind: "debug|info|warn|error", fallback: "info",

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -36,10 +37,26 @@ func (s *Server) allowedOrigin(policy cors, origin string) string {
 	switch {
 	case policy == anyOrigin:
 		return "*"
-	case policy == listedOrigins && slices.Contains(s.CORSOrigins, origin):
+	case policy == listedOrigins && (slices.Contains(s.CORSOrigins, origin) || s.LoopbackOrigins && fromLoopback(origin)):
 		return origin
 	}
 	return ""
+}
+
+// fromLoopback reports whether a page of this origin came from a server of this machine, at whatever port.
+func fromLoopback(origin string) bool {
+	rest, plain := strings.CutPrefix(origin, "http://")
+	return plain && slices.ContainsFunc([]string{"localhost", "127.0.0.1", "[::1]"}, func(host string) bool {
+		port, at := strings.CutPrefix(rest, host)
+		return at && (port == "" || isPort(port))
+	})
+}
+
+// isPort reports whether text is a colon and a port.
+func isPort(text string) bool {
+	number, colon := strings.CutPrefix(text, ":")
+	_, err := strconv.ParseUint(number, 10, 16)
+	return colon && err == nil
 }
 
 // preflight answers the question a browser asks before a request that no form

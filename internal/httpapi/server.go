@@ -36,12 +36,14 @@ type Config struct {
 	PublicHosts    Hosts
 	OpsHosts       Hosts
 	CORSOrigins    []string
-	Observer       Observer
-	Metrics        http.Handler
-	Ready          func() error    // nil while requests are welcome
-	Notes          func() []string // what operators should know while it is ready
-	Details        func() []string // how each part is, for operators who ask
-	Log            *slog.Logger
+	// LoopbackOrigins lets pages from servers of this machine call the JSON API: for development.
+	LoopbackOrigins bool
+	Observer        Observer
+	Metrics         http.Handler
+	Ready           func() error    // nil while requests are welcome
+	Notes           func() []string // what operators should know while it is ready
+	Details         func() []string // how each part is, for operators who ask
+	Log             *slog.Logger
 }
 
 // Rates bound how often an endpoint may be called.

@@ -47,6 +47,14 @@ ready() { # NAME URL PID: until URL answers, whatever it says
 	done
 }
 
+# Where nobody answers, the first request says what is missing.
+newman() { (cd "$here" && node node_modules/newman/bin/newman.js run ../mintmark.postman_collection.json "$@" --color off --disable-unicode); }
+if newman --env-var "baseUrl=$issuer" --folder "1 · The story" --bail >"$work/nobody.log" 2>&1 ||
+	! grep -q "no server answers at $issuer" "$work/nobody.log"; then
+	echo "e2e: without a server the collection does not say what is missing" >&2
+	exit 1
+fi
+
 expires_in=5
 cd "$work"
 MINTMARK_HTTP_ADDR=127.0.0.1:$1 MINTMARK_OPS_ADDR=127.0.0.1:$2 MINTMARK_DATA_DIR="$work/data" \
@@ -62,7 +70,5 @@ service=$!
 pids="$service $authority"
 ready weather "$weather/WeatherForecast" "$service"
 
-cd "$here"
-node node_modules/newman/bin/newman.js run ../mintmark.postman_collection.json \
-	--env-var "baseUrl=$issuer" --env-var "weatherUrl=$weather" --env-var "expiresIn=$expires_in" \
-	--timeout 120000 --timeout-request 10000 --bail --color off --disable-unicode
+newman --env-var "baseUrl=$issuer" --env-var "weatherUrl=$weather" --env-var "expiresIn=$expires_in" \
+	--timeout 120000 --timeout-request 10000 --bail

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -64,11 +63,10 @@ func openSQLite(file string, a access) (*sql.DB, error) {
 			return nil, err
 		}
 	}
-	f, err := os.OpenFile(file, os.O_RDWR, 0)
-	if err != nil {
+	if err := private.Check(file); err != nil {
 		return nil, err
 	}
-	if err := f.Close(); err != nil {
+	if err := private.CheckBeside(file, "-wal", "-shm", "-journal"); err != nil { // SQLite would follow a link
 		return nil, err
 	}
 	pragmas := "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
@@ -84,6 +82,9 @@ func (d *Database) connect(ctx context.Context, a access) (*sql.DB, error) {
 	pool, err := d.open(a)
 	if errors.Is(err, fs.ErrNotExist) && a == reading {
 		return nil, err // an empty place: no migration has been applied
+	}
+	if errors.Is(err, private.ErrForeign) {
+		return nil, fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("%w: %w; %s", ErrUnusable, err, giveAccess)

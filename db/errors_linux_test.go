@@ -50,7 +50,7 @@ func TestASQLiteFileOfOthersIsSaidToBe(t *testing.T) {
 	if err := db.SQLite(file).Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for name, mode := range map[string]os.FileMode{file: 0o666, open: 0o555, filepath.Dir(open): 0o755} {
+	for name, mode := range map[string]os.FileMode{file: 0o660, open: 0o555, filepath.Dir(open): 0o755} {
 		if err := os.Chmod(name, mode); err != nil {
 			t.Fatal(err)
 		}

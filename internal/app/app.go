@@ -231,6 +231,9 @@ func (a *App) prepareDataDir(ctx context.Context) (secret.Roots, error) {
 		return nil, err
 	}
 	a.closers = append(a.closers, dir.release)
+	if dir.warning != "" {
+		a.log.Warn("the data directory is open to a group", "found", dir.warning)
+	}
 	if err := dir.refuseLost(); err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func inDraft(beside string, work func(folder string) error) error {
 	if _, err := os.Stat(beside); err != nil {
 		return err
 	}
-	if err := private.MakeFolder(folder); err != nil {
+	if _, err := private.MakeFolder(folder); err != nil {
 		return err
 	}
 	return errors.Join(work(folder), os.RemoveAll(folder))

@@ -33,32 +33,52 @@ var (
 
 // dataDir is the directory of embedded mode.
 type dataDir struct {
-	path string
-	lock *os.File
+	path    string
+	lock    *os.File
+	warning string // a group may write there
 }
 
 // claimDataDir makes the directory if need be and locks it: one process at a time.
 // The lock goes with the process, however it ends.
 func claimDataDir(path string) (*dataDir, error) {
-	if err := private.MakeFolder(path); err != nil {
+	warning, err := private.MakeFolder(path)
+	switch {
+	case errors.Is(err, private.ErrForeign):
+		return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w; set MINTMARK_DATA_DIR to a directory this user can write", ErrDataDir, err)
 	}
 	lock, err := private.Lock(filepath.Join(path, lockFile))
 	switch {
 	case errors.Is(err, private.ErrLocked):
 		return nil, fmt.Errorf("%w: another mintmark serves from %s; stop it, or set MINTMARK_DATA_DIR to another directory", ErrDataDirInUse, path)
+	case errors.Is(err, private.ErrForeign):
+		return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%w: %w; give this user read and write access, or set MINTMARK_DATA_DIR", ErrDataDir, err)
 	case err != nil:
 		return nil, fmt.Errorf("%w: lock %s: %w; set MINTMARK_DATA_DIR to a directory on a file system that has locks", ErrDataDir, path, err)
 	}
-	return &dataDir{path: path, lock: lock}, nil
+	return &dataDir{path: path, lock: lock, warning: warning}, nil
+}
+
+// checkDataDir refuses a directory in which others could have put something, as claimDataDir does, without making or
+// locking one.
+func checkDataDir(path string) error {
+	_, err := private.CheckFolder(path)
+	if errors.Is(err, private.ErrForeign) {
+		return fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
+	return nil // what else there is to say of it, whoever opens a file says
 }
 
 // issuer returns the issuer that the directory was first served under, or "" if it is not
 // known.
 func (d *dataDir) issuer() (string, error) {
-	text, err := os.ReadFile(d.file(issuerFile))
+	text, err := private.ReadPublic(d.file(issuerFile))
+	if errors.Is(err, private.ErrForeign) {
+		return "", fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%w: %w; give this user read access", ErrDataDir, err)
 	}
@@ -70,6 +90,9 @@ func (d *dataDir) issuer() (string, error) {
 func InForce(cfg config.Config) (config.Config, error) {
 	if cfg.Mode() != config.Embedded {
 		return cfg, nil
+	}
+	if err := checkDataDir(cfg.DataDir); err != nil {
+		return cfg, err
 	}
 	dir := dataDir{path: cfg.DataDir} // not claimed: it is only read
 	issuer, err := dir.issuer()
@@ -119,14 +142,17 @@ func (d *dataDir) refuseLost() error {
 
 // hasDatabase reports whether there is a database with anything in it.
 func (d *dataDir) hasDatabase() (bool, error) {
-	info, err := os.Stat(databasePath(d.path))
+	err := private.Check(databasePath(d.path))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
+	case errors.Is(err, private.ErrForeign):
+		return false, fmt.Errorf("%w: %w", ErrDataDir, err)
 	case err != nil:
 		return false, fmt.Errorf("%w: %w; give this user read and write access", ErrDataDir, err)
 	}
-	return info.Size() > 0, nil
+	info, err := os.Lstat(databasePath(d.path))
+	return err == nil && info.Size() > 0, err
 }
 
 // ensureRootSecret reads the directory's root secret, and makes one when the
@@ -168,12 +194,13 @@ func readRootSecret(dir string) (secret.Roots, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, err
-	case errors.Is(err, private.ErrExposed):
+	case errors.Is(err, private.ErrExposed), errors.Is(err, private.ErrForeign):
 		return nil, fmt.Errorf("%w: %w", ErrRootSecret, err)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w; give this user read access", ErrRootSecret, err)
 	}
 	roots, err := secret.ParseRoots(strings.TrimSpace(string(text)))
+	clear(text)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrRootSecret, path, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -51,12 +52,19 @@ func TestWhatCannotOpenLeavesNothingOpen(t *testing.T) {
 		setting string
 		want    error
 	}{
-		"the other port is taken":       {nil, "MINTMARK_OPS_ADDR=" + taken.Addr().String(), app.ErrListen},
-		"the secret can be read by all": {func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, "root-secret"), 0o640) }, "", app.ErrRootSecret},
-		"the secret is none":            {func(t *testing.T, dir string) { write(t, filepath.Join(dir, "root-secret"), "1:x") }, "", app.ErrRootSecret},
-		"the secret is gone":            {func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "root-secret")) }, "", app.ErrRootSecret},
-		"the issuer is none":            {func(t *testing.T, dir string) { write(t, filepath.Join(dir, "issuer"), "x") }, "", app.ErrDataDir},
-		"the database is gone":          {func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "mintmark.db")) }, "", app.ErrDataDir},
+		"the other port is taken":             {nil, "MINTMARK_OPS_ADDR=" + taken.Addr().String(), app.ErrListen},
+		"the secret can be read by all":       {func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, "root-secret"), 0o640) }, "", app.ErrRootSecret},
+		"the secret can be written by all":    {func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, "root-secret"), 0o602) }, "", app.ErrRootSecret},
+		"the directory can be written by all": {func(t *testing.T, dir string) { chmod(t, dir, 0o777) }, "", app.ErrDataDir},
+		"the secret is a link":                {func(t *testing.T, dir string) { link(t, filepath.Join(dir, "root-secret")) }, "", app.ErrRootSecret},
+		"the issuer is a link":                {func(t *testing.T, dir string) { link(t, filepath.Join(dir, "issuer")) }, "", app.ErrDataDir},
+		"the lock is a link":                  {func(t *testing.T, dir string) { link(t, filepath.Join(dir, "lock")) }, "", app.ErrDataDir},
+		"the database is a link":              {func(t *testing.T, dir string) { link(t, filepath.Join(dir, "mintmark.db")) }, "", app.ErrDataDir},
+		"the log is a link":                   {func(t *testing.T, dir string) { link(t, filepath.Join(dir, "mintmark.db-wal")) }, "", db.ErrUnusable},
+		"the secret is none":                  {func(t *testing.T, dir string) { write(t, filepath.Join(dir, "root-secret"), "1:x") }, "", app.ErrRootSecret},
+		"the secret is gone":                  {func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "root-secret")) }, "", app.ErrRootSecret},
+		"the issuer is none":                  {func(t *testing.T, dir string) { write(t, filepath.Join(dir, "issuer"), "x") }, "", app.ErrDataDir},
+		"the database is gone":                {func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "mintmark.db")) }, "", app.ErrDataDir},
 		"the database is garbage": {func(t *testing.T, dir string) {
 			write(t, filepath.Join(dir, "mintmark.db"), strings.Repeat("garbage ", 999))
 		}, "", db.ErrUnusable},
@@ -100,6 +108,74 @@ func TestWhatCannotOpenLeavesNothingOpen(t *testing.T) {
 				release()
 			}
 		})
+	}
+}
+
+// link moves a file, or an empty one if there is none, and has a link to it in its place.
+func link(t *testing.T, file string) {
+	t.Helper()
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.Rename(file, elsewhere); errors.Is(err, fs.ErrNotExist) {
+		write(t, elsewhere, "")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestNothingIsMadeThroughALinkThatLeadsNowhere: what a start writes could be another user's file.
+func TestNothingIsMadeThroughALinkThatLeadsNowhere(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"lock", "root-secret", "issuer", "mintmark.db", "mintmark.db-wal", "mintmark.db-shm", "mintmark.db-journal"} {
+		dir, outside := t.TempDir(), t.TempDir()
+		if err := os.Symlink(filepath.Join(outside, "planted"), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		if a, err := opened(t, "MINTMARK_DATA_DIR="+dir); a != nil || err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "rm ") {
+			t.Errorf("%s: opened %v, %v; want a refusal that names it and its mend", name, a != nil, err)
+		}
+		if _, release, err := app.Migrations(load(t, "MINTMARK_DATA_DIR="+dir)); err == nil {
+			release()
+		}
+		if _, err := app.OpenStores(t.Context(), load(t, "MINTMARK_DATA_DIR="+dir)); err == nil {
+			t.Errorf("%s: an operator's command opens it", name)
+		}
+		if made, err := os.ReadDir(outside); len(made) > 0 || err != nil {
+			t.Errorf("%s: %v were made, %v", name, made, err)
+		}
+	}
+}
+
+func TestAPipeInTheDataDirectoryHangsNobody(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"lock", "root-secret", "issuer", "mintmark.db"} {
+		dir := t.TempDir()
+		if out, err := osexec.CommandContext(t.Context(), "mkfifo", filepath.Join(dir, name)).CombinedOutput(); err != nil {
+			t.Fatalf("%v, %s", err, out)
+		}
+		if a, err := opened(t, "MINTMARK_DATA_DIR="+dir); a != nil || err == nil || !strings.Contains(err.Error(), "no regular file") {
+			t.Errorf("%s: opened %v, %v", name, a != nil, err)
+		}
+	}
+}
+
+// TestADirectoryOfAGroupIsServedWithAWarning, because the volumes of Kubernetes are such.
+func TestADirectoryOfAGroupIsServedWithAWarning(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	chmod(t, dir, fs.ModeSetgid|0o775)
+	var log strings.Builder
+	a, err := app.Open(t.Context(), load(t, "MINTMARK_DATA_DIR="+dir), slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "chmod g-w "+dir) {
+		t.Errorf("the log: %s", log.String())
 	}
 }
 

@@ -63,7 +63,10 @@ type Stores struct {
 // creates nor migrates a database.
 func OpenStores(ctx context.Context, cfg config.Config) (*Stores, error) {
 	if cfg.Mode() == config.Embedded {
-		switch _, err := os.Stat(databasePath(cfg.DataDir)); {
+		if err := checkDataDir(cfg.DataDir); err != nil {
+			return nil, err
+		}
+		switch _, err := os.Lstat(databasePath(cfg.DataDir)); {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Errorf("%w: no database in %s; run `mintmark serve` once to make one, or set MINTMARK_DATA_DIR", ErrDataDir, cfg.DataDir)
 		case err != nil:

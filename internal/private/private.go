@@ -1,7 +1,8 @@
 // Package private protects files from other users of the machine, and a folder from other processes: with modes and
 // flock on Unix, with access control lists and LockFileEx on Windows. It protects one invariant: a file that it has
 // written or read can be read only by this user and by those who can read every file (root; on Windows the system and
-// the administrators). It does not interpret the files.
+// the administrators). What it opens by itself is a regular file with one name, of this user or root, and was reached
+// through no link (rules.go). It does not interpret the files, and does not look at the folders above the one it is given.
 package private
 
 import (
@@ -21,10 +22,17 @@ var (
 	ErrLocked = errors.New("locked by another process")
 )
 
-// MakeFolder makes a folder that only this user can enter, and those above it as
-// need be. One that exists stays as it is.
-func MakeFolder(path string) error {
+// MakeFolder makes a folder that only this user can enter, and those above it as need be. One that exists stays as it
+// is. It is refused if somebody else could put files there (ErrForeign); the warning says that a group could.
+func MakeFolder(path string) (warning string, err error) {
 	path = filepath.Clean(path)
+	if err := makeMissing(path); err != nil {
+		return "", err
+	}
+	return CheckFolder(path)
+}
+
+func makeMissing(path string) error {
 	_, err := os.Stat(path)
 	if isNew := errors.Is(err, fs.ErrNotExist); !isNew {
 		return os.MkdirAll(path, 0o700) // nothing, or the error of a path that is no folder
@@ -38,8 +46,11 @@ func MakeFolder(path string) error {
 	return os.MkdirAll(path, 0o700) // another process made it meanwhile
 }
 
+// CheckFolder looks at a folder that exists, like [MakeFolder].
+func CheckFolder(path string) (warning string, err error) { return checkFolder(path) }
+
 // Lock takes the lock that a file stands for, and makes the file if need be. The lock goes
-// when the file is closed or the process ends, however it ends. ErrLocked when it is taken.
+// when the file is closed or the process ends, however it ends. ErrLocked when it is taken, ErrForeign.
 func Lock(path string) (*os.File, error) {
 	file, err := open(path, os.O_CREATE)
 	if err != nil {
@@ -51,7 +62,7 @@ func Lock(path string) (*os.File, error) {
 	return file, nil
 }
 
-// Make makes an empty file that only this user can read. One that exists stays as it is.
+// Make makes an empty file that only this user can read. One that exists stays as it is. ErrForeign.
 func Make(path string) error {
 	file, err := open(path, os.O_CREATE)
 	if err != nil {
@@ -80,22 +91,55 @@ func Move(from, to string) error {
 	return syncFolder(filepath.Dir(to))
 }
 
-// Guard has a file that exists be read by this user only.
+// Check looks at a file that exists. ErrForeign.
+func Check(path string) error {
+	file, err := open(path, 0)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// CheckBeside looks at the files that a program keeps beside path under its name and an ending, if they exist. ErrForeign.
+func CheckBeside(path string, endings ...string) error {
+	for _, ending := range endings {
+		if err := Check(path + ending); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Guard has a file that exists be read by this user only. ErrForeign.
 func Guard(path string) error { return guard(path) }
 
-// Read reads a file, unless others could, too: ErrExposed. It looks at the file that it has opened, whatever
-// becomes of the path.
-func Read(path string) ([]byte, error) {
-	file, err := os.Open(path)
+// Read reads a file, unless others could, too: ErrExposed, or ErrForeign. It looks at the file that it has opened,
+// whatever becomes of the path. Clear what it returns after use.
+func Read(path string) ([]byte, error) { return read(path, exposed) }
+
+// ReadPublic reads a file that others may read. ErrForeign.
+func ReadPublic(path string) ([]byte, error) {
+	return read(path, func(*os.File) error { return nil })
+}
+
+// maxFile bounds what is read of a file.
+const maxFile = 64 << 10
+
+func read(path string, check func(*os.File) error) ([]byte, error) {
+	file, err := openToRead(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close() // it was only read
-	if err := exposed(file); err != nil {
+	if err := check(file); err != nil {
 		return nil, err
 	}
-	return io.ReadAll(file)
+	return io.ReadAll(io.LimitReader(file, maxFile))
 }
+
+// CheckNamed looks at an open file that the user has named, and at the folders that its name leads through last. It
+// returns a Refusal of kind ErrForeign if others could write to it or replace it, and a warning if they could read it.
+func CheckNamed(file *os.File) (warning *Refusal, err error) { return checkNamed(file) }
 
 // Write writes a file that only this user can read. It is there whole or not at all,
 // and on disk before anything depends on it.

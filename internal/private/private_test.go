@@ -13,7 +13,7 @@ import (
 func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "new", "folder")
-	if err := private.MakeFolder(folder); err != nil {
+	if _, err := private.MakeFolder(folder); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(folder, "secret")
@@ -61,7 +61,7 @@ func TestAFileIsNotAFolder(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := private.MakeFolder(path); err == nil {
+	if _, err := private.MakeFolder(path); err == nil {
 		t.Error("a file was taken for a folder")
 	}
 }

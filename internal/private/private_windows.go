@@ -49,15 +49,55 @@ func makeFolder(path string) error {
 	return nil
 }
 
+// ours refuses what is no regular file, such as a link.
+func ours(path string) error {
+	info, err := os.Lstat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return &Refusal{Path: path, What: "it is no regular file", Mend: "look at what put it there, and remove it", kind: ErrForeign}
+	}
+	return nil // or whatever opening it says
+}
+
+func openToRead(path string) (*os.File, error) {
+	if err := ours(path); err != nil {
+		return nil, err
+	}
+	return os.Open(path)
+}
+
+// checkFolder leaves a folder as it is: what is made in it has a list of its own, and what is read from it is looked at.
+func checkFolder(path string) (warning string, err error) {
+	_, err = os.Stat(path)
+	return "", err
+}
+
+// checkNamed warns of a file that others have any access to.
+func checkNamed(file *os.File) (warning *Refusal, err error) {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, err
+	}
+	if err := exposed(file); err != nil {
+		return &Refusal{Path: file.Name(), What: err.Error(), Mend: "do so", kind: ErrExposed}, nil
+	}
+	return nil, nil
+}
+
 // open opens a file to read and write; what it makes is this user's only.
 func open(path string, how int) (*os.File, error) {
+	if err := ours(path); err != nil {
+		return nil, err
+	}
 	as, err := attributes()
 	if err != nil {
 		return nil, err
 	}
-	mode := uint32(windows.OPEN_ALWAYS)
-	if how&os.O_EXCL != 0 {
+	mode := uint32(windows.OPEN_EXISTING)
+	switch {
+	case how&os.O_EXCL != 0:
 		mode = windows.CREATE_NEW
+	case how&os.O_CREATE != 0:
+		mode = windows.OPEN_ALWAYS
 	}
 	name, err := windows.UTF16PtrFromString(path)
 	if err != nil {
@@ -72,6 +112,9 @@ func open(path string, how int) (*os.File, error) {
 }
 
 func guard(path string) error {
+	if err := ours(path); err != nil {
+		return err
+	}
 	wanted, err := descriptor()
 	if err != nil {
 		return err

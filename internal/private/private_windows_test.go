@@ -43,7 +43,7 @@ func TestNoOtherUserCanReadWhatIsMade(t *testing.T) {
 	above := t.TempDir()
 	icacls(t, above, "/grant", "*S-1-1-0:(OI)(CI)R") // everybody, and whatever is made below
 	folder := filepath.Join(above, "folder")
-	if err := private.MakeFolder(folder); err != nil {
+	if _, err := private.MakeFolder(folder); err != nil {
 		t.Fatal(err)
 	}
 	inherited := filepath.Join(above, "inherited")

@@ -66,9 +66,13 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 }
 
 // guard keeps the database from other users, and the log beside it, which SQLite would make with the mode of the
-// database on Unix, but on Windows with the access that the folder gives.
+// database on Unix, but on Windows with the access that the folder gives. It refuses files of others, because SQLite
+// would follow a link.
 func guard(path string) error {
 	if err := private.Guard(path); err != nil {
+		return err
+	}
+	if err := private.CheckBeside(path, "-wal", "-shm", "-journal"); err != nil {
 		return err
 	}
 	if err := private.Make(path + "-wal"); err != nil {

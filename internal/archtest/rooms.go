@@ -47,7 +47,7 @@ func Rooms() []Room {
 		{Path: "internal/torture", Only: []string{"none"}},
 		{Path: "internal/app", Never: []string{gin, jwx}, Ours: append([]string{
 			"db", "internal/authority", "internal/backup", "internal/config", "internal/dial", "internal/httpapi", "internal/oauth", "internal/operator", "internal/private", "internal/store/*", "internal/telemetry", "internal/version"}, kept...)},
-		{Path: "internal/config", Ours: []string{"internal/duration", "internal/secret", "internal/storeurl", "internal/text"}, Never: pure},
+		{Path: "internal/config", Ours: []string{"internal/duration", "internal/private", "internal/secret", "internal/storeurl", "internal/text"}, Never: pure},
 		{Path: "internal/config/configdoc", Ours: []string{"internal/config"}, Never: pure},
 		{Path: "internal/httpapi", Never: []string{pgx, goRedis, jwx, sqlPkg, sqliteGo}, Ours: []string{
 			"api", "internal/authority", "internal/client", "internal/etag", "internal/forwarded", "internal/httpapi/guard", "internal/keyring", "internal/oauth", "internal/ratelimit", "internal/revocation", "internal/secret", "internal/subscriber", "internal/text", "internal/user"}},

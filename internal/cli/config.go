@@ -27,7 +27,8 @@ func (s *shell) newConfigCheck() *cobra.Command {
 		Use: "check", Short: "report every problem of the configuration at once",
 		Long: `Read the configuration as serve would and report every problem that it has: what is
 wrong, where the value came from and how to fix it. The command starts nothing and opens no
-database; of a data directory it reads only the stored issuer.
+database; of a data directory it reads only the stored issuer. Secrets in files that others
+can read, and connections to other hosts without TLS, are warnings.
 
 With --connect, if the configuration is good, the command also looks at what serve depends
 on, for five seconds each at most, and prints a line for each: whether Postgres and Redis can
@@ -43,12 +44,18 @@ wrong clock, a port that is taken, an issuer that does not answer yet.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.configInForce(cmd)
 			answer := checked(err)
+			for _, w := range cfg.Warnings() {
+				answer.Warnings = append(answer.Warnings, problemAnswer(w))
+			}
 			if err == nil && connect {
 				answer.Checks, err = s.connect(cmd.Context(), cfg)
 				answer.OK = err == nil
 			}
 			if s.output == formatJSON {
 				return errors.Join(s.answerJSON(answer), err)
+			}
+			for _, w := range cfg.Warnings() {
+				fmt.Fprintln(s.stdout, "warning: "+oneLine(w.String()))
 			}
 			if len(answer.Problems) == 0 {
 				fmt.Fprintf(s.stdout, "the configuration is good: %s mode, issuer %s\n", cfg.Mode(), cfg.Issuer)
@@ -111,7 +118,8 @@ func checked(err error) checkAnswer {
 type checkAnswer struct {
 	OK       bool            `json:"ok"`
 	Problems []problemAnswer `json:"problems"`
-	Checks   []findingAnswer `json:"checks,omitempty"` // with --connect
+	Warnings []problemAnswer `json:"warnings,omitempty"` // serve would run
+	Checks   []findingAnswer `json:"checks,omitempty"`   // with --connect
 }
 
 type problemAnswer struct {

@@ -43,6 +43,9 @@ and nothing else is printed.`,
 			if err != nil {
 				return err
 			}
+			for _, w := range cfg.Warnings() {
+				log.Warn(w.What+"; "+w.Mend, "key", w.Key, "from", w.Source)
+			}
 			a, err := app.Open(cmd.Context(), cfg, log)
 			if err != nil {
 				return err

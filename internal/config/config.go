@@ -109,6 +109,8 @@ type Config struct {
 
 	// sources holds where each key that was given came from, by variable name.
 	sources map[string]string
+
+	warnings Problems // of the files that were read
 }
 
 // Mode is production as soon as a database is named; Validate refuses a

@@ -89,11 +89,12 @@ func (l *loader) readFiles(files map[string]string) {
 	for _, variable := range slices.Sorted(maps.Keys(files)) {
 		k, _ := l.find(variable)
 		source := variable + fileSuffix
-		text, err := readValue(files[variable])
+		text, exposed, err := readValue(files[variable])
 		if err != nil {
 			l.spoil(k, source, err)
 			continue
 		}
+		l.warnExposed(k, source, text, exposed)
 		l.take(variable, source, text)
 	}
 }

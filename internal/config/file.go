@@ -6,6 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/mintmark-auth/mintmark/internal/private"
+	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
 // maxFile bounds every file the configuration is read from.
@@ -20,17 +23,28 @@ func readBounded(r io.Reader) (string, error) {
 	return string(content), err
 }
 
-func readFile(path string) (string, error) {
+// readFile reads a file and says whether others can read it, too. It refuses one that others could have written.
+func readFile(path string) (text string, exposed *defect, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fileDefect(path, err)
+		return "", nil, fileDefect(path, err)
 	}
 	defer func() { _ = f.Close() }() // only read
-	text, err := readBounded(f)
-	if err != nil {
-		return "", fileDefect(path, err)
+	found, err := private.CheckNamed(f)
+	if refused, ok := errors.AsType[*private.Refusal](err); ok {
+		return "", nil, &defect{"in " + quote(refused.Path) + ", " + refused.What, refused.Mend}
 	}
-	return text, nil
+	if err != nil {
+		return "", nil, fileDefect(path, err)
+	}
+	if found != nil {
+		exposed = &defect{"of " + quote(found.Path) + ", " + found.What, found.Mend}
+	}
+	text, err = readBounded(f)
+	if err != nil {
+		return "", nil, fileDefect(path, err)
+	}
+	return text, exposed, nil
 }
 
 // fileDefect says what is wrong with a file. The path is printed as a path only where it looks
@@ -45,20 +59,41 @@ func fileDefect(path string, err error) error {
 	return defectf("name an existing file that this user may read", "the file %s cannot be read: %v", quote(path), err)
 }
 
-// readValue reads a file that holds one value.
-func readValue(path string) (string, error) {
-	text, err := readFile(path)
+// readValue reads a file that holds one value, like readFile.
+func readValue(path string) (text string, exposed *defect, err error) {
+	text, exposed, err = readFile(path)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return oneValue(text, "the file")
+	text, err = oneValue(text, "the file")
+	return text, exposed, err
 }
 
 // oneValue drops the line end that editors and echo put after a value.
 func oneValue(text, what string) (string, error) {
 	text = strings.TrimRight(text, "\r\n")
-	if text == "" {
+	switch {
+	case text == "":
 		return "", defectf("write the value into it", "%s is empty", what)
+	case strings.HasPrefix(text, "\ufeff"):
+		return "", defectf("save it as UTF-8 without a byte order mark (BOM)", "%s begins with a byte order mark (BOM)", what)
+	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
+		return "", defectf("save it as UTF-8 without a byte order mark (BOM)", "%s is UTF-16, and begins with a byte order mark (BOM)", what)
 	}
 	return text, nil
+}
+
+// holdsSecret reports whether the value of a key is to be kept from others.
+func (k key) holdsSecret(text string) bool {
+	if k.secret && k.kind == "url" {
+		return strings.Contains(storeurl.Masked(text), storeurl.Stars)
+	}
+	return k.secret
+}
+
+// warnExposed notes that others can read the file that a secret came from.
+func (l *loader) warnExposed(k key, source, text string, exposed *defect) {
+	if exposed != nil && k.holdsSecret(text) {
+		l.config.warnings = append(l.config.warnings, Problem{Key: k.name, Source: source, What: exposed.what, Mend: exposed.mend})
+	}
 }

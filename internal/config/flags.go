@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
-
-	"github.com/mintmark-auth/mintmark/internal/storeurl"
 )
 
 const configFlag = "config"
@@ -55,29 +53,31 @@ func (l *loader) readFlags(flags *pflag.FlagSet, stdin io.Reader) {
 			return
 		}
 		source := "flag --" + f.Name
-		text, err := flagValue(k, f.Value.String(), &input)
+		text, exposed, err := flagValue(k, f.Value.String(), &input)
 		if err != nil {
 			l.spoil(k, source, err)
 			return
 		}
+		l.warnExposed(k, source, text, exposed)
 		l.take(k.name, source, text)
 	})
 }
 
 // flagValue gives what a flag says. Everybody on the machine can read command
 // lines, so a secret is taken from a file or standard input only.
-func flagValue(k key, text string, input *stdinOnce) (string, error) {
+func flagValue(k key, text string, input *stdinOnce) (value string, exposed *defect, err error) {
 	switch file, isFile := strings.CutPrefix(text, "@"); {
 	case !k.secret:
-		return text, nil
+		return text, nil, nil
 	case isFile:
 		return readValue(file)
 	case text == "-":
-		return input.read()
-	case text == "", k.kind == "url" && !strings.Contains(storeurl.Masked(text), storeurl.Stars):
-		return text, nil
+		value, err = input.read()
+		return value, nil, err
+	case text == "", !k.holdsSecret(text):
+		return text, nil, nil
 	}
-	return "", defectf("write --"+flagName(k.name)+" @file or -, or set "+k.name+" or "+k.name+fileSuffix,
+	return "", nil, defectf("write --"+flagName(k.name)+" @file or -, or set "+k.name+" or "+k.name+fileSuffix,
 		"a secret on the command line is visible to every user of the machine")
 }
 

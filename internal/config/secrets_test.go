@@ -2,7 +2,12 @@ package config_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -104,5 +109,85 @@ func TestASecretUnderTheWrongKeyIsNotPrinted(t *testing.T) {
 		if strings.Contains(problems.Error(), password) {
 			t.Errorf("%s: a problem holds a password: %v", variable, problems)
 		}
+	}
+}
+
+// withMode writes a file into a folder of its own.
+func withMode(t *testing.T, text string, mode, folder fs.FileMode) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "folder")
+	file := filepath.Join(dir, "secret")
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(file, []byte(text), 0o600), os.Chmod(file, mode), os.Chmod(dir, folder)); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestAFileWithASecretIsRefusedIfOthersCanWriteItAndWarnedOfIfTheyCanReadIt(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		return // modes are those of Unix; package private tests the lists of Windows
+	}
+	for name, from := range map[string]func(file string) given{
+		"variable": func(file string) given { return given{env: []string{"MINTMARK_ROOT_SECRET_FILE=" + file}} },
+		"flag":     func(file string) given { return given{args: []string{"--root-secret=@" + file}} },
+		"link": func(file string) given {
+			link := filepath.Join(t.TempDir(), "link")
+			if err := os.Symlink(file, link); err != nil {
+				t.Fatal(err)
+			}
+			return given{env: []string{"MINTMARK_ROOT_SECRET_FILE=" + link}}
+		},
+		"config": func(file string) given { return given{args: []string{"--config=" + file}} },
+	} {
+		text := rootText
+		if name == "config" {
+			text = "root_secret: " + rootText
+		}
+		for mode, warns := range map[fs.FileMode]bool{0o600: false, 0o400: false, 0o644: true, 0o444: true} {
+			warnings := from(withMode(t, text, mode, 0o755)).mustLoad(t).Warnings()
+			if warned := len(warnings) == 1 && warnings[0].Key == "MINTMARK_ROOT_SECRET" && strings.Contains(warnings[0].Mend, "chmod o-rwx") ||
+				len(warnings) == 1 && strings.Contains(warnings[0].Mend, "chmod go-rwx"); warned != warns {
+				t.Errorf("%s, mode %04o: got %v, warned is to be %v", name, mode, warnings, warns)
+			}
+		}
+		for _, modes := range [][2]fs.FileMode{{0o602, 0o755}, {0o620, 0o755}, {0o666, 0o755}, {0o600, 0o757}} {
+			expect(t, from(withMode(t, text, modes[0], modes[1])).problems(t), "(owner ")
+		}
+	}
+	file := withMode(t, "https://auth.example.com", 0o644, 0o755)
+	if warnings := (given{env: []string{"MINTMARK_ISSUER_FILE=" + file}}).mustLoad(t).Warnings(); len(warnings) > 0 {
+		t.Errorf("an issuer is no secret: %v", warnings)
+	}
+	if warnings := (given{args: []string{"--config=" + withMode(t, "log_level: debug", 0o644, 0o755)}}).mustLoad(t).Warnings(); len(warnings) > 0 {
+		t.Errorf("a file without a secret: %v", warnings)
+	}
+}
+
+func TestAByteOrderMarkIsToldAsSuch(t *testing.T) {
+	t.Parallel()
+	for _, mark := range []string{"\ufeff", "\xff\xfe", "\xfe\xff"} {
+		file := writeFile(t, "marked", mark+rootText+"\r\n")
+		expect(t, given{env: []string{"MINTMARK_ROOT_SECRET_FILE=" + file}}.problems(t), "byte order mark (BOM); save it as UTF-8 without")
+		expect(t, given{args: []string{"--root-secret=-"}, stdin: mark + rootText}.problems(t), "byte order mark")
+	}
+}
+
+func TestConnectionsInTheClearAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	warned := func(settings ...string) (keys []string) {
+		for _, w := range (given{env: append([]string{"MINTMARK_ROOT_SECRET=" + rootText, "MINTMARK_ISSUER=https://a.example"}, settings...)}).mustLoad(t).Warnings() {
+			keys = append(keys, w.Key)
+			if strings.Contains(w.String(), password) {
+				t.Errorf("a warning holds a password: %v", w)
+			}
+		}
+		return keys
+	}
+	if got := warned("MINTMARK_DATABASE_URL=postgres://u:"+password+"@db.example/d", "MINTMARK_DATABASE_MIGRATE_URL=postgres://u@db2.example/d?sslmode=disable", "MINTMARK_REDIS_URL=redis://:"+password+"@cache.example"); len(got) != 3 {
+		t.Errorf("got warnings of %v, want of all three URLs", got)
+	}
+	if got := warned("MINTMARK_DATABASE_URL=postgres://u@127.0.0.1/d", "MINTMARK_REDIS_URL=unix:///run/redis.sock"); len(got) > 0 {
+		t.Errorf("nobody listens on this machine: got %v", got)
 	}
 }

@@ -19,7 +19,7 @@ func (l *loader) readYAML(flags *pflag.FlagSet) {
 		return
 	}
 	path := f.Value.String()
-	content, err := readFile(path)
+	content, exposed, err := readFile(path)
 	if err != nil {
 		l.blind = true
 		l.report("", "flag --"+configFlag, err)
@@ -32,6 +32,11 @@ func (l *loader) readYAML(flags *pflag.FlagSet) {
 		return
 	}
 	l.takeYAML(path, l.withoutRepeats(path, entries))
+	for _, k := range l.keys {
+		if text, given := l.values[k.name]; given { // by this file, which is read first
+			l.warnExposed(k, path, text, exposed)
+		}
+	}
 }
 
 // yamlEntry is one key of the file and what stands after its colon.

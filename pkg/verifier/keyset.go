@@ -258,6 +258,7 @@ func (s *keySet) publish(f *flight, found published, err error) {
 		next.retryAt = now.Add(firstCooldown)
 	}
 	if err == nil {
+		s.news = s.news.answered()
 		for kid, key := range found.keys {
 			if old := next.keys[kid]; old != nil && old.equal(key) {
 				found.keys[kid] = old

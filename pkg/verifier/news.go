@@ -7,8 +7,8 @@ import "time"
 const newsClaim = "https://github.com/mintmark-auth/mintmark/jwks-sha256"
 
 const (
-	// newsTries is how often the keys are read for one key set that a list names. The first answer may come from a replica
-	// that is behind the one that signed the list.
+	// newsTries is how often other keys may be answered for one key set that a list names. The first answer may come from a
+	// replica that is behind the one that signed the list. Readings that fail count nothing: they go on until keys come.
 	newsTries = 5
 	// newsApart passes between two of these.
 	newsApart = time.Second
@@ -21,7 +21,7 @@ const (
 // rarely where the lists keep naming sets that are not served. It does no I/O.
 type news struct {
 	named  string    // by the list that was read last
-	tried  int       // readings for it so far
+	tried  int       // answers for it so far
 	full   time.Time // when the whole burst is there again
 	lastAt time.Time // when the keys were last read because of a list
 }
@@ -40,9 +40,7 @@ func (n news) due(known string, now time.Time) (wait time.Duration, never bool) 
 	if n.named == "" || n.named == known || n.tried >= newsTries {
 		return 0, true
 	}
-	if n.tried > 0 {
-		wait = n.lastAt.Add(newsApart).Sub(now)
-	}
+	wait = n.lastAt.Add(newsApart).Sub(now)
 	if left := n.full.Sub(now); left > (newsBurst-1)*cooldown {
 		wait = max(wait, left-(newsBurst-1)*cooldown)
 	}
@@ -51,10 +49,16 @@ func (n news) due(known string, now time.Time) (wait time.Duration, never bool) 
 
 // read notes that the keys are read at now.
 func (n news) read(now time.Time) news {
-	n.tried, n.lastAt = n.tried+1, now
+	n.lastAt = now
 	if n.full.Before(now) {
 		n.full = now
 	}
 	n.full = n.full.Add(cooldown)
+	return n
+}
+
+// answered notes that keys were read.
+func (n news) answered() news {
+	n.tried++
 	return n
 }

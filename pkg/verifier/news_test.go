@@ -79,6 +79,35 @@ func TestARevokedKeyIsRefusedWithinFiveSecondsWhereListsAreFollowed(t *testing.T
 	}
 }
 
+// TestKeysThatCannotBeReadAreAskedForUntilTheyCan: a revoked key must not live on for as long as old keys serve, only
+// because the issuer was down when a list told of it.
+func TestKeysThatCannotBeReadAreAskedForUntilTheyCan(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		both, rest := jwks(firstKey(), secondKey()), encodeJSON(map[string]any{"keys": []any{publicJWK(&secondKey().PublicKey, "second")}})
+		i := newIssuer()
+		i.handle(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Cache-Control", "max-age=3600")
+			io.WriteString(w, both)
+		})
+		s := serveList(i)
+		s.key, s.kid, s.keySet = secondKey(), "second", nameOf(both)
+		v := i.verifier(t)
+		raw := s.listed(1)
+		mustVerify(t, v, raw)
+		i.handle(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+		s.change(func() { s.keySet = nameOf(rest) })
+		time.Sleep(time.Minute)
+		mustVerify(t, v, raw)
+		if got := i.jwks.Load() - 1; got > 5+6 {
+			t.Errorf("%d readings of the keys within a minute, want one per cool-down after the first five", got)
+		}
+		i.answer(rest)
+		time.Sleep(15 * time.Second)
+		mustRefuse(t, v, raw)
+	})
+}
+
 // TestListsThatNameKeySetsInVainMakeFewReadings: one per change, five per name, and one per cool-down in the long run.
 func TestListsThatNameKeySetsInVainMakeFewReadings(t *testing.T) {
 	t.Parallel()

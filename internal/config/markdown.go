@@ -115,8 +115,8 @@ A balancer must give up an idle connection before mintmark does, or it may send 
 default of ` + "`MINTMARK_HTTP_IDLE_TIMEOUT`" + ` is above the fixed 600 s of Google Cloud's load balancers, the 60 s of nginx
 and AWS (raise it if you raised theirs), and the 240 s of Azure's. One caller (an IPv4
 address or an IPv6 /56) has at most 200 connections, and all have 10,000; each connection of a trusted proxy counts by
-itself. Nobody keeps others out by holding connections: beyond a bound, one that is idle or has not sent its whole
-request gives way, of the caller that has most of these, the oldest first. The same happens if requests that are still
+itself. Nobody keeps others out by holding connections: beyond a bound, one that is idle, has not sent its whole
+request or does not take its answer gives way, of the caller that has most of these, the oldest first. The same happens if requests that are still
 coming take more than 1 MiB together. ` + "`mintmark_http_connections_shed`" + ` counts these connections.
 
 On SIGTERM a replica answers ` + "`/readyz`" + ` with 503 and goes on serving for ` + "`MINTMARK_SHUTDOWN_DELAY`" + `; each answer is the

@@ -18,7 +18,7 @@ type strictConn struct {
 	head    headReader
 	body    uint64 // octets left of the body
 	pending int    // octets so far of a request that has not come to its end
-	whole   int    // requests that have; a chunked one counts once its header has
+	whole   int    // requests that have; a chunked one never, since its end is not seen
 	opaque  bool   // a chunked body began: the last of the connection, see [Server.shield]
 	refused bool
 	rest    string // once refused: what is still to be handed out
@@ -79,10 +79,7 @@ func (c *strictConn) watch(b []byte) int {
 		if c.head.ended {
 			c.body, c.opaque = c.head.length, c.head.chunked
 			c.head = headReader{line: c.head.spare()}
-			switch {
-			case c.opaque:
-				c.whole++
-			case c.body == 0:
+			if c.body == 0 && !c.opaque {
 				c.end(len(b) - at)
 			}
 		}

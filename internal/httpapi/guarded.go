@@ -14,6 +14,7 @@ type guardedConn struct {
 
 	heard    int  // requests that have come to their end; guarded by the listener's mu
 	answered int  // those that were answered; likewise
+	writing  bool // likewise
 	idle     bool // likewise
 	left     bool // likewise
 }
@@ -70,6 +71,20 @@ func (l *Listener) hear(c *guardedConn) []*guardedConn {
 		dropped = append(dropped, heaviest)
 	}
 	return dropped
+}
+
+// Write notes that the connection waits for its peer meanwhile: one that takes no answers must not keep its place.
+func (c *guardedConn) Write(p []byte) (int, error) {
+	c.listener.noteWriting(c, true)
+	defer c.listener.noteWriting(c, false)
+	return c.Conn.Write(p)
+}
+
+func (l *Listener) noteWriting(c *guardedConn, writing bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.writing = writing
+	l.note(c, c.idle)
 }
 
 // Close closes the connection and gives its place back.

@@ -23,8 +23,9 @@ type Bounds struct {
 }
 
 // Listener guards a listener: it refuses ambiguous requests (framing.go), and bounds the connections and the memory of
-// requests that are still coming. Beyond a bound a connection that waits for its peer gives way: one that is idle, or
-// whose request has not come to its end. Beyond a subscriber's own bound that is its own which has waited for longest;
+// requests that are still coming. Beyond a bound a connection that waits for its peer gives way: one that is idle, whose
+// request has not come to its end, or whose peer does not take the answer. A chunked request comes until it is answered:
+// its end is not seen here. Beyond a subscriber's own bound that is its own which has waited for longest;
 // beyond the bound of all, the one of the subscriber that has most of them waiting; and beyond the bound of memory, the
 // one of the subscriber that takes most of it. A new connection for which none gives way is closed at once. Each
 // connection of a trusted proxy counts as a subscriber of its own.
@@ -144,7 +145,7 @@ func (l *Listener) note(c *guardedConn, idle bool) {
 		c.idle = idle
 		l.idle += weightOf(idle) - weightOf(!idle)
 	}
-	l.waiting.put(c, weightOf(c.heard <= c.answered))
+	l.waiting.put(c, weightOf(c.writing || c.heard <= c.answered))
 }
 
 func weightOf(yes bool) int {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -77,7 +78,7 @@ const wholeRequest = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 func TestAConnectionThatWaitsGivesWay(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		open  string // a connection each: A has sent a request, ai is idle, ah sent half a header, ab half a body, a nothing
+		open  string // a connection each: A has sent a request, ai is idle, ah sent half a header, ab half a body, ac a chunk, a nothing
 		comes string
 		want  string
 	}{
@@ -87,6 +88,7 @@ func TestAConnectionThatWaitsGivesWay(t *testing.T) {
 		"beyond its bound and busy":                   {"b A A A", "a", "b A A A"},
 		"no place at all: of those with most":         {"c b a b ah bh", "d", "c a b a b d"},
 		"half a body waits, too":                      {"c ab a B B A", "d", "c a B B A d"},
+		"one in chunks waits, too":                    {"c ac a B B A", "d", "c a B B A d"},
 		"busy ones don't count":                       {"B B a a c c", "d", "B B a c c d"},
 		"of equals, who waits longest":                {"A c a B b C", "d", "A a B b C d"},
 		"no place at all, also of one's own":          {"A a b b b c", "a", "A a b b c a"},
@@ -105,6 +107,9 @@ func TestAConnectionThatWaitsGivesWay(t *testing.T) {
 					s.say(conn, "GET / HTTP/1.1\r\nHo")
 				case strings.HasSuffix(word, "b"):
 					s.say(conn, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf")
+				case strings.HasSuffix(word, "c") && len(word) > 1:
+					s.say(conn, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+					s.Track(conn, http.StateActive)
 				}
 				if strings.HasSuffix(word, "i") {
 					s.Track(conn, http.StateIdle)
@@ -135,6 +140,35 @@ func TestARequestBehindAnotherIsNotDropped(t *testing.T) {
 		t.Error("a connection whose requests were answered stays")
 	}
 	s.wantNothingLeft()
+}
+
+// TestAConnectionWhosePeerTakesNoAnswerGivesWay until the answer is taken.
+func TestAConnectionWhosePeerTakesNoAnswerGivesWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStageOf(t, Bounds{Connections: 2, PerSubscriber: 2, Unfinished: 1 << 20})
+		taken, stuck := s.arrive("a"), s.arrive("b")
+		ended := make(chan error, 2)
+		for _, c := range []*guardedConn{taken, stuck} {
+			s.say(c, wholeRequest)
+			s.Track(c, http.StateActive)
+			go func() {
+				_, err := io.WriteString(c, "answer")
+				ended <- err
+			}()
+		}
+		synctest.Wait()
+		if _, err := io.ReadFull(s.peers[0], make([]byte, len("answer"))); err != nil || <-ended != nil {
+			t.Fatalf("the answer is not written: %v", err)
+		}
+		if s.arrive("c") == nil || isOpen(stuck) || !isOpen(taken) {
+			t.Errorf("%v are open, want a and c", s.left())
+		}
+		s.wantNothingLeft()
+		if <-ended == nil {
+			t.Error("an answer that nobody takes is written")
+		}
+	})
 }
 
 // TestUnfinishedRequestsShareABudget: beyond it goes what has come first of the subscriber that takes most. A request that

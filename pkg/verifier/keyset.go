@@ -212,7 +212,7 @@ func (s *keySet) pursue() (f *flight, wait time.Duration, done bool) {
 	now := time.Now() // a clock that is set may not hold up what must happen within seconds
 	wait, never := s.news.due(s.current.Load().name, now)
 	switch {
-	case never || s.life.ctx.Err() != nil:
+	case never || s.life.ctx.Err() != nil || s.life.dropped.Load():
 		s.chasing = false
 		return nil, 0, true
 	case s.flight == nil && wait == 0:

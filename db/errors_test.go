@@ -305,7 +305,7 @@ func TestAFileThatIsNotSQLiteIsReportedAsSuch(t *testing.T) {
 func TestASQLiteFileThatCanNotBeThereIsUnavailable(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	assertRefused(t, db.SQLite(dir), db.ErrUnavailable, dir)
+	assertRefused(t, db.SQLite(dir), db.ErrUnusable, dir, "name a file")
 	nowhere := db.SQLite(filepath.Join(dir, "no", "mintmark.db"))
 	for name, err := range map[string]error{"up": nowhere.Up(t.Context()), "force": nowhere.Force(t.Context(), 1)} {
 		if !errors.Is(err, db.ErrUnavailable) || errors.Is(err, db.ErrSchemaBehind) {

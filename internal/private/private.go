@@ -91,14 +91,9 @@ func Move(from, to string) error {
 	return syncFolder(filepath.Dir(to))
 }
 
-// Check looks at a file that exists. ErrForeign.
-func Check(path string) error {
-	file, err := open(path, 0)
-	if err != nil {
-		return err
-	}
-	return file.Close()
-}
+// Check looks at a file that exists, and opens none: whoever closes a file of SQLite's takes from their process all
+// locks that SQLite has on it. ErrForeign.
+func Check(path string) error { return check(path) }
 
 // CheckBeside looks at the files that a program keeps beside path under its name and an ending, if they exist. ErrForeign.
 func CheckBeside(path string, endings ...string) error {
@@ -110,7 +105,7 @@ func CheckBeside(path string, endings ...string) error {
 	return nil
 }
 
-// Guard has a file that exists be read by this user only. ErrForeign.
+// Guard has a file that exists be read by this user only. Like [Check], it opens none. ErrForeign.
 func Guard(path string) error { return guard(path) }
 
 // Read reads a file, unless others could, too: ErrExposed, or ErrForeign. It looks at the file that it has opened,

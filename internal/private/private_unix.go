@@ -34,6 +34,14 @@ func orLink(path string, err error) error {
 	if found != nil || info.Mode().IsRegular() {
 		return err
 	}
+	return check(path)
+}
+
+func check(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
 	f := factsFrom(path, info)
 	if info.Mode()&os.ModeSymlink != 0 {
 		to, _ := os.Readlink(path) // for people
@@ -72,17 +80,10 @@ func checkFolder(path string) (warning string, err error) {
 }
 
 func guard(path string) error {
-	file, err := open(path, 0)
-	if err != nil {
+	if err := check(path); err != nil {
 		return err
 	}
-	err = factsOf(file, func(f facts) error {
-		if f.mode.Perm()&0o077 == 0 {
-			return nil
-		}
-		return file.Chmod(0o600)
-	})
-	return errors.Join(err, file.Close())
+	return os.Chmod(path, 0o600)
 }
 
 func exposed(file *os.File) error { return factsOf(file, judgeSecret) }

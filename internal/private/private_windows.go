@@ -58,6 +58,13 @@ func ours(path string) error {
 	return nil // or whatever opening it says
 }
 
+func check(path string) error {
+	if _, err := os.Lstat(path); err != nil {
+		return err
+	}
+	return ours(path)
+}
+
 func openToRead(path string) (*os.File, error) {
 	if err := ours(path); err != nil {
 		return nil, err

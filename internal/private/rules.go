@@ -81,6 +81,8 @@ func judgeFolder(f facts, u user) (warning string, err error) {
 // judgeFile refuses what is no regular file, has a second name, or belongs to or can be written by somebody else.
 func judgeFile(f facts, u user) error {
 	switch {
+	case f.mode.IsDir():
+		return f.refuse(ErrForeign, "name a file", "it is a folder")
 	case !f.mode.IsRegular():
 		return f.refuse(ErrForeign, fmt.Sprintf("look at what put it there, then `rm %s`", f.path), "it is no regular file")
 	case !u.owns(f):

@@ -62,9 +62,13 @@ func Lock(path string) (*os.File, error) {
 	return file, nil
 }
 
-// Make makes an empty file that only this user can read. One that exists stays as it is. ErrForeign.
+// Make makes an empty file that only this user can read. One that exists stays as it is and, as by [Check], is not
+// opened. ErrForeign.
 func Make(path string) error {
-	file, err := open(path, os.O_CREATE)
+	file, err := Create(path)
+	if errors.Is(err, fs.ErrExist) {
+		return Check(path)
+	}
 	if err != nil {
 		return err
 	}

@@ -116,6 +116,7 @@ func (s *Store) users(ctx context.Context, from string, page user.Page) ([]user.
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	//nolint:gosec // constants; values are bound
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+userColumns+` FROM `+from+`
 		AND id > ? ORDER BY id LIMIT ?`, page.After, pageSize(page.Limit))
 	users, err := collect(rows, err, scanUser)

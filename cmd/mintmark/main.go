@@ -8,9 +8,11 @@ import (
 	"syscall"
 
 	"github.com/mintmark-auth/mintmark/internal/cli"
+	"github.com/mintmark-auth/mintmark/internal/private"
 )
 
 func main() {
+	_ = private.NoDumps() // where the system doesn't allow it, as under some sandboxes, mintmark works all the same
 	os.Exit(run(context.Background(), os.Args[1:]))
 }
 

@@ -37,7 +37,7 @@ func Rooms() []Room {
 	nouns := []string{"internal/audit", "internal/clock", "internal/secret", "internal/ratelimit"}
 	kept := []string{"internal/audit", "internal/client", "internal/clock", "internal/grant", "internal/keyring", "internal/revocation", "internal/session", "internal/user", "internal/ratelimit", "internal/secret"}
 	return []Room{
-		{Path: "cmd/mintmark", Ours: []string{"internal/cli"}, Never: []string{gin, pgx, goRedis, jwx, sqlPkg}},
+		{Path: "cmd/mintmark", Ours: []string{"internal/cli", "internal/private"}, Never: []string{gin, pgx, goRedis, jwx, sqlPkg}},
 		{Path: "cmd/weather", Ours: []string{"internal/weather", "pkg/verifier"}, Only: []string{"none"}},
 		{Path: "internal/weather", Ours: []string{"pkg/verifier"}, Only: []string{"none"}},
 		{Path: "internal/cli", Never: []string{gin, pgx, goRedis, jwx, sqlPkg}, Ours: []string{

@@ -1,6 +1,7 @@
 package authority_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -168,5 +169,38 @@ func TestARefusedLoginLeavesNothingOfWhatWasTyped(t *testing.T) {
 	}
 	if a := b.user(t, "alice").ID; events[0].UserID+events[1].UserID != a {
 		t.Errorf("events of %q and %q, want one of %s and one of nobody", events[0].UserID, events[1].UserID, a)
+	}
+}
+
+// lastTry calls off what comes after a limit that is reached.
+type lastTry struct {
+	ratelimit.Store
+	callOff context.CancelFunc
+}
+
+func (l lastTry) Take(ctx context.Context, key string, rate ratelimit.Rate) (ratelimit.Decision, error) {
+	decision, err := l.Store.Take(ctx, key, rate)
+	if !decision.Allowed {
+		l.callOff()
+	}
+	return decision, err
+}
+
+// TestALimitIsToldAfterThePauseOfARefusal: told at once, its time would be that of looking the user up, or not.
+func TestALimitIsToldAfterThePauseOfARefusal(t *testing.T) {
+	t.Parallel()
+	for what, addresses := range map[string]int{"of one network": 1, "of the account": 1000} {
+		b := guarded(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		b.Limits = lastTry{b.Limits, cancel}
+		var err error
+		for i := range 100 {
+			if _, err = b.Login(ctx, b.by(from(fmt.Sprintf("198.51.100.%d", i%addresses))), "alice", "guess"); limited(err) {
+				break
+			}
+		}
+		if !limited(err) || !errors.Is(err, context.Canceled) { // the pause was called off
+			t.Errorf("the limit %s: %v, want it after a pause", what, err)
+		}
 	}
 }

@@ -56,7 +56,7 @@ func (a *Authority) checkPassword(ctx context.Context, from Origin, username, pa
 		}
 	}
 	if err := ratelimit.SpendFrom(ctx, a.Limits, "login:"+name, from.Networks(), a.LoginRate); err != nil {
-		return user.User{}, err
+		return user.User{}, errors.Join(a.Hasher.Since(began).Refuse(ctx), err) // or its time would tell whether there is such a user
 	}
 	if impossible != nil { // no user can have such a password, so refusing it at once reveals nothing
 		return user.User{}, ErrCredentials

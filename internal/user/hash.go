@@ -151,10 +151,9 @@ func sleepUntil(ctx context.Context, at time.Time) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return ctx.Err()
 }
 
 func (h *Hasher) stale(hash phc) bool {

@@ -410,3 +410,50 @@ func TestOneOfTwoTransactionsTakesALogin(t *testing.T) {
 		t.Errorf("got %v, want it refused", err)
 	}
 }
+
+// TestAMigrationNeverWaitsForALoginThatWaitsForIt: a login reads its tables before it writes to them.
+func TestAMigrationNeverWaitsForALoginThatWaitsForIt(t *testing.T) {
+	t.Parallel()
+	latest := sqlite(t).latest(t)
+	for version := 4; version <= latest; version++ { // the migrations before have tables to themselves from their first statement on
+		t.Run(fmt.Sprint("down from ", version), func(t *testing.T) {
+			t.Parallel()
+			letsALoginEnd(t, version, func(d target) error { return d.Down(t.Context(), 1) })
+		})
+		if version < latest {
+			t.Run(fmt.Sprint("up from ", version), func(t *testing.T) {
+				t.Parallel()
+				letsALoginEnd(t, version, func(d target) error { return d.UpOne(t.Context()) })
+			})
+		}
+	}
+}
+
+// letsALoginEnd takes a step from a version between the reading and the writing of a login.
+func letsALoginEnd(t *testing.T, version int, step func(target) error) {
+	t.Helper()
+	d := postgres(t)
+	for range version {
+		d.upOne(t)
+	}
+	login, err := d.sql.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer login.Rollback() // nothing is left of it once it is committed
+	if _, err := login.ExecContext(t.Context(), `SELECT max(s.status_index) FROM users u, clients c, sessions s`); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- step(d) }()
+	d.waiting(t, ended)
+	if _, err := login.ExecContext(t.Context(), `UPDATE sessions SET checkpoint = checkpoint`); err != nil {
+		t.Errorf("the login: %v", err)
+	}
+	if err := login.Commit(); err != nil {
+		t.Error(err)
+	}
+	if err := within(t, func() error { return <-ended }); err != nil {
+		t.Errorf("the migration: %v", err)
+	}
+}

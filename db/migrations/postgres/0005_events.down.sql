@@ -1,7 +1,8 @@
-LOCK TABLE sessions IN SHARE ROW EXCLUSIVE MODE;
-LOCK TABLE audit_events, events IN ACCESS EXCLUSIVE MODE;
+-- In the order of a login, and each lock as strong as it will be needed.
+LOCK TABLE sessions, audit_events, events IN ACCESS EXCLUSIVE MODE;
 
--- The trail goes back whole, which takes its time: audit events wait until it is done.
+-- The trail goes back whole, which takes its time: sessions stand still and audit events wait
+-- until it is done.
 INSERT INTO audit_events (id, at, kind, actor, actor_id, user_id, client_id, session_id, address, user_agent, request_id, detail)
 SELECT id, at, kind, CASE actor WHEN 'self' THEN 'user' ELSE actor END,
     CASE actor WHEN 'self' THEN coalesce(user_id::text, other->>'user_id') ELSE actor_id END,

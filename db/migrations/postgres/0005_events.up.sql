@@ -1,6 +1,7 @@
--- In the order in which earlier migrations lock them. Sessions stand still while their two
--- indexes are built, a second with a million of them; the trail is not touched.
-LOCK TABLE sessions IN SHARE ROW EXCLUSIVE MODE;
+-- Sessions stand still while their two indexes are built, a second with a million of them; the
+-- trail is not touched. The strongest lock comes first: a login that had read sessions and waits to
+-- write to them would keep the last statement from its lock, and each would wait for the other.
+LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE;
 
 -- The trail in 200 bytes a login, in place of 630: it takes new events from now on. Those of
 -- audit_events, where earlier versions go on writing, are moved here in small batches by

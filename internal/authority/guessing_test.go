@@ -204,3 +204,23 @@ func TestALimitIsToldAfterThePauseOfARefusal(t *testing.T) {
 		}
 	}
 }
+
+// TestNoPasswordTellsAnAddressThatHasAUser: tries are counted by the same name whatever the password, also one that no
+// user can have, or the limit would tell whose addresses are others' names.
+func TestNoPasswordTellsAnAddressThatHasAUser(t *testing.T) {
+	t.Parallel()
+	told := map[string]bool{}
+	for _, address := range []string{"alice@example.com", "nobody@example.com"} {
+		b := guarded(t)
+		caller := b.by(from("203.0.113.7"))
+		for range b.LoginRate.Limit {
+			_, err := b.Login(t.Context(), caller, address, strings.Repeat("x", 10_000))
+			wantError(t, err, authority.ErrCredentials)
+		}
+		_, err := b.Login(t.Context(), caller, address, "guess")
+		told[address] = limited(err)
+	}
+	if told["alice@example.com"] != told["nobody@example.com"] {
+		t.Errorf("limited: %v, want the same of both", told)
+	}
+}

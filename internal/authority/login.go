@@ -48,7 +48,7 @@ func (a *Authority) checkPassword(ctx context.Context, from Origin, username, pa
 	// counts and costs the same work.
 	login := user.ParseLogin(username)
 	prepared, impossible := user.PreparePassword(password)
-	u, name := user.User{}, login.String()
+	u, name := user.User{}, "" // an impossible password is not looked up, and counts for no login: whose, it can't know
 	if impossible == nil {
 		var err error
 		if u, name, err = a.account(ctx, login); err != nil {

@@ -67,7 +67,7 @@ func (q *Queue) SettleAll() {
 
 func (q *Queue) settle(now time.Time) {
 	hour := now.UTC().Truncate(time.Hour)
-	if hour.Equal(q.hour) {
+	if hour.Equal(q.hour) || hour.Add(time.Hour).Equal(q.hour) { // what comes late counts for the hour that has begun
 		return
 	}
 	for _, t := range q.tallies {

@@ -101,3 +101,20 @@ func TestACountCoversTheRequestsBetweenItsFirstAndItsLast(t *testing.T) {
 		t.Error("an event without a count covers a request")
 	}
 }
+
+// TestWhatComesLateAtTheTurnOfTheHourIsCountedInTheNewOne, or every change between the two would be told anew.
+func TestWhatComesLateAtTheTurnOfTheHourIsCountedInTheNewOne(t *testing.T) {
+	t.Parallel()
+	into := &paper{}
+	q, hour := audit.NewQueue(into), time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
+	for i := range 6 { // requests that were judged at the same moment by clocks a little apart
+		q.AddCounted(refusedAt(hour.Add(time.Duration(i%2)*-time.Millisecond), "u1", i), "n1")
+	}
+	if got, want := told(t, q, into), []string{"u1 request-000   n1"}; !slices.Equal(got, want) {
+		t.Errorf("at once: %q, want %q", got, want)
+	}
+	q.Settle(hour.Add(time.Hour))
+	if got, want := told(t, q, into), []string{"u1 6 request-000 request-005 n1"}; !slices.Equal(got, want) {
+		t.Errorf("at the end: %q, want %q", got, want)
+	}
+}

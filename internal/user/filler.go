@@ -3,11 +3,14 @@ package user
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 const (
 	fillBatch   = 100 // users that are read at once; each is written by itself
 	fillBatches = 20  // for each call of Fill
+	// fillFor is how long a call of Fill begins with users, less than serve allows it: a slow store fails none.
+	fillFor = 2 * time.Second
 )
 
 // Filler gives users the skeletons of their names, where rows of earlier versions have none.
@@ -24,12 +27,14 @@ func NewFiller(store Store) *Filler { return &Filler{store: store} }
 // Fill goes on with the pass for a bounded number of users. At the end of a pass it reports
 // so, and how many names look like that of another user: those stay without a skeleton.
 func (f *Filler) Fill(ctx context.Context) (alike int, ended bool, err error) {
+	began := time.Now()
 	for range fillBatches {
 		users, err := f.store.UsersWithoutSkeleton(ctx, Page{After: f.after, Limit: fillBatch})
 		if err != nil {
 			return 0, false, err
 		}
-		if err := f.fill(ctx, users); err != nil {
+		all, err := f.fill(ctx, users, began.Add(fillFor))
+		if err != nil || !all {
 			return 0, false, err
 		}
 		if len(users) < fillBatch {
@@ -40,17 +45,21 @@ func (f *Filler) Fill(ctx context.Context) (alike int, ended bool, err error) {
 	return 0, false, nil
 }
 
-func (f *Filler) fill(ctx context.Context, users []User) error {
+// fill does so until then, and reports whether it came to the last of the users.
+func (f *Filler) fill(ctx context.Context, users []User, until time.Time) (all bool, err error) {
 	for _, u := range users {
+		if !time.Now().Before(until) {
+			return false, nil
+		}
 		u.Skeleton = Skeleton(u.Username)
 		err := f.store.SetSkeleton(ctx, u)
 		if err != nil && !errors.Is(err, ErrUsernameTaken) {
-			return err
+			return false, err
 		}
 		if err != nil {
 			f.alike++
 		}
 		f.after = u.ID
 	}
-	return nil
+	return true, nil
 }

@@ -59,6 +59,7 @@ type App struct {
 	deaf         atomic.Bool   // no notice of a change comes from elsewhere; of every heed
 	keysChanged  chan struct{} // asks for tendKeys
 	clocks       *clock.Watch
+	clocksApart  chan struct{}  // asks for readClocks: they disagreed a moment ago
 	wrongClock   string         // the clock that was logged to be wrong, ""; of the task that reads them
 	closers      []func() error // in the order of opening
 
@@ -78,7 +79,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error
 }
 
 func newApp(cfg config.Config, log *slog.Logger) *App {
-	return &App{cfg: cfg, log: log, clocks: clock.NewWatch(nil), keysChanged: make(chan struct{}, 1)}
+	return &App{cfg: cfg, log: log, clocks: clock.NewWatch(nil), clocksApart: make(chan struct{}, 1), keysChanged: make(chan struct{}, 1)}
 }
 
 func (a *App) open(ctx context.Context) error {

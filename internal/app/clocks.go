@@ -10,10 +10,12 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 )
 
-// clocksEvery is how often the clocks are compared. A reading that takes longer than
+// clocksEvery is how often the clocks are compared, and clocksSoon how soon again while they disagree: one that was set
+// right counts as wrong until then, and another must not be wrong at the same time. A reading that takes longer than
 // slowReading says too little about the moment of it.
 const (
 	clocksEvery = 5 * time.Second
+	clocksSoon  = time.Second
 	slowReading = 2 * time.Second
 )
 
@@ -35,7 +37,17 @@ func (a *App) readClocks(ctx context.Context) error {
 	}
 	a.clocks.Note(read)
 	a.tellClocks()
+	if !read.Agree() {
+		time.AfterFunc(clocksSoon, a.readClocksSoon)
+	}
 	return nil
+}
+
+func (a *App) readClocksSoon() {
+	select {
+	case a.clocksApart <- struct{}{}:
+	default: // one waits already
+	}
 }
 
 // compareClocks says what the clocks of this machine, the database and Redis say now.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,11 +19,15 @@ type otherClock struct {
 	durable
 	ahead time.Duration
 	wait  func() // on the way to it, and on the way back
+
+	later atomic.Int64 // on top of ahead, for a clock that is set while it is read
 }
+
+func (o *otherClock) set(ahead time.Duration) { o.later.Store(int64(ahead)) }
 
 func (o *otherClock) Now(context.Context) (time.Time, error) {
 	o.wait()
-	now := time.Now().Add(o.ahead)
+	now := time.Now().Add(o.ahead + time.Duration(o.later.Load()))
 	o.wait()
 	return now, nil
 }
@@ -50,6 +55,30 @@ func TestEachClockIsReadAndKeptAgainstTheOthers(t *testing.T) {
 			t.Errorf("the clocks (-want +got):\n%s", diff)
 		}
 		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAClockThatWasSetRightIsBelievedWithinTwoSeconds: until then another that goes wrong would be the second one.
+func TestAClockThatWasSetRightIsBelievedWithinTwoSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, _, redis := clocked(t)
+		stop := h.run(t)
+		redis.set(time.Hour)
+		time.Sleep(clocksEvery)
+		synctest.Wait()
+		if h.clocks.Now().Agree() {
+			t.Error("the clocks agree, while Redis's is an hour ahead")
+		}
+		redis.set(0)
+		time.Sleep(2 * clocksSoon)
+		synctest.Wait()
+		if now := h.clocks.Now(); !now.Agree() {
+			t.Errorf("two seconds after Redis's clock was set right: %s", now)
+		}
+		if err := stop(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -27,7 +27,7 @@ func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { a.heed(ctx, a.store.AwaitClients, clientsChanged) })
 	for _, task := range []task{
 		{"keys", keyring.PollEvery, 0, a.keysChanged, a.tendKeys},
-		{"clocks", clocksEvery, 0, nil, a.readClocks},
+		{"clocks", clocksEvery, 0, a.clocksApart, a.readClocks},
 		{"dependencies", probeEvery, 0, nil, a.probe},
 		{"clients", clientsEvery, 0, clientsChanged, a.clients.Refresh},
 		{"status lists", revocation.PollEvery, revocation.Apart, a.lists.Woken(), a.lists.Refresh},

@@ -111,13 +111,11 @@ func (w *witness) judge(t testing.TB) {
 	close(w.done)
 	w.watching.Wait()
 	var took []time.Duration
-	late, revived, odd := 0, 0, 0
+	late, revived := 0, 0
 	for _, a := range w.ended {
 		switch {
 		case a.odd != nil:
-			odd++
-			t.Logf("the token of a session that ended at %s is refused: %v", a.ended, a.odd)
-			continue
+			t.Errorf("the token of a session that ended at %s is refused: %v", a.ended, a.odd)
 		case a.revived:
 			revived++
 			t.Errorf("R2: the token of a session that ended at %s was refused at %s, and valid again", a.ended, a.refused)
@@ -126,11 +124,6 @@ func (w *witness) judge(t testing.TB) {
 		if a.refused-a.ended > 5*time.Second {
 			late++
 		}
-	}
-	// A replica that can't read the clocks while one is set right and another wrong may take both for wrong, and its tokens
-	// are refused for their time until it reads them again.
-	if odd > len(w.ended)/10 {
-		t.Errorf("of %d tokens %d were refused for another reason than the end of their session", len(w.ended), odd)
 	}
 	t.Logf("a service behind the lists: %d sessions ended, refused after p50 %s, p99 %s, max %s; %d later than 5 s (while its links and stores were broken); valid again: %d (goal 0)",
 		len(took), milliseconds(percentile(took, .5)), milliseconds(percentile(took, .99)), milliseconds(percentile(took, 1)), late, revived)

@@ -134,7 +134,17 @@ func (n *nemesis) jump() time.Duration {
 	return d
 }
 
-func (n *nemesis) jumpPostgres(testing.TB) {
+// settle waits until every replica takes all clocks for right: nothing is promised for two that are wrong at once, and
+// one that was set right is wrong to a replica until it has read it (docs/rotation.md).
+func (n *nemesis) settle(t testing.TB) {
+	t.Helper()
+	for _, r := range n.stage.replicas {
+		eventually(t, "a replica takes the clocks for right", r.clocksAgree)
+	}
+}
+
+func (n *nemesis) jumpPostgres(t testing.TB) {
+	n.settle(t)
 	n.stage.postgres.SetClock(n.jump())
 	wait(n.between(200*time.Millisecond, 4*time.Second))
 	n.stage.postgres.SetClock(0)
@@ -142,7 +152,8 @@ func (n *nemesis) jumpPostgres(testing.TB) {
 
 // jumpRedis: what it keeps is forgotten when its clock goes ahead, and what it takes in while
 // its clock is behind when that is right again.
-func (n *nemesis) jumpRedis(testing.TB) {
+func (n *nemesis) jumpRedis(t testing.TB) {
+	n.settle(t)
 	began := n.history.now()
 	n.redis.SetClock(n.jump())
 	wait(n.between(200*time.Millisecond, 4*time.Second))

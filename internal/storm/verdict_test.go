@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"github.com/mintmark-auth/mintmark/internal/clock"
 )
 
 // figures is what a history amounts to.
@@ -227,6 +229,28 @@ func (c *counted) read(t testing.TB, r *replica) {
 	if err := lines.Err(); err != nil {
 		t.Errorf("read the counters of a replica: %v", err)
 	}
+}
+
+// clocksAgree reports whether the replica says so; not if it says nothing.
+func (r *replica) clocksAgree() bool {
+	res, err := (&http.Client{Timeout: 5 * time.Second}).Get(r.ops + "/metrics")
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	known := 0
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		if offset, ok := strings.CutPrefix(lines.Text(), "mintmark_clock_offset_seconds{"); ok {
+			_, number, _ := strings.Cut(offset, "} ")
+			seconds, err := strconv.ParseFloat(number, 64)
+			if err != nil || math.Abs(seconds) > clock.Tolerance.Seconds() {
+				return false
+			}
+			known++
+		}
+	}
+	return known == 3 && lines.Err() == nil
 }
 
 // String lists the verdicts in order of name.

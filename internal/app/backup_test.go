@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,6 +63,52 @@ func TestAnInterruptedRestoreLeavesAnEmptyDirectory(t *testing.T) {
 	}
 	if restored, err := restore(t.Context(), t, file, target); err != nil || !restored.Secret || len(restored.Notes) != 0 {
 		t.Errorf("again: got %v, %v", restored, err)
+	}
+}
+
+// plants does something before the first byte is read.
+type plants struct {
+	io.Reader
+	do func() error
+}
+
+func (p *plants) Read(b []byte) (int, error) {
+	if do := p.do; do != nil {
+		p.do = nil
+		if err := do(); err != nil {
+			return 0, err
+		}
+	}
+	return p.Reader.Read(b)
+}
+
+func TestARestoreThatFailsWhileItMovesFilesLeavesTheDirectoryAsItWas(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "backup.tar")
+	if _, err := silent().ToFile(t.Context(), load(t, "MINTMARK_DATA_DIR="+served(t)), file); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"issuer", "root-secret", "mintmark.db"} {
+		from, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { from.Close() })
+		target := t.TempDir()
+		inTheWay := filepath.Join(target, name)
+		theirs := func() error { return os.MkdirAll(filepath.Join(inTheWay, "theirs"), 0o700) }
+		if _, err := app.Restore(t.Context(), load(t, "MINTMARK_DATA_DIR="+target), &plants{from, theirs}); err == nil || !strings.Contains(err.Error(), inTheWay) {
+			t.Errorf("%s is in the way: got %v", name, err)
+		}
+		if err := os.Remove(filepath.Join(inTheWay, "theirs")); err != nil {
+			t.Error(err)
+		}
+		if err := os.Remove(inTheWay); err != nil {
+			t.Error(err)
+		}
+		if _, err := restore(t.Context(), t, file, target); err != nil {
+			t.Errorf("%s was in the way, and is not any more: got %v", name, err)
+		}
 	}
 }
 

@@ -73,15 +73,34 @@ func (d *dataDir) restore(ctx context.Context, cfg config.Config, folder string,
 	}
 	// The database comes last: serve refuses a directory that has an issuer and no database.
 	names := []string{issuerFile, secretFile, databaseFile}
+	if !restored.Secret {
+		names = []string{issuerFile, databaseFile}
+	}
+	return restored, d.moveIn(folder, names)
+}
+
+// moveIn moves files from a folder into the directory, or none of them.
+func (d *dataDir) moveIn(folder string, names []string) error {
 	for _, name := range names {
-		if name == secretFile && !restored.Secret {
-			continue
-		}
 		if err := private.Move(filepath.Join(folder, name), d.file(name)); err != nil {
-			return Restored{}, err
+			return errors.Join(err, d.moveBack(folder, names))
 		}
 	}
-	return restored, nil
+	return nil
+}
+
+// moveBack moves those of the files back that were moved. It says which are to be removed if it can't.
+func (d *dataDir) moveBack(folder string, names []string) (err error) {
+	for _, name := range names {
+		from := filepath.Join(folder, name)
+		if _, missing := os.Lstat(from); missing == nil {
+			continue // what has its name in the directory is not ours
+		}
+		if failed := os.Rename(d.file(name), from); failed != nil {
+			err = errors.Join(err, fmt.Errorf("%w; remove %s before you try again", failed, d.file(name)))
+		}
+	}
+	return err
 }
 
 func unpack(ctx context.Context, folder string, file io.Reader) (backup.Texts, error) {

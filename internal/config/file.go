@@ -32,13 +32,13 @@ func readFile(path string) (text string, exposed *defect, err error) {
 	defer func() { _ = f.Close() }() // only read
 	found, err := private.CheckNamed(f)
 	if refused, ok := errors.AsType[*private.Refusal](err); ok {
-		return "", nil, &defect{"in " + quote(refused.Path) + ", " + refused.What, refused.Mend}
+		return "", nil, &defect{quote(refused.Path) + ": " + refused.What, refused.Mend}
 	}
 	if err != nil {
 		return "", nil, fileDefect(path, err)
 	}
 	if found != nil {
-		exposed = &defect{"of " + quote(found.Path) + ", " + found.What, found.Mend}
+		exposed = &defect{quote(found.Path) + ": " + found.What, found.Mend}
 	}
 	text, err = readBounded(f)
 	if err != nil {

@@ -152,7 +152,11 @@ func TestAFileWithASecretIsRefusedIfOthersCanWriteItAndWarnedOfIfTheyCanReadIt(t
 			}
 		}
 		for _, modes := range [][2]fs.FileMode{{0o602, 0o755}, {0o620, 0o755}, {0o666, 0o755}, {0o600, 0o757}} {
-			expect(t, from(withMode(t, text, modes[0], modes[1])).problems(t), "(owner ")
+			file, what := withMode(t, text, modes[0], modes[1]), "others can write to it (owner "
+			if modes[0] == 0o600 {
+				what = "others can replace the file in it (owner "
+			}
+			expect(t, from(file).problems(t), `…": `+what)
 		}
 	}
 	file := withMode(t, "https://auth.example.com", 0o644, 0o755)

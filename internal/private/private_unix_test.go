@@ -169,6 +169,17 @@ func TestWhatSomebodyPlantedIsNeitherOpenedNorMade(t *testing.T) {
 	}
 }
 
+func TestALinkIsRefusedWithWhatItLeadsTo(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.Symlink("elsewhere", path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := private.Read(path); err == nil || !strings.Contains(err.Error(), `it is a link to "elsewhere", and links are not followed`) {
+		t.Errorf("got %v, want the link named", err)
+	}
+}
+
 func TestAFolderThatOthersWriteToIsRefused(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

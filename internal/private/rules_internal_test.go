@@ -2,8 +2,8 @@ package private
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -105,13 +105,44 @@ func TestWhatKubernetesAndDockerMountIsUsed(t *testing.T) {
 
 func TestARefusalNamesOwnerModeAndMend(t *testing.T) {
 	t.Parallel()
-	_, err := judgeFolder(facts{path: "/data", mode: fs.ModeDir | fs.ModeSticky | 0o777, uid: 0, gid: 5}, user{uid: 7})
-	for _, want := range []string{"/data", "owner 0", "group 5", "mode 1777", "`chmod o-w /data`"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want it to say %s", err, want)
+	me := user{uid: 7, groups: []int{70}}
+	folder := func(f facts) error { _, err := judgeFolder(f, me); return err }
+	file := func(f facts) error { return judgeFile(f, me) }
+	above := func(f facts) error { return judgeAbove(f, me) }
+	named := func(f facts) error {
+		warning, err := judgeNamed(f, me)
+		if warning != nil {
+			return warning
 		}
+		return err
 	}
-	if !slices.ContainsFunc([]error{err}, func(err error) bool { return errors.Is(err, ErrForeign) }) {
-		t.Errorf("got %v, want ErrForeign", err)
+	for _, c := range []struct {
+		judge func(facts) error
+		mode  fs.FileMode
+		uid   int
+		links int
+		want  string // the mode, and how to mend it
+	}{
+		{folder, fs.ModeDir | fs.ModeSticky | 0o777, 0, 1, "mode 1777); run `chmod o-w p`"},
+		{folder, fs.ModeDir | fs.ModeSetgid | 0o775, 0, 1, "mode 2775); run `chmod g-w p`"},
+		{folder, fs.ModeDir | 0o700, 8, 1, "mode 0700); run this as user 8, or `chown 7 p`"},
+		{folder, 0o600, 7, 1, "mode 0600); name a folder"},
+		{file, fs.ModeDir | 0o700, 7, 1, "mode 0700); name a file"},
+		{file, fs.ModeNamedPipe | 0o600, 7, 1, "mode 0600); look at what put it there, then `rm p`"},
+		{file, fs.ModeSetuid | 0o600, 8, 1, "mode 4600); run this as user 8, or look at what is in it, then `chown 7 p`"},
+		{file, 0o600, 7, 2, "mode 0600); run `cp -p p p.new && mv p.new p`"},
+		{file, 0o620, 7, 1, "mode 0620); look at what is in it, then run `chmod 600 p`"},
+		{judgeSecret, 0o604, 7, 1, "mode 0604); run `chmod 600 p`"},
+		{named, 0o600, 8, 1, "mode 0600); run `chown 7 p`"},
+		{named, 0o620, 7, 1, "mode 0620); look at what is in it, then `chmod go-w p`"},
+		{named, 0o604, 7, 1, "mode 0604); run `chmod o-rwx p`"},
+		{named, 0o640, 7, 1, "mode 0640); run `chmod go-rwx p`"},
+		{above, fs.ModeDir | 0o700, 8, 1, "mode 0700); keep the file elsewhere, or run `chown 7 p`"},
+		{above, fs.ModeDir | 0o777, 7, 1, "mode 0777); keep the file elsewhere, or run `chmod go-w p`"},
+	} {
+		err := c.judge(facts{path: "p", mode: c.mode, uid: c.uid, gid: 80, links: c.links})
+		if want := fmt.Sprintf("(owner %d, group 80, %s", c.uid, c.want); err == nil || !strings.HasPrefix(err.Error(), "p ") || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%v: got %v, want it to end with %s", c.mode, err, want)
+		}
 	}
 }

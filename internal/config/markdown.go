@@ -187,6 +187,36 @@ To replace it:
    key that is sealed by it. If you drop it earlier, replicas that restart can't sign, or refuse refresh tokens that are
    still good.
 
+## Who may read and write files
+On Unix, mintmark uses no file or folder that somebody else could have changed. A refusal names the path, its owner and mode,
+and the command that mends it.
+
+- The data directory belongs to the user who runs mintmark, or to root. Only they may write to it; if a group of that user's
+  may, too, serve warns. The folders above it are not looked at.
+- The files in it are regular files of the same owners, with one name, and are opened through no link. Nobody else has any
+  right to ` + "`" + `root-secret` + "`" + `.
+- A file that ` + "`" + `MINTMARK_…_FILE` + "`" + `, ` + "`" + `@file` + "`" + ` or ` + "`" + `--config` + "`" + ` names may be a link. It is refused if somebody else can write to it,
+  or can replace it in its folder. If it holds a secret that others can read, ` + "`" + `serve` + "`" + ` and ` + "`" + `config check` + "`" + ` warn.
+
+So run every command as the user who serves, not as root:
+
+` + "```" + `sh
+sudo -u mintmark mintmark users list --data-dir /var/lib/mintmark
+` + "```" + `
+
+In Kubernetes, ` + "`" + `fsGroup` + "`" + ` gives a volume to root and a group that may write, which is the warning above. By default each mount
+also gives that group a right to every file, and ` + "`" + `root-secret` + "`" + ` is then refused. ` + "`" + `OnRootMismatch` + "`" + ` does this for the first mount
+only:
+
+` + "```" + `yaml
+securityContext:
+  runAsUser: 65532
+  fsGroup: 65532
+  fsGroupChangePolicy: OnRootMismatch
+` + "```" + `
+
+On Windows, ` + "`" + `root-secret` + "`" + ` is refused if others have a right to it, and a named file with a secret is warned of.
+
 ## Tracing
 The standard ` + "`OTEL_*`" + ` variables configure the OpenTelemetry SDK. Tracing is off unless
 ` + "`OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`" + ` is set, and stays off with

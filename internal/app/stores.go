@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	"github.com/mintmark-auth/mintmark/internal/keyring"
 	"github.com/mintmark-auth/mintmark/internal/ratelimit"
 	"github.com/mintmark-auth/mintmark/internal/revocation"
+	"github.com/mintmark-auth/mintmark/internal/secret"
 	"github.com/mintmark-auth/mintmark/internal/session"
 	"github.com/mintmark-auth/mintmark/internal/store/postgres"
 	"github.com/mintmark-auth/mintmark/internal/store/redis"
@@ -155,7 +157,10 @@ func openPostgres(ctx context.Context, cfg config.Config, tracing *telemetry.Tra
 }
 
 func openRedis(ctx context.Context, cfg config.Config, tracing *telemetry.Tracing) (*redis.Store, error) {
-	options := redis.Config{URL: cfg.RedisURL.Reveal()}
+	options := redis.Config{
+		URL:      cfg.RedisURL.Reveal(),
+		LimitKey: cfg.RootSecret.Active().Derive(secret.PurposeLimitKeys, sha256.Size),
+	}
 	if tracing != nil {
 		options.Instrument = tracing.Redis
 	}

@@ -35,7 +35,7 @@ func openSchema(t *testing.T, url string) error {
 
 func openRedis(t *testing.T, url string) error {
 	t.Helper()
-	store, err := redis.Open(t.Context(), redis.Config{URL: url})
+	store, err := redis.Open(t.Context(), redis.Config{URL: url, LimitKey: make([]byte, 32)})
 	if err == nil {
 		err = store.Close()
 	}

@@ -23,7 +23,7 @@ type production struct {
 
 func newProduction(t *testing.T, odd clocks.Name, change func(*client.Client)) *production {
 	t.Helper()
-	store, err := redis.Open(t.Context(), redis.Config{URL: testserver.Redis(t)})
+	store, err := redis.Open(t.Context(), redis.Config{URL: testserver.Redis(t), LimitKey: make([]byte, 32)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func sqliteHistory(t *testing.T) storetest.HistoryStore {
 func redisHistory(t *testing.T) storetest.HistoryStore {
 	t.Helper()
 	c := &cluster{Redis: testserver.Redis(t)}
-	store, err := redis.Open(t.Context(), redis.Config{URL: c.Redis})
+	store, err := redis.Open(t.Context(), redis.Config{URL: c.Redis, LimitKey: make([]byte, 32)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ const (
 	PurposeRevocationNotice = "mintmark revocation notice mac v1"
 	// PurposeRecordSealing encrypts one-time records in the ephemeral store (AES-256-GCM).
 	PurposeRecordSealing = "mintmark ephemeral record v1"
+	// PurposeLimitKeys names the rate counters in Redis (HMAC-SHA-256).
+	PurposeLimitKeys = "mintmark rate limit keys v1"
 )
 
 // Derive gives length octets for one purpose, by HKDF-SHA-256 (RFC 5869) over

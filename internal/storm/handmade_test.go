@@ -44,7 +44,7 @@ func newHandmade(t testing.TB, postgresURL, redisURL string) *handmade {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.postgres.Close() })
-	h.redis, err = redis.Open(t.Context(), redis.Config{URL: redisURL, Instrument: func(c goredis.UniversalClient) error {
+	h.redis, err = redis.Open(t.Context(), redis.Config{URL: redisURL, LimitKey: make([]byte, 32), Instrument: func(c goredis.UniversalClient) error {
 		c.AddHook(h.meter)
 		return nil
 	}})

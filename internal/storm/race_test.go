@@ -71,7 +71,7 @@ func TestFiftyWayRacesAtTheStoresRotateOnce(t *testing.T) {
 	t.Parallel()
 	t.Run("Redis", func(t *testing.T) {
 		t.Parallel()
-		store, err := redis.Open(t.Context(), redis.Config{URL: testserver.StartRedis(t).URL()})
+		store, err := redis.Open(t.Context(), redis.Config{URL: testserver.StartRedis(t).URL(), LimitKey: make([]byte, 32)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,7 +59,7 @@ func TestASilentRedisIsGivenUp(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = listener.Close() })
 	begin := time.Now()
-	_, err = redis.Open(context.Background(), redis.Config{URL: "redis://:hunter2@" + listener.Addr().String()})
+	_, err = redis.Open(context.Background(), redis.Config{URL: "redis://:hunter2@" + listener.Addr().String(), LimitKey: limitKey})
 	if err == nil {
 		t.Fatal("opened a Redis that says nothing")
 	}
@@ -76,11 +76,11 @@ func TestASilentRedisIsGivenUp(t *testing.T) {
 func TestAWrongPasswordIsSaidWithoutRepeatingIt(t *testing.T) {
 	t.Parallel()
 	server := testserver.StartRedis(t, "--requirepass", "right")
-	_, err := redis.Open(t.Context(), redis.Config{URL: "redis://:hunter2@" + server.Addr()})
+	_, err := redis.Open(t.Context(), redis.Config{URL: "redis://:hunter2@" + server.Addr(), LimitKey: limitKey})
 	if err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error = %v, want WRONGPASS and no password", err)
 	}
-	if _, err := redis.Open(t.Context(), redis.Config{URL: "redis://:right@" + server.Addr()}); err != nil {
+	if _, err := redis.Open(t.Context(), redis.Config{URL: "redis://:right@" + server.Addr(), LimitKey: limitKey}); err != nil {
 		t.Errorf("the right password: %v", err)
 	}
 }
@@ -88,7 +88,7 @@ func TestAWrongPasswordIsSaidWithoutRepeatingIt(t *testing.T) {
 func TestAFailingInstrumentClosesTheClient(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("no exporter")
-	_, err := redis.Open(t.Context(), redis.Config{URL: "redis://127.0.0.1:1", Instrument: func(goredis.UniversalClient) error { return broken }})
+	_, err := redis.Open(t.Context(), redis.Config{URL: "redis://127.0.0.1:1", LimitKey: limitKey, Instrument: func(goredis.UniversalClient) error { return broken }})
 	if !errors.Is(err, broken) {
 		t.Errorf("error = %v, want %v", err, broken)
 	}
@@ -98,7 +98,7 @@ func TestAFailingInstrumentClosesTheClient(t *testing.T) {
 // value, and must not take it for somebody else's.
 func TestASwapSentTwiceIsWonOnce(t *testing.T) {
 	t.Parallel()
-	store, err := redis.Open(t.Context(), redis.Config{URL: testserver.Redis(t), Instrument: func(c goredis.UniversalClient) error {
+	store, err := redis.Open(t.Context(), redis.Config{URL: testserver.Redis(t), LimitKey: limitKey, Instrument: func(c goredis.UniversalClient) error {
 		c.AddHook(twiceHook{})
 		return nil
 	}})

@@ -85,7 +85,7 @@ func (s *spy) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.Proc
 
 func openHooked(tb testing.TB, url string, hook goredis.Hook) *redis.Store {
 	tb.Helper()
-	store, err := redis.Open(tb.Context(), redis.Config{URL: url, Instrument: func(c goredis.UniversalClient) error {
+	store, err := redis.Open(tb.Context(), redis.Config{URL: url, LimitKey: limitKey, Instrument: func(c goredis.UniversalClient) error {
 		c.AddHook(hook)
 		return nil
 	}})
@@ -253,7 +253,7 @@ func TestAWriteThatIsCutIsNeverSuccess(t *testing.T) {
 
 func TestAClosedStoreAnswersNothing(t *testing.T) {
 	t.Parallel()
-	store, err := redis.Open(t.Context(), redis.Config{URL: testserver.Redis(t)})
+	store, err := redis.Open(t.Context(), redis.Config{URL: testserver.Redis(t), LimitKey: limitKey})
 	if err != nil {
 		t.Fatal(err)
 	}

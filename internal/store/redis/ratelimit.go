@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -13,16 +14,15 @@ import (
 
 var _ ratelimit.Store = (*Store)(nil)
 
-// Take implements [ratelimit.Store]. The key is `rl:` and a digest of the given
-// one, so that no octet of a user's reaches the key space and no key is long; the
-// value is the arrival time in microseconds, and forgotten once that has passed.
-// An unreadable value counts as missing.
+// Take implements [ratelimit.Store]. The key is `rl:` and a keyed digest of the given one, so that nobody who reads
+// Redis can tell of whom it is, not even by trying names and addresses. The value is the arrival time in microseconds,
+// and forgotten once that has passed. An unreadable value counts as missing.
 func (s *Store) Take(ctx context.Context, key string, rate ratelimit.Rate) (ratelimit.Decision, error) {
 	if rate.Unlimited() {
 		return ratelimit.Decision{Allowed: true}, nil
 	}
 	var decision ratelimit.Decision
-	err := s.update(ctx, limitKey(key), func(found content, now time.Time) write {
+	err := s.update(ctx, s.counter(key), func(found content, now time.Time) write {
 		stored := parseArrival(found.payload)
 		var next time.Time
 		next, decision = ratelimit.Take(stored, now, rate)
@@ -39,9 +39,10 @@ func (s *Store) Take(ctx context.Context, key string, rate ratelimit.Rate) (rate
 	return decision, nil
 }
 
-func limitKey(key string) string {
-	digest := sha256.Sum256([]byte(key))
-	return "rl:" + hex.EncodeToString(digest[:16])
+func (s *Store) counter(key string) string {
+	mac := hmac.New(sha256.New, s.limitKey)
+	mac.Write([]byte(key))
+	return "rl:" + hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
 func parseArrival(payload string) time.Time {

@@ -5,14 +5,16 @@
 // The store is built on one primitive, compare-and-swap of one key (cell.go), so every script touches one key and works
 // in a Cluster. Its data may be lost at any moment, by a flush, a failover or a rollback: the rules of package session
 // and the durable row make that harmless. No text from a user or client becomes part of a key: keys are our session ids
-// and digests. The package never lists keys.
+// and digests, and those of rate counters are keyed. The package never lists keys.
 package redis
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +37,9 @@ type Config struct {
 	// URL is one of the forms that storeurl.ParseRedis lists. It may hold a
 	// password, so it appears in no error.
 	URL string
+	// LimitKey is the secret, of 32 octets, under which rate counters are named. Replicas that have another count
+	// apart.
+	LimitKey []byte
 	// Instrument, when set, adds hooks to the client before its first call: tracing, metrics.
 	Instrument func(goredis.UniversalClient) error
 }
@@ -42,7 +47,8 @@ type Config struct {
 // Store keeps rotation states and rate counters in Redis. It is safe for
 // concurrent use and reconnects by itself within about a second of Redis's return.
 type Store struct {
-	client goredis.UniversalClient
+	client   goredis.UniversalClient
+	limitKey []byte
 
 	updateTime, roundTrip time.Duration // those of the constants; tests take more on a busy machine
 }
@@ -50,6 +56,9 @@ type Store struct {
 // Open connects to Redis, pings it and asks for its version, for at most two seconds each. No error
 // holds any part of the URL but hosts. dial.ErrOldServer.
 func Open(ctx context.Context, config Config) (*Store, error) {
+	if len(config.LimitKey) != sha256.Size {
+		return nil, fmt.Errorf("the key of rate counters has %d octets, want %d", len(config.LimitKey), sha256.Size)
+	}
 	url, err := storeurl.ParseRedis(config.URL)
 	if err != nil {
 		return nil, fmt.Errorf("read the Redis URL: %w", err)
@@ -61,7 +70,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 			return nil, fmt.Errorf("instrument the Redis client: %w", err)
 		}
 	}
-	store := &Store{client: client, updateTime: updateTime, roundTrip: roundTrip}
+	store := &Store{client: client, limitKey: slices.Clone(config.LimitKey), updateTime: updateTime, roundTrip: roundTrip}
 	if err := store.Ping(ctx); err != nil {
 		_ = client.Close() // the ping's error says more
 		return nil, fmt.Errorf("reach Redis at %s: %w", strings.Join(url.Addrs, ", "), err)

@@ -229,7 +229,7 @@ func TestAnIDThatIsNotAUUIDIsRefused(t *testing.T) {
 func TestANormalUpdateTakesTwoRoundTrips(t *testing.T) {
 	t.Parallel()
 	counter := &countHook{}
-	store, err := redis.Open(t.Context(), redis.Config{URL: testserver.Redis(t), Instrument: func(c goredis.UniversalClient) error {
+	store, err := redis.Open(t.Context(), redis.Config{URL: testserver.Redis(t), LimitKey: limitKey, Instrument: func(c goredis.UniversalClient) error {
 		c.AddHook(counter)
 		return nil
 	}})
@@ -275,9 +275,12 @@ func TestTheEvictionPolicyIsReported(t *testing.T) {
 	}
 }
 
+// limitKey is that of the stores of the tests.
+var limitKey = make([]byte, 32)
+
 func open(tb testing.TB, url string) *redis.Store {
 	tb.Helper()
-	store, err := redis.Open(tb.Context(), redis.Config{URL: url})
+	store, err := redis.Open(tb.Context(), redis.Config{URL: url, LimitKey: limitKey})
 	if err != nil {
 		tb.Fatalf("open: %v", err)
 	}

@@ -16,7 +16,7 @@ import (
 func TestSessionTakesTheSameMemoryForLife(t *testing.T) {
 	t.Parallel()
 	url := testserver.Redis(t)
-	store, err := redis.Open(t.Context(), redis.Config{URL: url})
+	store, err := redis.Open(t.Context(), redis.Config{URL: url, LimitKey: limitKey})
 	if err != nil {
 		t.Fatal(err)
 	}

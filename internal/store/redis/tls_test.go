@@ -93,7 +93,7 @@ func TestTheStoreWorksOverTLS(t *testing.T) {
 	plain := testserver.StartRedis(t, args...)
 	work(t, openSoon(t, "rediss://"+addr+"/1"))
 
-	if _, err := redis.Open(t.Context(), redis.Config{URL: "rediss://" + plain.Addr()}); err == nil {
+	if _, err := redis.Open(t.Context(), redis.Config{URL: "rediss://" + plain.Addr(), LimitKey: limitKey}); err == nil {
 		t.Error("a port without TLS is opened")
 	}
 }

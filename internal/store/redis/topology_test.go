@@ -44,7 +44,7 @@ func openSoon(t *testing.T, url string) *redis.Store {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 	defer cancel()
 	for {
-		store, err := redis.Open(ctx, redis.Config{URL: url})
+		store, err := redis.Open(ctx, redis.Config{URL: url, LimitKey: limitKey})
 		if err == nil {
 			err = read(ctx, store, uuid.NewString())
 		}

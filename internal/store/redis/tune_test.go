@@ -31,7 +31,7 @@ func TestEveryFormOfClientIsBoundedAlike(t *testing.T) {
 
 func TestCallsAreBounded(t *testing.T) {
 	t.Parallel()
-	store, err := Open(t.Context(), Config{URL: testserver.Redis(t)})
+	store, err := Open(t.Context(), Config{URL: testserver.Redis(t), LimitKey: make([]byte, 32)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,11 +17,12 @@ const shards = 16
 // Limits keeps rate counters in this process: the counters of embedded mode, and
 // each replica's own token bucket per client.
 //
-// It holds a bounded number of keys. A full store forgets the key whose counter
-// is closest to expiry: first those that have expired, then the one with the most
-// tries left. So a flood of fresh keys pushes out fresh keys, and a counter that
-// is refusing somebody goes last. A try costs O(log bound) at worst and no
-// goroutine; every try also forgets up to two expired keys.
+// It holds a bounded number of keys. A full store forgets the key that has used the
+// smallest share of its tries: first those that have expired, then fresh ones. So a
+// flood of fresh keys pushes out fresh keys, whatever their rates are, and a counter
+// that is refusing somebody goes last. A try costs O(log bound) at worst for each period
+// of the rates, of which there are few, and no goroutine; every try also forgets up to
+// two expired keys.
 type Limits struct {
 	clock  func() time.Time
 	shards [shards]shard
@@ -33,12 +34,18 @@ type digest [16]byte
 type shard struct {
 	mu      sync.Mutex
 	bound   int
-	entries map[digest]*entry // guarded by mu
-	queue   queue[digest]     // guarded by mu; the same entries
+	entries map[digest]*entry                 // guarded by mu
+	queues  map[time.Duration]*queue[limited] // guarded by mu; the same entries, by the periods of their rates
 }
 
-// entry is a key at its arrival time.
-type entry = queued[digest]
+// entry is a key at its arrival time. Of the entries of one period, that with the
+// earliest has used the smallest share, at any time.
+type entry = queued[limited]
+
+type limited struct {
+	key digest
+	per time.Duration
+}
 
 // NewLimits returns a store of at most about bound keys (a multiple of 16).
 func NewLimits(clock func() time.Time, bound int) *Limits {
@@ -46,6 +53,7 @@ func NewLimits(clock func() time.Time, bound int) *Limits {
 	for i := range l.shards {
 		l.shards[i].bound = max(1, (bound+shards-1)/shards)
 		l.shards[i].entries = make(map[digest]*entry)
+		l.shards[i].queues = make(map[time.Duration]*queue[limited])
 	}
 	return l
 }
@@ -78,45 +86,71 @@ func (s *shard) take(key digest, clock func() time.Time, rate ratelimit.Rate) ra
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := clock() // under the lock: the tries of a key are decided in the order of their times
+	var arrival time.Time
 	known, ok := s.entries[key]
-	if !ok {
-		known = &entry{value: key}
+	if ok {
+		arrival = known.at
 	}
-	next, decision := ratelimit.Take(known.at, now, rate)
+	next, decision := ratelimit.Take(arrival, now, rate)
 	if !decision.Allowed {
 		return decision
 	}
-	if ok {
-		s.queue.move(known, next)
+	if ok && known.value.per == rate.Per {
+		s.queues[rate.Per].move(known, next)
 	} else {
-		known.at = next
-		s.add(known)
+		s.add(&entry{value: limited{key, rate.Per}, at: next}, now)
 	}
 	s.expire(now, 2)
 	return decision
 }
 
-// add makes room and keeps the entry.
-func (s *shard) add(e *entry) {
-	for len(s.entries) >= s.bound {
-		s.drop(s.queue.first())
+// add makes room and keeps the entry, in place of one under the same key.
+func (s *shard) add(e *entry, now time.Time) {
+	if old, ok := s.entries[e.value.key]; ok {
+		s.drop(old)
 	}
-	s.entries[e.value] = e
-	s.queue.add(e)
+	for len(s.entries) >= s.bound {
+		s.drop(s.leastUsed(now))
+	}
+	s.entries[e.value.key] = e
+	if s.queues[e.value.per] == nil {
+		s.queues[e.value.per] = new(queue[limited])
+	}
+	s.queues[e.value.per].add(e)
 }
 
 // expire forgets up to n entries whose arrival time has passed.
 func (s *shard) expire(now time.Time, n int) {
 	for range n {
-		first := s.queue.first()
-		if first == nil || first.at.After(now) {
+		least := s.leastUsed(now)
+		if least == nil || least.at.After(now) {
 			return
 		}
-		s.drop(first)
+		s.drop(least)
 	}
 }
 
+// leastUsed returns the entry that has used the smallest share of its tries, or nil.
+func (s *shard) leastUsed(now time.Time) *entry {
+	var least *entry
+	for _, q := range s.queues {
+		if first := q.first(); least == nil || used(first, now) < used(least, now) {
+			least = first
+		}
+	}
+	return least
+}
+
+// used is the share of its tries that a key has used, and not above 0 where it has expired.
+func used(e *entry, now time.Time) float64 {
+	return float64(e.at.Sub(now)) / float64(e.value.per)
+}
+
 func (s *shard) drop(e *entry) {
-	s.queue.remove(e)
-	delete(s.entries, e.value)
+	q := s.queues[e.value.per]
+	q.remove(e)
+	if q.first() == nil {
+		delete(s.queues, e.value.per)
+	}
+	delete(s.entries, e.value.key)
 }

@@ -45,6 +45,26 @@ func TestAFloodOfKeysDoesNotForgetARefusal(t *testing.T) {
 	}
 }
 
+// TestAFloodOfKeysOfAnotherRateDoesNotForgetARefusal has both rates refuse somebody, and floods with either.
+func TestAFloodOfKeysOfAnotherRateDoesNotForgetARefusal(t *testing.T) {
+	t.Parallel()
+	rates := []ratelimit.Rate{{Limit: 10, Per: time.Minute}, {Limit: 100, Per: time.Hour}, {Limit: 5, Per: time.Second}}
+	for _, refusing := range rates {
+		for _, flooding := range rates {
+			limits := memory.NewLimits(fixed, 160)
+			for range refusing.Limit {
+				take(t, limits, "guessed", refusing)
+			}
+			for i := range 5_000 {
+				take(t, limits, fmt.Sprint("flood", i), flooding)
+			}
+			if take(t, limits, "guessed", refusing) {
+				t.Errorf("a flood of keys of %v gave a refused one of %v new tries", flooding, refusing)
+			}
+		}
+	}
+}
+
 func TestAnExpiredKeyGoesBeforeALiveOne(t *testing.T) {
 	t.Parallel()
 	now := start

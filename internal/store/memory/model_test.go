@@ -13,39 +13,46 @@ import (
 
 // model is what [memory.Limits] promises of one of its sixteen parts, without a queue.
 type model struct {
-	bound    int
-	arrivals map[string]time.Time
+	bound int
+	held  map[string]counter
 }
 
+type counter struct {
+	arrival time.Time
+	per     time.Duration
+}
+
+func (c counter) used(now time.Time) float64 { return float64(c.arrival.Sub(now)) / float64(c.per) }
+
 func (m *model) take(key string, now time.Time, rate ratelimit.Rate) ratelimit.Decision {
-	next, decision := ratelimit.Take(m.arrivals[key], now, rate)
+	next, decision := ratelimit.Take(m.held[key].arrival, now, rate)
 	if !decision.Allowed {
 		return decision
 	}
-	if _, known := m.arrivals[key]; !known && len(m.arrivals) == m.bound {
-		delete(m.arrivals, m.earliest())
+	if _, known := m.held[key]; !known && len(m.held) == m.bound {
+		delete(m.held, m.leastUsed(now))
 	}
-	m.arrivals[key] = next
+	m.held[key] = counter{next, rate.Per}
 	for range 2 {
-		if earliest := m.earliest(); !m.arrivals[earliest].After(now) {
-			delete(m.arrivals, earliest)
+		if least := m.leastUsed(now); !m.held[least].arrival.After(now) {
+			delete(m.held, least)
 		}
 	}
 	return decision
 }
 
-func (m *model) earliest() (key string) {
-	for k, arrival := range m.arrivals {
-		if key == "" || arrival.Before(m.arrivals[key]) {
+func (m *model) leastUsed(now time.Time) (key string) {
+	for k, c := range m.held {
+		if key == "" || c.used(now) < m.held[key].used(now) {
 			key = k
 		}
 	}
 	return key
 }
 
-// TestTheEarliestArrivalGoesFirst walks random tries of more keys than there is room
+// TestTheLeastUsedCounterGoesFirst walks random tries of more keys than there is room
 // for, and wants every decision, and the number of keys held, as the model has them.
-func TestTheEarliestArrivalGoesFirst(t *testing.T) {
+func TestTheLeastUsedCounterGoesFirst(t *testing.T) {
 	t.Parallel()
 	const parts, room = 16, 5
 	for seed := range uint64(20) {
@@ -54,7 +61,7 @@ func TestTheEarliestArrivalGoesFirst(t *testing.T) {
 		limits := memory.NewLimits(func() time.Time { return now }, parts*room)
 		var models [parts]model
 		for i := range models {
-			models[i] = model{bound: room, arrivals: map[string]time.Time{}}
+			models[i] = model{bound: room, held: map[string]counter{}}
 		}
 		for step := range 3000 {
 			now = now.Add(time.Duration(1 + random.IntN(1000))) // no two arrivals are equal
@@ -62,7 +69,7 @@ func TestTheEarliestArrivalGoesFirst(t *testing.T) {
 				now = now.Add(time.Duration(random.IntN(int(20 * time.Second))))
 			}
 			key := fmt.Sprint("key", random.IntN(parts*room*2))
-			rate := ratelimit.Rate{Limit: 1 + random.IntN(5), Per: time.Minute}
+			rate := ratelimit.Rate{Limit: 1 + random.IntN(5), Per: []time.Duration{time.Second, time.Minute}[random.IntN(2)]}
 			part := &models[sha256.Sum256([]byte(key))[31]%parts]
 			got, err := limits.Take(t.Context(), key, rate)
 			if want := part.take(key, now, rate); err != nil || got != want {
@@ -72,7 +79,7 @@ func TestTheEarliestArrivalGoesFirst(t *testing.T) {
 		}
 		held := 0
 		for _, part := range models {
-			held += len(part.arrivals)
+			held += len(part.held)
 		}
 		if got := limits.Len(); got != held {
 			t.Errorf("seed %d: %d keys are held, want %d", seed, got, held)

@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -60,21 +58,18 @@ func (a *App) moveEvents(ctx context.Context) (rows int, more bool, err error) {
 	return rows, rows > 0, err
 }
 
-// sweepOnce does one batch of each sweep that is due. What fails is tried again at the next turn.
-func (a *App) sweepOnce(ctx context.Context) error {
-	var failed error
-	for _, s := range a.sweeps {
-		if time.Now().Before(s.due) {
-			continue
-		}
-		rows, more, err := s.batch(ctx)
-		s.done.Add(int64(rows))
-		switch {
-		case err != nil:
-			failed = errors.Join(failed, fmt.Errorf("%s: %w", s.name, err))
-		case !more:
-			s.due = time.Now().Add(sweepRest)
-		}
+// once does a batch if one is due. What fails is tried again at the next turn.
+func (s *sweep) once(ctx context.Context) error {
+	if time.Now().Before(s.due) {
+		return nil
 	}
-	return failed
+	rows, more, err := s.batch(ctx)
+	s.done.Add(int64(rows))
+	switch {
+	case err != nil:
+		return err
+	case !more:
+		s.due = time.Now().Add(sweepRest)
+	}
+	return nil
 }

@@ -25,7 +25,7 @@ func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 	clientsChanged := make(chan struct{}, 1)
 	wg.Go(func() { a.heed(ctx, a.store.AwaitSigningKeys, a.keysChanged) })
 	wg.Go(func() { a.heed(ctx, a.store.AwaitClients, clientsChanged) })
-	for _, task := range []task{
+	tasks := []task{
 		{"keys", keyring.PollEvery, 0, a.keysChanged, a.tendKeys},
 		{"clocks", clocksEvery, 0, a.clocksApart, a.readClocks},
 		{"dependencies", probeEvery, 0, nil, a.probe},
@@ -35,9 +35,12 @@ func (a *App) startTicks(ctx context.Context, wg *sync.WaitGroup) {
 		{"revocations of other replicas", noticesEvery, 0, nil, a.hearRevocations},
 		{"checkpoints", flushEvery, 0, nil, a.checkpoints.Flush},
 		{"events", flushEvery, 0, nil, a.flushEvents},
-		{"sweeps of old rows", sweepEvery, 0, nil, a.sweepOnce},
 		{"names that look alike", namesEvery, 0, nil, a.compareNames},
-	} {
+	}
+	for _, s := range a.sweeps {
+		tasks = append(tasks, task{s.name, sweepEvery, 0, nil, s.once})
+	}
+	for _, task := range tasks {
 		wg.Go(func() { a.tick(ctx, task) })
 	}
 }

@@ -266,14 +266,14 @@ func TestASweepGoesOnWhereItStopped(t *testing.T) {
 			begun = append(begun, s.After)
 			return audit.Swept{Last: []string{"a", "b", ""}[(len(begun)-1)%3], Removed: 1}, nil
 		})
-		h.sweeps = []*sweep{{name: "rows", batch: batch}}
+		rows := &sweep{name: "rows", batch: batch}
 		for range 5 {
-			if err := h.sweepOnce(t.Context()); err != nil {
+			if err := rows.once(t.Context()); err != nil {
 				t.Error(err)
 			}
 		}
 		time.Sleep(sweepRest) // without a reading of the clocks, which is as good as none that agree
-		if err := h.sweepOnce(t.Context()); err != nil || len(begun) != 3 {
+		if err := rows.once(t.Context()); err != nil || len(begun) != 3 {
 			t.Errorf("%d batches, %v; want no fourth", len(begun), err)
 		}
 		time.Sleep(sweepRest)
@@ -282,11 +282,31 @@ func TestASweepGoesOnWhereItStopped(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := h.sweepOnce(t.Context()); err != nil {
+		if err := rows.once(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if diff := cmp.Diff(begun, []string{"", "a", "b", ""}); diff != "" || h.sweeps[0].done.Load() != 4 {
-			t.Errorf("%d rows, batches behind (-got +want):\n%s", h.sweeps[0].done.Load(), diff)
+		if diff := cmp.Diff(begun, []string{"", "a", "b", ""}); diff != "" || rows.done.Load() != 4 {
+			t.Errorf("%d rows, batches behind (-got +want):\n%s", rows.done.Load(), diff)
+		}
+	})
+}
+
+func TestASweepThatHangsDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		hangs := func(ctx context.Context) (int, bool, error) {
+			<-ctx.Done()
+			return 0, false, ctx.Err()
+		}
+		h.sweeps = []*sweep{{name: "hangs", batch: hangs}, {name: "goes on", batch: func(context.Context) (int, bool, error) { return 1, true, nil }}}
+		stop := h.run(t)
+		time.Sleep(10*sweepEvery + sweepEvery/2)
+		if rows := h.sweeps[1].done.Load(); rows != 11 {
+			t.Errorf("%d batches in ten seconds, want 11", rows)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
 		}
 	})
 }

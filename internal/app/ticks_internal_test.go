@@ -310,3 +310,38 @@ func TestASweepThatHangsDelaysNoOther(t *testing.T) {
 		}
 	})
 }
+
+// sweptStore notes what it is to remove.
+type sweptStore struct {
+	durable
+	events, sessions audit.Sweep
+}
+
+func (s *sweptStore) RemoveEvents(_ context.Context, sweep audit.Sweep) (audit.Swept, error) {
+	s.events = sweep
+	return audit.Swept{}, nil
+}
+
+func (s *sweptStore) RemoveSessions(_ context.Context, sweep audit.Sweep, _ time.Duration) (audit.Swept, error) {
+	s.sessions = sweep
+	return audit.Swept{}, nil
+}
+
+func TestEachRetentionReachesItsSweep(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t, "MINTMARK_AUDIT_RETENTION=48h", "MINTMARK_SESSION_RETENTION=72h")
+		defer h.Close()
+		store := &sweptStore{durable: h.store}
+		h.store = store
+		for _, s := range h.newSweeps() {
+			if err := s.once(t.Context()); err != nil {
+				t.Errorf("%s: %v", s.name, err)
+			}
+		}
+		now := h.clocks.Now().Reliable()
+		if events, sessions := now.Sub(store.events.Before), now.Sub(store.sessions.Before); events != 48*time.Hour || sessions != 72*time.Hour {
+			t.Errorf("events are removed after %s, sessions %s after their end; want 48h and 72h", events, sessions)
+		}
+	})
+}

@@ -159,7 +159,7 @@ func skeletonsAreFilledIn(t *testing.T, store Durable) {
 	if err := store.DeleteUser(t.Context(), second.ID, about(audit.UserDeleted, second.ID)); err != nil {
 		t.Fatal(err)
 	}
-	wantFilled(t, filler, 0)
+	wantFilled(t, user.NewFiller(store), 0) // the other rests
 	wantWithoutSkeleton(t, store)
 }
 

@@ -35,7 +35,7 @@ func TestTheRunbookIsRight(t *testing.T) {
 		t.Fatalf("the page has %d commands, want more", len(steps))
 	}
 	for _, step := range steps {
-		if step.stopped {
+		if step.after == "with serve stopped" {
 			if err := serve.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +91,7 @@ func (d desk) sh(t *testing.T, line string) string {
 
 // step is a command of a page and what it is said to print.
 type step struct {
-	stopped bool // serve is stopped first
+	after   string // what is done first, like "with serve stopped"; "" for nothing
 	command string
 	prints  string
 }
@@ -99,7 +99,7 @@ type step struct {
 // consoleSteps reads the blocks marked console.
 func consoleSteps(page string) []step {
 	var steps []step
-	inside, stopped := false, false
+	inside, after := false, ""
 	for line := range strings.Lines(page) {
 		line = strings.TrimSpace(line)
 		switch {
@@ -108,11 +108,11 @@ func consoleSteps(page string) []step {
 		case strings.HasPrefix(line, "```"):
 			inside = false
 		case !inside:
-		case line == "# with serve stopped":
-			stopped = true
+		case strings.HasPrefix(line, "# with "):
+			after = line[2:]
 		case strings.HasPrefix(line, "$ "):
-			steps = append(steps, step{stopped: stopped, command: line[2:]})
-			stopped = false
+			steps = append(steps, step{after: after, command: line[2:]})
+			after = ""
 		default:
 			steps[len(steps)-1].prints += line + "\n"
 		}

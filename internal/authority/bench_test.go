@@ -35,9 +35,9 @@ const (
 	life  = 180 * 24 * time.Hour
 	ttl   = 5 * time.Minute
 
-	firstRoot  = "1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-	secondRoot = "2:ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
-	leakedRoot = "1!:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	firstRoot  = "1:7xoUYC03xBXivWThN3bdbOscz/i44SZyy5zeCCvlaaM="
+	secondRoot = "2:DCkJToyoVS0nD1EWzRAL2C6iCh4YLaUJZqX4n0OcjJI="
+	leakedRoot = "1!:7xoUYC03xBXivWThN3bdbOscz/i44SZyy5zeCCvlaaM="
 )
 
 func begin() time.Time { return time.Date(2026, 11, 23, 7, 8, 9, 0, time.UTC) }

@@ -44,7 +44,7 @@ func onBoth(t *testing.T, test func(*testing.T, commands)) {
 			"MINTMARK_DATABASE_URL=" + testserver.Postgres(t),
 			"MINTMARK_REDIS_URL=redis://127.0.0.1:1", // operators need none
 			"MINTMARK_ISSUER=https://auth.example.com",
-			"MINTMARK_ROOT_SECRET=1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+			"MINTMARK_ROOT_SECRET=1:7xoUYC03xBXivWThN3bdbOscz/i44SZyy5zeCCvlaaM=",
 		}})
 	})
 }

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	rootText = "7:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
+	rootText = "7:DCkJToyoVS0nD1EWzRAL2C6iCh4YLaUJZqX4n0OcjJI="
 	password = "canary-5c1e"
 	database = "postgres://mint:" + password + "@db.internal:5432/mint?sslmode=disable"
 	redisURL = "redis://:" + password + "@cache.internal:6379/2"

@@ -177,7 +177,10 @@ all of them verify and open; ` + "`1!:`" + ` marks one that may be compromised. 
 
 ` + "```sh\necho \"1:$(openssl rand -base64 32)\"\n```" + `
 
-To replace it:
+A root secret that somebody invented is refused, at every command: one that is text, that repeats a few octets or that
+counts. If yours is refused, mark it and restart all replicas at once: ` + "`2:NEW,1!:OLD`" + `.
+
+To replace a good one:
 
 1. Append the new entry on every replica: ` + "`1:OLD,2:NEW`" + `. Restart them one by one.
 2. Move it to the front on every replica: ` + "`2:NEW,1:OLD`" + `. Restart them one by one. The new one signs and seals

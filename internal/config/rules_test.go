@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"strings"
@@ -167,6 +168,7 @@ func TestRulesBetweenKeys(t *testing.T) {
 	t.Parallel()
 	roots, db, cache := "MINTMARK_ROOT_SECRET="+rootText, "MINTMARK_DATABASE_URL="+database, "MINTMARK_REDIS_URL="+redisURL
 	name := "MINTMARK_ISSUER=https://auth.example.com"
+	passphrase := base64.StdEncoding.EncodeToString([]byte("correct horse battery staple 123"))
 	cases := []struct {
 		name string
 		env  []string
@@ -181,6 +183,9 @@ func TestRulesBetweenKeys(t *testing.T) {
 		{"an unreadable database is a given one", []string{name, roots, cache, "MINTMARK_DATABASE_URL_FILE=/nowhere"}, []string{"MINTMARK_DATABASE_URL (MINTMARK_DATABASE_URL_FILE)"}},
 		{"an unreadable database needs Redis, too", []string{name, roots, "MINTMARK_DATABASE_URL_FILE=/nowhere"}, []string{"MINTMARK_DATABASE_URL (", "MINTMARK_REDIS_URL (not set)"}},
 		{"a malformed root secret is a given one", []string{name, db, cache, "MINTMARK_ROOT_SECRET=x"}, []string{"MINTMARK_ROOT_SECRET (environment)"}},
+		{"a root secret of text is refused", []string{"MINTMARK_ROOT_SECRET=1:" + passphrase}, []string{"MINTMARK_ROOT_SECRET (environment): it was not made at random: the one with id 1 is text"}},
+		{"a root secret of text is refused behind a random one, too", []string{roots + ",1:" + passphrase}, []string{"mark it as compromised, 1!:"}},
+		{"a root secret of text that is marked opens what it sealed", []string{roots + ",1!:" + passphrase}, nil},
 		{"migrations go to the database", []string{"MINTMARK_DATABASE_MIGRATE_URL=" + database}, []string{"MINTMARK_DATABASE_URL is missing"}},
 		{"migrations beside Redis go to the database, too", []string{name, roots, cache, "MINTMARK_DATABASE_MIGRATE_URL=" + database},
 			[]string{"MINTMARK_DATABASE_MIGRATE_URL (environment): it is set, while", "MINTMARK_DATABASE_URL (not set): it is missing"}},

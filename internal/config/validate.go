@@ -121,6 +121,7 @@ func relations() []rule {
 		{key: keyDatabaseURL, check: databaseWithRedis},
 		{key: keyDatabaseMigrateURL, check: migrateWithDatabase},
 		{key: keyRootSecret, check: rootSecretInProduction},
+		{key: keyRootSecret, check: rootSecretIsRandom},
 		{key: keyIssuer, also: []string{keyInsecurePlainHTTP}, check: issuerIsSafe},
 		{key: keyHTTPAddr, also: []string{keyIssuer, keyInsecurePlainHTTP}, check: plainHTTPOnLoopback},
 		{key: keyOpsAddr, also: []string{keyHTTPAddr}, check: listenersApart},
@@ -201,6 +202,17 @@ func rootSecretInProduction(c Config) *defect {
 	}
 	return &defect{"it is missing, and every replica must have the same one",
 		"set it to the output of: echo 1:$(openssl rand -base64 32)"}
+}
+
+// rootSecretIsRandom judges no root that is marked as compromised: that mark is the mend.
+func rootSecretIsRandom(c Config) *defect {
+	for _, root := range c.RootSecret {
+		if why := root.Guessable(); why != "" && !root.Compromised {
+			return &defect{fmt.Sprintf("it was not made at random: the one with id %d %s", root.ID, why),
+				fmt.Sprintf("put one from `mintmark secret new --id N` before it, and mark it as compromised, %d!:", root.ID)}
+		}
+	}
+	return nil
 }
 
 func issuerIsSafe(c Config) *defect {

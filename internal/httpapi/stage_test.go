@@ -35,7 +35,7 @@ const (
 	issuer   = "https://auth.example.com"
 	audience = "https://api.example.com"
 	password = "violet tram seven umbrellas"
-	root     = "1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	root     = "1:7xoUYC03xBXivWThN3bdbOscz/i44SZyy5zeCCvlaaM="
 	agent    = "app/1"
 
 	jsonBody = "application/json"

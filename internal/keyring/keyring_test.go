@@ -62,7 +62,7 @@ func TestFirstStartMakesAKeyThatSignsAndMaintainAStandby(t *testing.T) {
 func TestListedKeysNameTheRootThatSealsThem(t *testing.T) {
 	t.Parallel()
 	now := t0
-	roots, err := secret.ParseRoots("7:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+	roots, err := secret.ParseRoots("7:7xoUYC03xBXivWThN3bdbOscz/i44SZyy5zeCCvlaaM=")
 	if err != nil {
 		t.Fatal(err)
 	}

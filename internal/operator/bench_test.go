@@ -29,7 +29,7 @@ import (
 
 const (
 	issuer   = "https://auth.example.com"
-	roots    = "1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	roots    = "1:7xoUYC03xBXivWThN3bdbOscz/i44SZyy5zeCCvlaaM="
 	password = "violet tram seven umbrellas"
 
 	day     = 24 * time.Hour

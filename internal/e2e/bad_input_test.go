@@ -34,6 +34,8 @@ func badForms(p pair) []badRequest {
 		{"no token", "/oauth/token", urlencoded, "client_id=first-party&grant_type=refresh_token", 400, "invalid_request: refresh_token is missing"},
 		{"an empty token", "/oauth/token", urlencoded, "client_id=first-party&grant_type=refresh_token&refresh_token=", 400, "invalid_request: refresh_token is missing"},
 		{"another grant", "/oauth/token", urlencoded, "client_id=first-party&grant_type=password&username=x&password=x", 400, "unsupported_grant_type: "},
+		{"a line break at the end", "/oauth/token", urlencoded, grant + "%0A", 400, "invalid_request: refresh_token ends with a line break"},
+		{"a line break at the end", "/oauth/revoke", urlencoded, revocation + "%0D%0A", 400, "invalid_request: token ends with a line break"},
 		{"no token", "/oauth/revoke", urlencoded, "client_id=first-party", 400, "invalid_request: token is missing"},
 		{"an access token", "/oauth/revoke", urlencoded, "client_id=first-party&token=" + p.Access, 400, "unsupported_token_type: "},
 	}

@@ -22,6 +22,7 @@ type Form struct {
 
 // ParseForm reads a form. It refuses more than 64 parameters, and a parameter that comes
 // twice; only resource (RFC 8707 §2) and audience (RFC 8693 §2.1) may come up to 8 times.
+// It tells a parameter that ends with a line break by its name, or a client would be told of a wrong secret or token.
 // The error is an [*Error].
 func ParseForm(body string) (Form, error) {
 	if strings.Count(body, "&") >= maxParameters {
@@ -53,6 +54,9 @@ func (f Form) add(name string, values []string) error {
 		if !IsText(value) {
 			return Refuse(InvalidRequest, "a parameter is no text")
 		}
+		if known(name) && strings.TrimRight(value, "\r\n") != value { // read from a file, by a shell or curl
+			return Refuse(InvalidRequest, name+" ends with a line break")
+		}
 		if value != "" {
 			f.values[name] = append(f.values[name], value)
 		}
@@ -61,6 +65,16 @@ func (f Form) add(name string, values []string) error {
 }
 
 func repeats(name string) bool { return name == "resource" || name == "audience" }
+
+// known reports whether a parameter is one of RFC 6749, RFC 7009, RFC 8693 or RFC 8707, whose name may be repeated in
+// an answer.
+func known(name string) bool {
+	switch name {
+	case "grant_type", "client_id", "client_secret", "refresh_token", "scope", "token", "token_type_hint", "resource", "audience":
+		return true
+	}
+	return false
+}
 
 // Get returns the value of a parameter, "" if it was omitted; the first one of resource
 // and audience.

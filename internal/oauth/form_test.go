@@ -48,6 +48,30 @@ func TestAFormHasEachParameterOnce(t *testing.T) {
 	}
 }
 
+func TestALineBreakAtTheEndOfAParameterIsToldByItsName(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"grant_type", "client_id", "client_secret", "refresh_token", "scope", "token", "token_type_hint", "resource", "audience"} {
+		for _, end := range []string{"\n", "\r\n", "\r", "\n\n"} {
+			for _, value := range []string{"hunter2", ""} {
+				_, err := oauth.ParseForm(url.Values{name: {value + end}}.Encode())
+				refusal, ok := errors.AsType[*oauth.Error](err)
+				if want := name + " ends with a line break"; !ok || refusal.Code != oauth.InvalidRequest || refusal.Description != want {
+					t.Errorf("%s=%q: got %v, want %q", name, value+end, err, want)
+				}
+			}
+		}
+		if _, err := oauth.ParseForm(url.Values{name: {"a\nb"}}.Encode()); err != nil {
+			t.Errorf("%s with a line break within: %v", name, err)
+		}
+	}
+	if form, err := oauth.ParseForm("x=1%0A"); err != nil || form.Get("x") != "1\n" {
+		t.Errorf("a parameter that nobody knows: %q, %v", form.Get("x"), err)
+	}
+	if _, err := oauth.ParseForm("resource=a&resource=b%0A"); err == nil {
+		t.Error("the second resource may end with a line break")
+	}
+}
+
 // TestOnlyResourceAndAudienceComeSeveralTimes, up to eight, in their order.
 func TestOnlyResourceAndAudienceComeSeveralTimes(t *testing.T) {
 	t.Parallel()

@@ -15,10 +15,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-const (
-	// maxBody bounds an answer of the token endpoint.
-	maxBody = 1 << 20
-)
+// maxBody bounds an answer of the token endpoint.
+const maxBody = 1 << 20
 
 // kind is the outcome of an attempt.
 type kind int
@@ -99,7 +97,7 @@ func fate(err error) kind {
 func read(response *http.Response, body []byte, presented oauth2.Token, started time.Time) attempt {
 	status := response.StatusCode
 	said, problem := readAnswer(response.Header, body)
-	told := attempt{err: told(status, said.failure, problem), retryAfter: retryAfter(response.Header, time.Now())}
+	told := attempt{err: answered(status, said.failure, problem), retryAfter: retryAfter(response.Header, time.Now())}
 	switch {
 	case status == http.StatusOK && said.accessToken != "" && said.bearer():
 		return attempt{kind: granted, token: said.pair(presented, started)}

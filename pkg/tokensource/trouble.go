@@ -26,8 +26,8 @@ var codes = []string{ //nolint:gochecknoglobals // a constant
 	"invalid_authorization_details", "invalid_dpop_proof", "use_dpop_nonce", "insufficient_user_authentication",
 }
 
-// told is the error of an answer.
-func told(status int, code string, problem error) error {
+// answered is the error of an answer that brings no token.
+func answered(status int, code string, problem error) error {
 	switch {
 	case problem != nil:
 		return fmt.Errorf("the authority answered %d with %w", status, problem)

@@ -119,10 +119,8 @@ func (v version) follows(w version, n int, now time.Time) bool {
 // digestOf distinguishes two contents of a list.
 func digestOf(kid, keySet string, issued, expiry time.Time, indexes []int64) string {
 	h := sha256.New()
-	h.Write([]byte(kid)) // of one length
-	if keySet != "" {    // and so is this
-		h.Write([]byte(keySet))
-	}
+	h.Write([]byte(kid))    // of one length
+	h.Write([]byte(keySet)) // of one length, too, or empty
 	b := binary.BigEndian.AppendUint64(nil, uint64(issued.Unix()))
 	b = binary.BigEndian.AppendUint64(b, uint64(expiry.Unix()))
 	for _, i := range indexes {

@@ -77,7 +77,6 @@ func TestAFollowerLearnsOfEveryRevocationThroughJumpsOfTheDatabasesClock(t *test
 			poll(5 * time.Second)
 			store.revoke(1)
 			poll(2*time.Second, 1)
-			begin := time.Now()
 			store.ahead = jump
 			store.revoke(2)
 			poll(7*time.Second, 1, 2)
@@ -87,10 +86,7 @@ func TestAFollowerLearnsOfEveryRevocationThroughJumpsOfTheDatabasesClock(t *test
 			for range 11 { // nearly an hour in all, as long as a token may live
 				time.Sleep(5 * time.Minute)
 				store.revoke(4)
-				poll(time.Second, 3, 4)
-				if time.Since(begin) < time.Hour {
-					f.want(t, jump.String(), 1, 2)
-				}
+				poll(time.Second, 1, 2, 3, 4)
 			}
 		})
 	}

@@ -139,6 +139,7 @@ func TestAnAnswerThatTwoReadersUnderstandDifferentlyCountsAsLost(t *testing.T) {
 			"bytes that are no UTF-8":   {200, "{" + pair + ",\"x\":\"\xff\"}", nil},
 			"a byte order mark":         {200, "\ufeff{" + pair + "}", nil},
 			"too deep":                  {200, `{` + pair + `,"x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, nil},
+			"too many objects deep":     {200, `{` + pair + `,"x":` + strings.Repeat(`{"y":`, 40) + "1" + strings.Repeat("}", 40) + `}`, nil},
 			"too large":                 {200, `{` + pair + `}` + strings.Repeat(" ", 1<<20), nil},
 			"a page":                    {400, `{"error":"invalid_grant"}`, []string{"text/html"}},
 			"a page that renews":        {200, `{` + pair + `}`, []string{"text/html; charset=utf-8"}},

@@ -159,6 +159,38 @@ func TestAnUnreachableIssuerDoesNotMakeATokenInvalid(t *testing.T) {
 	})
 }
 
+// TestEveryOpaqueTokenIsUnavailableDuringAnOutage, however many are sent: the issuer knows which are invented, and it does
+// not answer. A 401 would log honest users out.
+func TestEveryOpaqueTokenIsUnavailableDuringAnOutage(t *testing.T) {
+	t.Parallel()
+	for name, outage := range map[string]http.HandlerFunc{
+		"failing": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"hanging": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(firstKey())
+			askable(i, active(new(atomic.Int32), nil))
+			v := i.verifier(t, introspection())
+			mustVerify(t, v, "good-before")
+			time.Sleep(5 * time.Second) // its answer is old
+			askable(i, outage)
+			_, _ = v.Verify(t.Context(), "good-before") // from here on the outage is known
+			for round := range 3 {
+				time.Sleep(time.Second)
+				var callers sync.WaitGroup
+				for n := range 200 {
+					callers.Go(func() {
+						if _, err := v.Verify(t.Context(), fmt.Sprintf("new-%d-%d", round, n)); !errors.Is(err, verifier.ErrIntrospectionUnavailable) || errors.Is(err, verifier.ErrInvalidToken) {
+							t.Errorf("%s: %v", name, err)
+						}
+					})
+				}
+				callers.Wait()
+			}
+		})
+	}
+}
+
 func TestTheIssuersWordIsBelievedForFourSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -299,29 +331,35 @@ func TestAFloodOfGarbageAtOnceStarvesNoTokenThatWasGood(t *testing.T) {
 	}
 }
 
-// TestAFloodOfGarbageAtOnceGetsOneUnavailableAnswer even where nothing was asked before.
+// TestAFloodOfGarbageAtOnceGetsOneUnavailableAnswer even where nothing was asked before, and where the issuer is so slow
+// that most callers don't wait for its answer.
 func TestAFloodOfGarbageAtOnceGetsOneUnavailableAnswer(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		i := newIssuer(firstKey())
-		askable(i, active(new(atomic.Int32), set{"active": false}))
-		v := i.verifier(t, introspection())
-		if err := v.Wait(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		var flood sync.WaitGroup
-		var unavailable atomic.Int32
-		for n := range 5000 {
-			flood.Go(func() {
-				if request(t, v, nil, fmt.Sprint("Bearer garbage-", n)).Code == http.StatusServiceUnavailable {
-					unavailable.Add(1)
-				}
+	for _, slow := range []time.Duration{0, 1500 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(firstKey())
+			askable(i, func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(slow)
+				active(new(atomic.Int32), set{"active": false})(w, r)
 			})
-		}
-		if flood.Wait(); unavailable.Load() > 1 {
-			t.Errorf("%d × 503", unavailable.Load())
-		}
-	})
+			v := i.verifier(t, introspection())
+			if err := v.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var flood sync.WaitGroup
+			var unavailable atomic.Int32
+			for n := range 5000 {
+				flood.Go(func() {
+					if request(t, v, nil, fmt.Sprint("Bearer garbage-", n)).Code == http.StatusServiceUnavailable {
+						unavailable.Add(1)
+					}
+				})
+			}
+			if flood.Wait(); unavailable.Load() > 1 {
+				t.Errorf("answers after %v: %d × 503", slow, unavailable.Load())
+			}
+		})
+	}
 }
 
 // TestManyNewTokensAtOnceAreAllAskedAbout, as after a start of the service: what may be invented is not refused for it.

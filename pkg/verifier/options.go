@@ -147,6 +147,9 @@ func WithURL(address string) Option {
 // [ErrIntrospectionUnavailable] in 10 s. Tokens that were good before are always asked about. During a flood of invented
 // tokens most users with a new one are therefore refused: the verifier can't tell them apart. If that must not be, limit
 // the requests of each caller before the verifier, or let the authority issue JWTs, which need no question.
+//
+// While the issuer does not answer, nothing is known of any such token for longer than 4 s, so all of them get
+// [ErrIntrospectionUnavailable], invented ones too: a 401 would log honest users out.
 func WithIntrospection(clientID, clientSecret string) Option {
 	return func(s *settings) { s.introspection = &credentials{clientID, clientSecret} }
 }

@@ -36,17 +36,9 @@ func TestNginxSendsNoRequestTwiceButARefresh(t *testing.T) {
 		"/":                                  1,
 	} {
 		before := first.taken.Load() + second.taken.Load()
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+path, strings.NewReader("{}"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := (&http.Client{Timeout: longEnough}).Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response.Body.Close()
-		if got := first.taken.Load() + second.taken.Load() - before; got != want || response.StatusCode != http.StatusBadGateway {
-			t.Errorf("POST %s was sent %d times and answered with %d, want %d and 502", path, got, response.StatusCode, want)
+		status := post(t, "http://"+address+path)
+		if got := first.taken.Load() + second.taken.Load() - before; got != want || status != http.StatusBadGateway {
+			t.Errorf("POST %s was sent %d times and answered with %d, want %d and 502", path, got, status, want)
 		}
 	}
 }
@@ -57,15 +49,25 @@ func TestNginxHoldsNoReplicaToBeDown(t *testing.T) {
 	first, second := newBreaker(t), newBreaker(t) // of one alone nginx would never think so
 	address := startNginx(t, first.address, second.address)
 	for i := range int64(5) {
-		response, err := (&http.Client{Timeout: longEnough}).Post("http://"+address+"/oauth/token", "text/plain", strings.NewReader("x"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		response.Body.Close()
+		post(t, "http://"+address+"/oauth/token")
 		if got := first.taken.Load() + second.taken.Load(); got != i+1 {
 			t.Errorf("request %d: the replicas have got %d", i+1, got)
 		}
 	}
+}
+
+func post(t *testing.T, url string) (status int) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := (&http.Client{Timeout: longEnough}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
 }
 
 // breaker is a replica that takes requests and answers none.

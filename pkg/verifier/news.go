@@ -7,8 +7,8 @@ import "time"
 const newsClaim = "https://github.com/mintmark-auth/mintmark/jwks-sha256"
 
 const (
-	// newsTries is how often other keys may be answered for one key set that a list names. The first answer may come from a
-	// replica that is behind the one that signed the list. Readings that fail count nothing: they go on until keys come.
+	// newsTries is how many answers with another key set than a list names end the search for it. The first may come from a
+	// replica that is behind the one that signed the list. A reading that fails does not count: it is repeated until keys come.
 	newsTries = 5
 	// newsApart passes between two of these.
 	newsApart = time.Second

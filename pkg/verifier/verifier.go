@@ -105,11 +105,12 @@ func (v *Verifier) Close() {
 //
 // A token with a known key is checked without I/O or lock, and a cached token without cryptography. An unknown kid, or
 // the first token, causes one fetch, shared by all callers, at most every 10 s; a call waits for it for 2 s or until
-// ctx ends. Where it stays open whether the issuer has the key, one call in 10 s gets [ErrKeysUnavailable], and the others
-// [ErrInvalidToken]. Known keys are refreshed in the background before their max-age is over (1 min to 1 h; 5 min if the issuer
-// sets none). If the max-age ends without a call, the next call waits for the refresh, at most half a second, so that a
-// revoked key is dropped once its max-age is over; a status list that names another key set has them read at once. If the refresh fails, the known keys are used for up to 24 h. The
-// first token that names a status list waits for it for at most 2 s.
+// ctx ends. Where it stays open whether the issuer has the key, one call in 10 s gets [ErrKeysUnavailable], and the
+// others [ErrInvalidToken]. Known keys are refreshed in the background before their max-age is over (1 min to 1 h; 5 min
+// if the issuer sets none), and at once when a status list names another key set. If the max-age ends without a call,
+// the next call waits for the refresh, at most half a second, so that a revoked key is dropped once its max-age is over.
+// If the refresh fails, the known keys are used for up to 24 h. The first token that names a status list waits for it
+// for at most 2 s.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	// Verify is short enough to be inlined, so that the token can stay on the caller's stack.
 	return v.verify(ctx, raw, nil, new(Token))

@@ -128,7 +128,8 @@ func (i *Issuer) Rotate() {
 }
 
 // Withdraw removes the key named kid from the published keys, as in an emergency: verifiers refuse its tokens once they
-// next read the keys, which the status list tells those that follow it to do. If it is the key that signs, it still signs until [Issuer.Rotate].
+// next read the keys, and those that follow the status list learn from it that they must. If it is the key that signs,
+// it still signs until [Issuer.Rotate].
 func (i *Issuer) Withdraw(kid string) {
 	i.mu.Lock()
 	i.withdrawn[kid] = true

@@ -50,8 +50,8 @@ func TestAStrangerGetsOneUnavailableAnswerPerCooldown(t *testing.T) {
 					time.Sleep(10 * time.Millisecond)
 				}
 				most := 1 + int(time.Since(began)/(10*time.Second))
-				if answers[503] > most || answers[401]+answers[503] != 3000 {
-					t.Errorf("in %v: %v, want at most %d × 503, and 401", time.Since(began), answers, most)
+				if answers[503] > most || answers[503] < most-1 || answers[401]+answers[503] != 3000 {
+					t.Errorf("in %v: %v, want %d × 503, or one fewer, and 401", time.Since(began), answers, most)
 				}
 			})
 		})

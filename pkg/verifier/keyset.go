@@ -40,7 +40,7 @@ type keySet struct {
 	source  *source // used by the goroutine of the flight alone
 	current atomic.Pointer[snapshot]
 	waiters atomic.Int32
-	doubted atomic.Int64 // when a caller was last told that nothing is known of its kid, in Unix nanoseconds
+	doubted atomic.Int64 // when a caller was last told that nothing is known of its token, in Unix nanoseconds
 
 	mu      sync.Mutex // guards what follows, and writes of current
 	flight  *flight    // the fetch under way, or nil
@@ -120,16 +120,12 @@ func (s *keySet) tokenKey(ctx context.Context, kid string, issuedAt, now time.Ti
 	return nil, errUnseenKey
 }
 
-// mayDoubt reports whether nobody was told within the cool-down that nothing is known of a kid, and notes that now
-// somebody is.
+// mayDoubt reports whether nobody was told within the cool-down that nothing is known of a token, and notes that now
+// somebody is. A clock that is set back makes the cool-down longer.
 func (s *keySet) mayDoubt(now time.Time) bool {
 	last := s.doubted.Load()
-	return doubtIsDue(last, now.UnixNano()) && s.doubted.CompareAndSwap(last, now.UnixNano())
+	return now.UnixNano()-last >= int64(cooldown) && s.doubted.CompareAndSwap(last, now.UnixNano())
 }
-
-// doubtIsDue reports whether the cool-down since last is over, both in Unix nanoseconds. A clock that was set back makes
-// it longer.
-func doubtIsDue(last, now int64) bool { return last == 0 || now-last >= int64(cooldown) }
 
 func (s *keySet) ready() error {
 	now := s.now()
